@@ -1,0 +1,23 @@
+//! The words of the product: ids, states, messages and settings, with no I/O and no rules of others.
+//!
+//! Every other crate speaks in these types; the glossary in `ARCHITECTURE.md` defines the terms.
+
+mod clock;
+mod ids;
+mod page;
+mod settings;
+mod source;
+mod state;
+
+pub use clock::Clock;
+pub use ids::{
+    ApiKeyId, ChannelId, ChunkId, ContactId, ConversationId, DeliveryId, DocumentId, EndpointId,
+    EventId, MessageId, RawItemId, TenantId, WebchatSessionId,
+};
+pub use page::{Cursor, InvalidCursor, Page};
+pub use settings::{LlmSettings, RagMode, RetrievalSettings, TenantSettings};
+pub use source::Source;
+pub use state::{
+    Author, ChannelKind, ConversationStatus, Direction, DocumentStatus, MessageStatus, RawOutcome,
+    UnknownName,
+};

@@ -1,0 +1,109 @@
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+/// What a tenant may set and read back. Secrets are kept apart, sealed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TenantSettings {
+    /// How long a burst of messages is let settle before it is answered as one turn, in
+    /// milliseconds; 0 answers at once. Default 2000.
+    pub settle_ms: u32,
+    /// The longest a burst may keep its first message waiting, in milliseconds. Default 6000.
+    pub settle_max_ms: u32,
+    /// Who answers.
+    pub llm: LlmSettings,
+    /// What the tenant tells the model about itself and its manner.
+    pub instructions: String,
+    /// How many earlier messages the model sees. Default 10.
+    pub history_messages: u32,
+    /// How documents reach the model.
+    pub rag: RagMode,
+    /// How passages are found and ranked.
+    pub retrieval: RetrievalSettings,
+    /// What the customer reads when no answer could be made in time.
+    pub fallback_text: String,
+    /// How long making an answer may take, in seconds, before the fallback is sent. Default 60.
+    pub answer_deadline_seconds: u32,
+    /// Origins that may open a web chat, for example `https://shop.example`; empty: any.
+    pub webchat_origins: Vec<String>,
+}
+
+impl Default for TenantSettings {
+    fn default() -> Self {
+        Self {
+            settle_ms: 2000,
+            settle_max_ms: 6000,
+            llm: LlmSettings::default(),
+            instructions: String::new(),
+            history_messages: 10,
+            rag: RagMode::Context,
+            retrieval: RetrievalSettings::default(),
+            fallback_text: "I can't answer right now. A person will get back to you.".to_owned(),
+            answer_deadline_seconds: 60,
+            webchat_origins: Vec::new(),
+        }
+    }
+}
+
+/// Which model answers, and where it is served.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LlmSettings {
+    /// The provider's name: `builtin`, `openai`, …
+    pub provider: String,
+    /// The provider's name of the model; empty: the provider's default.
+    pub model: String,
+    /// Another address that speaks the provider's format.
+    pub base_url: Option<Url>,
+    /// The most tokens an answer may take. Default 1024.
+    pub max_output_tokens: u32,
+    /// Sampling temperature, for models that take one.
+    pub temperature: Option<f32>,
+}
+
+impl Default for LlmSettings {
+    fn default() -> Self {
+        Self {
+            provider: "builtin".to_owned(),
+            model: String::new(),
+            base_url: None,
+            max_output_tokens: 1024,
+            temperature: None,
+        }
+    }
+}
+
+/// How documents reach the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RagMode {
+    /// Not at all.
+    Off,
+    /// The best passages stand in the prompt.
+    Context,
+}
+
+/// How passages are found and ranked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RetrievalSettings {
+    /// How many passages an answer may draw on. Default 5.
+    pub top_k: u32,
+    /// Weight of the keyword score in the fused one. Default 0.3.
+    pub keyword_weight: f64,
+    /// Weight of the vector score in the fused one. Default 0.7.
+    pub vector_weight: f64,
+    /// Passages with a lower cosine similarity count as not found by vector. Default 0.2.
+    pub min_similarity: f64,
+}
+
+impl Default for RetrievalSettings {
+    fn default() -> Self {
+        Self {
+            top_k: 5,
+            keyword_weight: 0.3,
+            vector_weight: 0.7,
+            min_similarity: 0.2,
+        }
+    }
+}
