@@ -1,0 +1,127 @@
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use domain::TenantId;
+use sqlx::PgPool;
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use tokio::sync::broadcast;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::signal::Signals;
+use crate::{Error, Result, Signal, SystemTx, TenantTx, preflight};
+
+/// The schema, as the files under `migrations/` tell it.
+pub static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
+
+/// How to connect.
+#[derive(Clone, Debug)]
+pub struct DbOptions {
+    /// A `postgres://` address.
+    pub url: String,
+    /// Connections of the pool; listening and signalling take one more.
+    pub max_connections: u32,
+    /// How long a caller waits for a free connection before it is told that there is none.
+    pub acquire_timeout: Duration,
+}
+
+impl DbOptions {
+    /// Options with 20 connections and a wait of 5 seconds.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: url.into(), max_connections: 20, acquire_timeout: Duration::from_secs(5) }
+    }
+}
+
+/// The database as one process sees it; clones share everything.
+#[derive(Clone, Debug)]
+pub struct Db {
+    pool: PgPool,
+    signals: Signals,
+    _tasks: std::sync::Arc<DropGuard>,
+}
+
+impl Db {
+    /// Prepares a pool; connections are made when they are needed, so a database that is away does
+    /// not fail the call.
+    ///
+    /// # Errors
+    /// `Other` if the address is not one.
+    pub fn connect_lazy(options: &DbOptions) -> Result<Self> {
+        let connect = PgConnectOptions::from_str(&options.url)?.application_name("metachat");
+        let pool = PgPoolOptions::new()
+            .max_connections(options.max_connections)
+            .acquire_timeout(options.acquire_timeout)
+            .connect_lazy_with(connect);
+        let shutdown = CancellationToken::new();
+        let signals = Signals::start(&pool, &shutdown);
+        Ok(Self { pool, signals, _tasks: std::sync::Arc::new(shutdown.drop_guard()) })
+    }
+
+    /// Brings the schema up to date, with the rights of the connecting user.
+    ///
+    /// # Errors
+    /// `Unfit` if the server is too old or has no pgvector, `Migrate` if a migration fails.
+    pub async fn migrate(&self) -> Result<()> {
+        preflight::check_server(&self.pool).await?;
+        MIGRATOR.run(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Checks that the server, the schema and the roles are what the product needs.
+    ///
+    /// # Errors
+    /// `Unfit` with a sentence that says what is wrong and how to mend it.
+    pub async fn check(&self) -> Result<()> {
+        preflight::check_server(&self.pool).await?;
+        preflight::check_schema(&self.pool, &MIGRATOR).await?;
+        preflight::check_roles(self).await
+    }
+
+    /// Whether the database answers within `limit`.
+    ///
+    /// # Errors
+    /// `Unavailable` if it does not.
+    pub async fn ping(&self, limit: Duration) -> Result<()> {
+        let query = sqlx::query("SELECT 1").execute(&self.pool);
+        match tokio::time::timeout(limit, query).await {
+            Ok(answer) => answer.map(drop).map_err(Error::from),
+            Err(_) => Err(Error::Unavailable(sqlx::Error::PoolTimedOut)),
+        }
+    }
+
+    /// Begins a transaction of one tenant.
+    ///
+    /// # Errors
+    /// `Unavailable` if there is no connection.
+    pub async fn tenant(&self, tenant: TenantId) -> Result<TenantTx> {
+        TenantTx::begin(&self.pool, &self.signals, tenant).await
+    }
+
+    /// Begins a transaction that crosses tenants.
+    ///
+    /// # Errors
+    /// `Unavailable` if there is no connection.
+    pub async fn system(&self) -> Result<SystemTx> {
+        SystemTx::begin(&self.pool, &self.signals).await
+    }
+
+    /// The pool itself, for the engine's single statements.
+    pub const fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// Hears the signals of every process, this one's included.
+    pub fn subscribe(&self) -> broadcast::Receiver<Signal> {
+        self.signals.subscribe()
+    }
+
+    /// Sends a signal that belongs to no transaction.
+    pub fn signal(&self, signal: Signal) {
+        self.signals.publish(signal);
+    }
+
+    /// Closes every connection.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}

@@ -1,0 +1,115 @@
+use domain::TenantId;
+use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres, Transaction};
+
+use crate::signal::Signals;
+use crate::{Result, Signal};
+
+/// A transaction of either kind: what `jobs::enqueue` and signals need.
+pub trait Tx: Send {
+    /// The connection, for the crates that hold SQL.
+    fn conn(&mut self) -> &mut PgConnection;
+
+    /// Sends `signal` once, and only if, the transaction is committed.
+    fn signal_after_commit(&mut self, signal: Signal);
+}
+
+/// The part both kinds share.
+struct Inner {
+    transaction: Transaction<'static, Postgres>,
+    pending: Vec<Signal>,
+    signals: Signals,
+}
+
+impl Inner {
+    async fn begin(pool: &PgPool, signals: &Signals, statement: String) -> Result<Self> {
+        // Safe: built by this module from role names and a UUID.
+        let transaction = pool.begin_with(AssertSqlSafe(statement)).await?;
+        Ok(Self { transaction, pending: Vec::new(), signals: signals.clone() })
+    }
+
+    async fn commit(self) -> Result<()> {
+        self.transaction.commit().await?;
+        for signal in self.pending {
+            self.signals.publish(signal);
+        }
+        Ok(())
+    }
+
+    fn signal_after_commit(&mut self, signal: Signal) {
+        if !self.pending.contains(&signal) {
+            self.pending.push(signal);
+        }
+    }
+}
+
+/// A transaction of one tenant: row-level security lets it meet no other's rows. Dropped without
+/// [`TenantTx::commit`] it is rolled back.
+pub struct TenantTx {
+    tenant: TenantId,
+    inner: Inner,
+}
+
+impl TenantTx {
+    pub(crate) async fn begin(pool: &PgPool, signals: &Signals, tenant: TenantId) -> Result<Self> {
+        let statement = format!(
+            "BEGIN; SET LOCAL ROLE metachat_app; SET LOCAL metachat.tenant_id = '{tenant}'"
+        );
+        let inner = Inner::begin(pool, signals, statement).await?;
+        Ok(Self { tenant, inner })
+    }
+
+    /// Whose transaction it is.
+    pub const fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    /// Commits, then sends the signals.
+    ///
+    /// # Errors
+    /// `Unavailable` if the connection was lost: the commit may or may not have happened.
+    pub async fn commit(self) -> Result<()> {
+        self.inner.commit().await
+    }
+}
+
+/// A transaction that crosses tenants: intake, look-ups, retention, the engine's dead letters.
+/// Dropped without [`SystemTx::commit`] it is rolled back.
+pub struct SystemTx {
+    inner: Inner,
+}
+
+impl SystemTx {
+    pub(crate) async fn begin(pool: &PgPool, signals: &Signals) -> Result<Self> {
+        let statement = "BEGIN; SET LOCAL ROLE metachat_system".to_owned();
+        let inner = Inner::begin(pool, signals, statement).await?;
+        Ok(Self { inner })
+    }
+
+    /// Commits, then sends the signals.
+    ///
+    /// # Errors
+    /// `Unavailable` if the connection was lost: the commit may or may not have happened.
+    pub async fn commit(self) -> Result<()> {
+        self.inner.commit().await
+    }
+}
+
+impl Tx for TenantTx {
+    fn conn(&mut self) -> &mut PgConnection {
+        &mut self.inner.transaction
+    }
+
+    fn signal_after_commit(&mut self, signal: Signal) {
+        self.inner.signal_after_commit(signal);
+    }
+}
+
+impl Tx for SystemTx {
+    fn conn(&mut self) -> &mut PgConnection {
+        &mut self.inner.transaction
+    }
+
+    fn signal_after_commit(&mut self, signal: Signal) {
+        self.inner.signal_after_commit(signal);
+    }
+}
