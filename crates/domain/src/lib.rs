@@ -3,17 +3,24 @@
 //! Every other crate speaks in these types; the glossary in `ARCHITECTURE.md` defines the terms.
 
 mod clock;
+mod content;
 mod ids;
+mod inbound;
 mod page;
 mod settings;
 mod source;
 mod state;
 
 pub use clock::Clock;
+pub use content::{
+    ChannelError, Content, ContentBody, InteractiveReply, Location, Media, MediaKind, MessageContext,
+    NormalizedContent, Order, OrderItem, SharedContact, SystemNotice,
+};
 pub use ids::{
     ApiKeyId, ChannelId, ChunkId, ContactId, ConversationId, DeliveryId, DocumentId, EndpointId,
     EventId, MessageId, RawItemId, TenantId, WebchatSessionId,
 };
+pub use inbound::{ContactRef, Inbound, InboundMessage, StatusUpdate};
 pub use page::{Cursor, InvalidCursor, Page};
 pub use settings::{LlmSettings, RagMode, RetrievalSettings, TenantSettings};
 pub use source::Source;

@@ -1,0 +1,545 @@
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// What to send to a contact, before a channel turns it into its own form.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Content {
+    /// Words, with Markdown where the author used it.
+    Text {
+        /// The words; never empty.
+        body: String,
+    },
+}
+
+/// What a contact sent, in one form for all channels: the body and what stood around it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NormalizedContent {
+    /// The message itself.
+    #[serde(flatten)]
+    pub body: ContentBody,
+    /// What the channel said about the message.
+    #[serde(default, skip_serializing_if = "MessageContext::is_empty")]
+    pub context: MessageContext,
+}
+
+/// The message itself, by type.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ContentBody {
+    /// Words.
+    Text {
+        /// The words as written.
+        body: String,
+    },
+    /// A file of some kind.
+    Media(Media),
+    /// A place.
+    Location(Location),
+    /// Address cards.
+    Contacts {
+        /// The cards, in their order.
+        contacts: Vec<SharedContact>,
+    },
+    /// A tap on something we or the business sent.
+    Interactive {
+        /// What was tapped.
+        reply: InteractiveReply,
+    },
+    /// An emoji put on a message, or taken off.
+    Reaction {
+        /// The channel's id of the message it is put on.
+        target: String,
+        /// The emoji; `None` takes the reaction off.
+        emoji: Option<String>,
+    },
+    /// A cart sent from a catalogue.
+    Order(Order),
+    /// The channel's own notice about the contact.
+    System(SystemNotice),
+    /// A later wording of an earlier message.
+    Edit {
+        /// The channel's id of the message that was edited.
+        target: String,
+        /// The new wording.
+        content: Box<ContentBody>,
+    },
+    /// A message taken back.
+    Revoke {
+        /// The channel's id of the message that was taken back.
+        target: String,
+    },
+    /// Something the channel does not pass on, or a type that is not known here.
+    Unsupported {
+        /// The channel's name of the type, where it gave one.
+        channel_type: Option<String>,
+    },
+}
+
+/// What the channel said about a message besides its body.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MessageContext {
+    /// The channel's id of the message this one answers or was tapped on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<String>,
+    /// Whether it was forwarded.
+    #[serde(skip_serializing_if = "is_false")]
+    pub forwarded: bool,
+    /// Whether it was forwarded many times.
+    #[serde(skip_serializing_if = "is_false")]
+    pub frequently_forwarded: bool,
+    /// The group it was written in; such messages are not answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group_id: Option<String>,
+    /// The advertisement it came from, as the channel describes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub referral: Option<Value>,
+    /// The product it asks about, as the channel describes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub referred_product: Option<Value>,
+    /// What the channel could not deliver of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<ChannelError>,
+}
+
+/// An error as a channel reports it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelError {
+    /// The channel's number for it.
+    pub code: Option<i64>,
+    /// The channel's words for it; may be empty.
+    pub message: String,
+}
+
+/// A file that came with a message; the file itself is still at the channel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Media {
+    /// What it is shown as.
+    pub media_kind: MediaKind,
+    /// The channel's id of the file; `None` where the channel could not take it in.
+    pub id: Option<String>,
+    /// The media type, for example `image/jpeg`.
+    pub mime_type: Option<String>,
+    /// The file's name, where the contact's app gave one.
+    pub filename: Option<String>,
+    /// The words written under it.
+    pub caption: Option<String>,
+    /// Whether it is a recorded voice note.
+    pub voice: bool,
+    /// Whether it is a moving sticker.
+    pub animated: bool,
+    /// The checksum as the channel wrote it (WhatsApp: SHA-256 in base64).
+    pub sha256: Option<String>,
+    /// A short-lived address of the file.
+    pub url: Option<String>,
+}
+
+/// What a file is shown as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MediaKind {
+    /// A picture.
+    Image,
+    /// A film.
+    Video,
+    /// A sound file or a voice note.
+    Audio,
+    /// Any other file.
+    Document,
+    /// A sticker.
+    Sticker,
+}
+
+/// A place.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Location {
+    /// Degrees north.
+    pub latitude: f64,
+    /// Degrees east.
+    pub longitude: f64,
+    /// What is there.
+    pub name: Option<String>,
+    /// Its postal address.
+    pub address: Option<String>,
+    /// A page about it.
+    pub url: Option<String>,
+}
+
+/// An address card.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SharedContact {
+    /// The person's name, where the card has one.
+    pub name: Option<String>,
+    /// Phone numbers as written on the card.
+    pub phones: Vec<String>,
+    /// Mail addresses as written on the card.
+    pub emails: Vec<String>,
+}
+
+/// What was tapped.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "reply_type", rename_all = "snake_case")]
+pub enum InteractiveReply {
+    /// A reply button.
+    Button {
+        /// The id the sender gave the button.
+        id: String,
+        /// The words on it.
+        title: String,
+    },
+    /// A row of a list.
+    List {
+        /// The id the sender gave the row.
+        id: String,
+        /// The row's words.
+        title: String,
+        /// The row's second line.
+        description: Option<String>,
+    },
+    /// A form that was filled in.
+    Form {
+        /// The channel's name for it.
+        name: Option<String>,
+        /// The words shown in the chat.
+        body: Option<String>,
+        /// What was filled in: an object, or the text as it came where it is no JSON.
+        response: Option<Value>,
+    },
+    /// A quick reply of a template.
+    TemplateButton {
+        /// The words on it.
+        text: String,
+        /// What the sender gave the button to carry.
+        payload: Option<String>,
+    },
+    /// A kind of tap that is not known here, or one that came without its contents.
+    Unknown {
+        /// The channel's name for it.
+        channel_type: Option<String>,
+    },
+}
+
+/// A cart sent from a catalogue.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Order {
+    /// The catalogue's id.
+    pub catalog_id: Option<String>,
+    /// The words written with it.
+    pub text: Option<String>,
+    /// What is in it.
+    pub items: Vec<OrderItem>,
+}
+
+/// One line of a cart.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OrderItem {
+    /// The seller's id of the product.
+    pub product_id: String,
+    /// How many.
+    pub quantity: Option<i64>,
+    /// The price of one, in `currency`.
+    pub unit_price: Option<f64>,
+    /// The currency's three letters.
+    pub currency: Option<String>,
+}
+
+/// The channel's own notice about a contact, for example that the number changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SystemNotice {
+    /// The channel's name of what happened, for example `user_changed_number`.
+    pub change: String,
+    /// The channel's words for it.
+    pub body: Option<String>,
+    /// Where the contact can be reached from here on.
+    pub new_address: Option<String>,
+    /// The contact's lasting name at the channel from here on.
+    pub new_external_id: Option<String>,
+    /// The contact's lasting name at the channel so far.
+    pub previous_external_id: Option<String>,
+}
+
+impl NormalizedContent {
+    /// Content with nothing around it.
+    pub fn new(body: ContentBody) -> Self {
+        Self {
+            body,
+            context: MessageContext::default(),
+        }
+    }
+
+    /// Whether the sender waits for an answer to this; never in a group.
+    pub fn expects_answer(&self) -> bool {
+        self.context.group_id.is_none() && self.body.expects_answer()
+    }
+}
+
+impl MessageContext {
+    /// Whether there is nothing to tell.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl ContentBody {
+    /// Whether the sender waits for an answer: true for what a person says, sends or taps; false
+    /// for reactions, edits, deletions, notices and what could not be understood.
+    pub const fn expects_answer(&self) -> bool {
+        match self {
+            Self::Text { .. }
+            | Self::Media(_)
+            | Self::Location(_)
+            | Self::Contacts { .. }
+            | Self::Interactive { .. }
+            | Self::Order(_) => true,
+            Self::Reaction { .. }
+            | Self::System(_)
+            | Self::Edit { .. }
+            | Self::Revoke { .. }
+            | Self::Unsupported { .. } => false,
+        }
+    }
+
+    /// The content as a line of plain text for models, searches and lists; what is not text stands
+    /// in square brackets. Never empty, save for an empty text.
+    pub fn plain_text(&self) -> String {
+        match self {
+            Self::Text { body } => body.clone(),
+            Self::Media(media) => media.plain_text(),
+            Self::Location(location) => location.plain_text(),
+            Self::Contacts { contacts } => {
+                let cards: Vec<String> = contacts.iter().map(SharedContact::plain_text).collect();
+                format!("[contacts: {}]", cards.join("; "))
+            }
+            Self::Interactive { reply } => reply.plain_text(),
+            Self::Reaction { emoji, .. } => match emoji {
+                Some(emoji) => format!("[reaction: {emoji}]"),
+                None => "[reaction removed]".to_owned(),
+            },
+            Self::Order(order) => order.plain_text(),
+            Self::System(notice) => match &notice.body {
+                Some(body) => format!("[notice: {body}]"),
+                None => format!("[notice: {}]", notice.change),
+            },
+            Self::Edit { content, .. } => content.plain_text(),
+            Self::Revoke { .. } => "[message deleted]".to_owned(),
+            Self::Unsupported { channel_type } => match channel_type {
+                Some(name) => format!("[unsupported message: {name}]"),
+                None => "[unsupported message]".to_owned(),
+            },
+        }
+    }
+}
+
+impl Media {
+    fn plain_text(&self) -> String {
+        let what = match self.media_kind {
+            MediaKind::Image => "image",
+            MediaKind::Video => "video",
+            MediaKind::Audio if self.voice => "voice message",
+            MediaKind::Audio => "audio",
+            MediaKind::Document => "document",
+            MediaKind::Sticker => "sticker",
+        };
+        let file = match &self.filename {
+            Some(filename) => format!("[{what}: {filename}]"),
+            None => format!("[{what}]"),
+        };
+        with_words(file, self.caption.as_deref())
+    }
+}
+
+impl Location {
+    fn plain_text(&self) -> String {
+        let mut text = "[location: ".to_owned();
+        for part in [&self.name, &self.address].into_iter().flatten() {
+            text.push_str(part);
+            text.push_str(", ");
+        }
+        // Writing to a String cannot fail.
+        write!(text, "{} {}]", self.latitude, self.longitude).ok();
+        text
+    }
+}
+
+impl SharedContact {
+    fn plain_text(&self) -> String {
+        let mut parts: Vec<&str> = vec![self.name.as_deref().unwrap_or("no name")];
+        parts.extend(self.phones.iter().map(String::as_str));
+        parts.extend(self.emails.iter().map(String::as_str));
+        parts.join(", ")
+    }
+}
+
+impl InteractiveReply {
+    fn plain_text(&self) -> String {
+        match self {
+            Self::Button { title, .. } => title.clone(),
+            Self::List {
+                title, description, ..
+            } => match description {
+                Some(description) => format!("{title} ({description})"),
+                None => title.clone(),
+            },
+            Self::Form { name, response, .. } => {
+                let title = format!("[form: {}]", name.as_deref().unwrap_or("no name"));
+                with_words(title, response.as_ref().map(form_fields).as_deref())
+            }
+            Self::TemplateButton { text, .. } => text.clone(),
+            Self::Unknown { channel_type } => match channel_type {
+                Some(name) => format!("[selection: {name}]"),
+                None => "[selection]".to_owned(),
+            },
+        }
+    }
+}
+
+impl Order {
+    fn plain_text(&self) -> String {
+        let items: Vec<String> = self.items.iter().map(OrderItem::plain_text).collect();
+        with_words(
+            format!("[order: {}]", items.join("; ")),
+            self.text.as_deref(),
+        )
+    }
+}
+
+impl OrderItem {
+    fn plain_text(&self) -> String {
+        let mut text = format!("{} x {}", self.quantity.unwrap_or(1), self.product_id);
+        if let Some(price) = self.unit_price {
+            let currency = self.currency.as_deref().unwrap_or("");
+            // Writing to a String cannot fail.
+            write!(text, " at {price} {currency}").ok();
+        }
+        text.trim_end().to_owned()
+    }
+}
+
+fn with_words(mut text: String, words: Option<&str>) -> String {
+    if let Some(words) = words.filter(|words| !words.is_empty()) {
+        text.push(' ');
+        text.push_str(words);
+    }
+    text
+}
+
+/// Lists a form's fields, without the token that only ties it to its sender.
+fn form_fields(response: &Value) -> String {
+    let Value::Object(fields) = response else {
+        return response
+            .as_str()
+            .map_or_else(|| response.to_string(), str::to_owned);
+    };
+    let lines: Vec<String> = fields
+        .iter()
+        .filter(|(name, _)| *name != "flow_token")
+        .map(|(name, value)| match value {
+            Value::String(text) => format!("{name}: {text}"),
+            other => format!("{name}: {other}"),
+        })
+        .collect();
+    lines.join(", ")
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn content_survives_the_database() {
+        let mut content = NormalizedContent::new(ContentBody::Edit {
+            target: "m1".to_owned(),
+            content: Box::new(ContentBody::Location(Location {
+                latitude: 12.5,
+                longitude: -3.0,
+                name: None,
+                address: None,
+                url: None,
+            })),
+        });
+        content.context.forwarded = true;
+        content.context.referral = Some(json!({"source_id": "ad"}));
+        let stored = serde_json::to_value(&content).unwrap();
+        assert_eq!(stored["type"], "edit");
+        assert_eq!(stored["context"]["forwarded"], true);
+        let back: NormalizedContent = serde_json::from_value(stored).unwrap();
+        assert_eq!(back, content);
+    }
+
+    #[test]
+    fn a_plain_text_has_no_context_in_the_database() {
+        let content = NormalizedContent::new(ContentBody::Text {
+            body: "hello".to_owned(),
+        });
+        assert_eq!(
+            serde_json::to_value(&content).unwrap(),
+            json!({"type": "text", "body": "hello"})
+        );
+    }
+
+    #[test]
+    fn what_is_not_text_stands_in_brackets() {
+        let voice = ContentBody::Media(Media {
+            media_kind: MediaKind::Audio,
+            id: Some("1".to_owned()),
+            mime_type: None,
+            filename: None,
+            caption: None,
+            voice: true,
+            animated: false,
+            sha256: None,
+            url: None,
+        });
+        assert_eq!(voice.plain_text(), "[voice message]");
+        let form = ContentBody::Interactive {
+            reply: InteractiveReply::Form {
+                name: Some("flow".to_owned()),
+                body: None,
+                response: Some(json!({"flow_token": "t", "size": "L", "count": 2})),
+            },
+        };
+        assert_eq!(form.plain_text(), "[form: flow] size: L, count: 2");
+        let order = ContentBody::Order(Order {
+            catalog_id: None,
+            text: Some("soon please".to_owned()),
+            items: vec![OrderItem {
+                product_id: "SODA".to_owned(),
+                quantity: Some(2),
+                unit_price: Some(1.5),
+                currency: Some("EUR".to_owned()),
+            }],
+        });
+        assert_eq!(
+            order.plain_text(),
+            "[order: 2 x SODA at 1.5 EUR] soon please"
+        );
+    }
+
+    #[test]
+    fn groups_and_reactions_expect_no_answer() {
+        let mut content = NormalizedContent::new(ContentBody::Text {
+            body: "hello".to_owned(),
+        });
+        assert!(content.expects_answer());
+        content.context.group_id = Some("g".to_owned());
+        assert!(!content.expects_answer());
+        let reaction = ContentBody::Reaction {
+            target: "m1".to_owned(),
+            emoji: None,
+        };
+        assert!(!reaction.expects_answer());
+    }
+}
