@@ -1,1 +1,23 @@
+//! The domain's SQL, one module for each table.
+//!
+//! Functions of tenant tables take a [`db::TenantTx`] and pass the tenant id explicitly as well:
+//! with row-level security alone the planner chooses worse plans. The few that take a
+//! [`db::SystemTx`] cross tenants on purpose.
 
+pub mod api_keys;
+pub mod channels;
+pub mod chunks;
+pub mod contacts;
+pub mod conversations;
+pub mod documents;
+pub mod idempotency_keys;
+pub mod messages;
+pub mod parked_statuses;
+pub mod raw_items;
+pub mod search;
+pub mod tenants;
+pub mod webchat_sessions;
+pub mod webhook_deliveries;
+pub mod webhook_endpoints;
+
+pub use db::{Error, Result};

@@ -1,0 +1,96 @@
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use db::Tx;
+use domain::TenantId;
+
+use super::inflight::Lease;
+use crate::{Failure, Job};
+
+/// A job in the hands of this process, as the claim returned it.
+#[derive(Clone, Debug)]
+pub struct ClaimedJob {
+    /// Its number.
+    pub id: i64,
+    /// Its kind.
+    pub kind: String,
+    /// Which attempt this is, from 1.
+    pub attempt: i16,
+    /// After which attempt it is dead.
+    pub max_attempts: i16,
+    /// Whose it is.
+    pub tenant: Option<TenantId>,
+    /// Its ordering key.
+    pub ordering_key: Option<String>,
+    /// The payload, still as JSON.
+    pub payload: String,
+    /// When it was enqueued.
+    pub created_at: DateTime<Utc>,
+}
+
+impl ClaimedJob {
+    /// Reads the payload.
+    ///
+    /// # Errors
+    /// [`Failure::Dead`] with the reason: what cannot be read today cannot be read tomorrow.
+    pub fn decode<J: Job>(&self) -> Result<J, Failure> {
+        serde_json::from_str(&self.payload)
+            .map_err(|error| Failure::dead(format!("undecodable payload: {error}")))
+    }
+}
+
+/// A handler's hold on its job.
+#[derive(Clone, Debug)]
+pub struct JobHandle {
+    /// The job.
+    pub job: Arc<ClaimedJob>,
+    session: i64,
+    lease: Arc<Lease>,
+}
+
+/// Somebody else has, or may have, the job: whatever this process did with it must not show.
+#[derive(Debug, thiserror::Error)]
+#[error("the lease of job {0} is lost")]
+pub struct LostLease(pub i64);
+
+impl JobHandle {
+    pub(super) const fn new(job: Arc<ClaimedJob>, session: i64, lease: Arc<Lease>) -> Self {
+        Self { job, session, lease }
+    }
+
+    /// Whether this is the last attempt.
+    pub fn is_last_attempt(&self) -> bool {
+        self.job.attempt >= self.job.max_attempts
+    }
+
+    /// Locks the job's row within the handler's own transaction: what that transaction writes is
+    /// committed only if this process still holds the job at that moment.
+    ///
+    /// # Errors
+    /// A retry that will find its lease lost, or the database's own.
+    pub async fn fence(&self, tx: &mut impl Tx) -> Result<(), Failure> {
+        let held: Option<i32> = sqlx::query_scalar(
+            "SELECT 1 FROM jobs
+             WHERE id = $1 AND attempt = $2 AND session_id = $3 AND state = 3 FOR UPDATE",
+        )
+        .bind(self.job.id)
+        .bind(self.job.attempt)
+        .bind(self.session)
+        .fetch_optional(tx.conn())
+        .await
+        .map_err(db::Error::from)?;
+        match held {
+            Some(_) => Ok(()),
+            None => Err(Failure::retry(LostLease(self.job.id))),
+        }
+    }
+
+    /// Checks by this machine's steady clock that the lease cannot have run out: the last thing to
+    /// do before something leaves for outside.
+    ///
+    /// # Errors
+    /// A retry that will find its lease lost.
+    pub fn check_lease(&self) -> Result<(), Failure> {
+        if self.lease.is_alive() { Ok(()) } else { Err(Failure::retry(LostLease(self.job.id))) }
+    }
+}

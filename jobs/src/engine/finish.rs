@@ -1,0 +1,241 @@
+//! Finishing: outcomes are gathered into few statements, fenced, and retried through outages.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use db::{Result, Signal, Topic};
+use tokio::sync::mpsc;
+
+use super::dead::{self, DeadJob};
+use super::{ClaimedJob, Shared, keys};
+
+/// The most outcomes one statement carries.
+const MAX_BATCH: usize = 1000;
+/// How long to wait between tries when the database is away.
+const OUTAGE_PAUSE: Duration = Duration::from_millis(300);
+
+/// An outcome on its way to the database.
+pub(super) enum Finish {
+    /// A job came to an end, of whatever kind.
+    Job { job: Arc<ClaimedJob>, outcome: Outcome },
+    /// Nothing more comes.
+    End,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Debug)]
+pub(super) enum Outcome {
+    Done,
+    Cancelled { reason: String },
+    /// Runs again after `after`; `outcome` is the name in the attempt log.
+    Again { after: Duration, outcome: &'static str, error: String, give_back: bool },
+    /// Was never begun.
+    GiveBack,
+    Dead { outcome: &'static str, reason: String },
+}
+
+pub(super) fn promoted() -> Signal {
+    Signal { topic: Topic::Jobs, payload: "due".to_owned() }
+}
+
+type Ended = (Arc<ClaimedJob>, Outcome);
+
+/// Commits outcomes until the end, or until nobody can send any.
+pub(super) async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Finish>) {
+    let mut received = Vec::new();
+    let mut ending = false;
+    while !ending && queue.recv_many(&mut received, MAX_BATCH).await > 0 {
+        let mut batch: Vec<Ended> = Vec::with_capacity(received.len());
+        for finish in received.drain(..) {
+            match finish {
+                Finish::Job { job, outcome } => batch.push((job, outcome)),
+                Finish::End => ending = true,
+            }
+        }
+        commit(&shared, batch).await;
+    }
+}
+
+async fn commit(shared: &Shared, batch: Vec<Ended>) {
+    let mut ended: Vec<Ended> = Vec::new();
+    let mut again: Vec<Ended> = Vec::new();
+    let mut dying: Vec<Ended> = Vec::new();
+    for (job, outcome) in batch {
+        match outcome {
+            Outcome::Done | Outcome::Cancelled { .. } => ended.push((job, outcome)),
+            Outcome::Again { .. } | Outcome::GiveBack => again.push((job, outcome)),
+            Outcome::Dead { .. } => dying.push((job, outcome)),
+        }
+    }
+    let (keyed, free): (Vec<_>, Vec<_>) =
+        ended.into_iter().partition(|(job, _)| job.ordering_key.is_some());
+    if !free.is_empty() {
+        until_committed("ended jobs", || end_free(shared, &free)).await;
+    }
+    if !keyed.is_empty() {
+        until_committed("ended jobs with keys", || end_keyed(shared, &keyed)).await;
+    }
+    if !again.is_empty() {
+        until_committed("jobs to run again", || run_again(shared, &again)).await;
+    }
+    for (job, outcome) in dying {
+        let Outcome::Dead { outcome, reason } = outcome else { continue };
+        let dead = DeadJob { job, reason };
+        until_committed("a dead job", || async {
+            let buried = dead::bury(shared, &dead, outcome, shared.session).await?;
+            note_lost(1, usize::from(buried));
+            Ok(())
+        })
+        .await;
+    }
+}
+
+/// Repeats a step until the database has done it. A refusal that is no outage would repeat for
+/// ever: it is logged, and the lease brings the jobs back.
+async fn until_committed<F>(what: &str, mut step: impl FnMut() -> F)
+where
+    F: Future<Output = Result<()>>,
+{
+    loop {
+        match step().await {
+            Ok(()) => return,
+            Err(error) if error.is_unavailable() => {
+                tracing::warn!(error = %error, "{what} could not be committed yet");
+                tokio::time::sleep(OUTAGE_PAUSE).await;
+            }
+            Err(error) => {
+                tracing::error!(error = ?error, "{what} could not be committed");
+                return;
+            }
+        }
+    }
+}
+
+fn note_lost(sent: usize, committed: usize) {
+    if committed < sent {
+        tracing::warn!(lost = sent - committed, "outcomes came after their lease was lost");
+    }
+}
+
+/// Moves ended jobs to the history. A statement that was committed before its answer got lost
+/// finds nothing to move, which is right.
+const END: &str = "
+    WITH ended AS (
+        SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::text[]) AS e(id, attempt, outcome)
+    ), gone AS (
+        DELETE FROM jobs AS j USING ended AS e
+        WHERE j.id = e.id AND j.attempt = e.attempt AND j.session_id = $4 AND j.state = 3
+        RETURNING j.id, j.kind, j.lane, j.tenant_id, e.outcome, j.attempt, j.max_attempts,
+                  j.created_at, j.claimed_at, j.ordering_key, j.payload
+    ), kept AS (
+        INSERT INTO job_history (id, kind, lane, tenant_id, outcome, attempt, max_attempts,
+                                 created_at, claimed_at, ordering_key, payload)
+        SELECT * FROM gone
+    )
+    SELECT id, kind, ordering_key FROM gone";
+
+type Gone = (i64, String, Option<String>);
+
+async fn end<'e, E>(shared: &Shared, executor: E, batch: &[Ended]) -> Result<Vec<Gone>>
+where
+    E: sqlx::PgExecutor<'e>,
+{
+    let ids: Vec<i64> = batch.iter().map(|(job, _)| job.id).collect();
+    let attempts: Vec<i16> = batch.iter().map(|(job, _)| job.attempt).collect();
+    let outcomes: Vec<&str> = batch
+        .iter()
+        .map(|(_, outcome)| match outcome {
+            Outcome::Cancelled { .. } => "cancelled",
+            _ => "done",
+        })
+        .collect();
+    let gone: Vec<Gone> = sqlx::query_as(END)
+        .bind(ids)
+        .bind(attempts)
+        .bind(outcomes)
+        .bind(shared.session)
+        .fetch_all(executor)
+        .await?;
+    note_lost(batch.len(), gone.len());
+    for (job, outcome) in batch {
+        if let Outcome::Cancelled { reason } = outcome {
+            tracing::info!(job.id = job.id, job.kind = %job.kind, %reason, "a job was cancelled");
+        }
+    }
+    Ok(gone)
+}
+
+async fn end_free(shared: &Shared, batch: &[Ended]) -> Result<()> {
+    end(shared, shared.db.pool(), batch).await.map(drop)
+}
+
+async fn end_keyed(shared: &Shared, batch: &[Ended]) -> Result<()> {
+    let mut tx = shared.db.pool().begin().await?;
+    let gone = end(shared, &mut *tx, batch).await?;
+    let keys: Vec<_> =
+        gone.into_iter().filter_map(|(_, kind, key)| key.map(|key| (kind, key))).collect();
+    let any_promoted = keys::release(&mut tx, &keys).await?;
+    tx.commit().await?;
+    if any_promoted {
+        shared.db.signal(promoted());
+    }
+    Ok(())
+}
+
+/// Puts jobs back: at once, or until their wait is over.
+const AGAIN: &str = "
+    WITH ended AS (
+        SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::float8[], $4::text[], $5::text[],
+                             $6::bool[]) AS e(id, attempt, after, outcome, error, give_back)
+    ), moved AS (
+        UPDATE jobs AS j SET
+            state = CASE WHEN e.after > 0 THEN 1 ELSE 0 END,
+            run_at = CASE WHEN e.after > 0 THEN now() + make_interval(secs => e.after)
+                          ELSE j.run_at END,
+            attempt = j.attempt - CASE WHEN e.give_back THEN 1 ELSE 0 END,
+            last_error = coalesce(e.error, j.last_error),
+            session_id = NULL,
+            lease_until = NULL
+        FROM ended AS e
+        WHERE j.id = e.id AND j.attempt = e.attempt AND j.session_id = $7 AND j.state = 3
+        RETURNING j.id, e.attempt, j.claimed_at, e.outcome, e.error
+    ), logged AS (
+        INSERT INTO job_attempts (job_id, attempt, claimed_at, session_id, outcome, error)
+        SELECT id, attempt, claimed_at, $7, outcome, error FROM moved WHERE outcome IS NOT NULL
+    )
+    SELECT count(*) FROM moved";
+
+async fn run_again(shared: &Shared, batch: &[Ended]) -> Result<()> {
+    let ids: Vec<i64> = batch.iter().map(|(job, _)| job.id).collect();
+    let attempts: Vec<i16> = batch.iter().map(|(job, _)| job.attempt).collect();
+    let mut delays = Vec::new();
+    let mut outcomes = Vec::new();
+    let mut errors = Vec::new();
+    let mut give_backs = Vec::new();
+    for (_, outcome) in batch {
+        let (delay, name, error, give_back) = match outcome {
+            Outcome::Again { after, outcome, error, give_back } => {
+                (after.as_secs_f64(), Some(*outcome), Some(error.as_str()), *give_back)
+            }
+            _ => (0.0, None, None, true),
+        };
+        delays.push(delay);
+        outcomes.push(name);
+        errors.push(error);
+        give_backs.push(give_back);
+    }
+    let moved: i64 = sqlx::query_scalar(AGAIN)
+        .bind(ids)
+        .bind(attempts)
+        .bind(delays)
+        .bind(outcomes)
+        .bind(errors)
+        .bind(give_backs)
+        .bind(shared.session)
+        .fetch_one(shared.db.pool())
+        .await?;
+    note_lost(batch.len(), usize::try_from(moved).unwrap_or(0));
+    // Other processes may have slots for what was given back, and timers to set anew.
+    shared.db.signal(Signal { topic: Topic::Jobs, payload: String::new() });
+    Ok(())
+}

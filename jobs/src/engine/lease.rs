@@ -1,0 +1,95 @@
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use db::{Db, Result};
+use sqlx::{Connection, PgConnection};
+
+use super::Shared;
+
+/// Notes this process start and gives it a number: claims and fences carry that, never a name, so
+/// that a restart under the same name cannot be taken for its predecessor.
+pub(super) async fn open_session(db: &Db, kinds: &[&'static str]) -> Result<i64> {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let session = sqlx::query_scalar(
+        "INSERT INTO worker_sessions (host, process_id, kinds) VALUES ($1, $2, $3) RETURNING id",
+    )
+    .bind(host.trim())
+    .bind(i32::try_from(std::process::id()).unwrap_or(0))
+    .bind(kinds)
+    .fetch_one(db.pool())
+    .await?;
+    Ok(session)
+}
+
+/// Strikes the session off; a session that crashed is struck off by whoever rescues its jobs.
+pub(super) async fn close_session(db: &Db, session: i64) {
+    let closed =
+        sqlx::query("DELETE FROM worker_sessions WHERE id = $1").bind(session).execute(db.pool());
+    match tokio::time::timeout(Duration::from_secs(2), closed).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "the worker session was not closed"),
+        Err(_) => tracing::debug!("the worker session was not closed in time"),
+    }
+}
+
+/// Renews the leases of the jobs really held, on a connection of its own, so that a busy pool
+/// cannot starve it.
+pub(super) async fn heartbeat(shared: Arc<Shared>) {
+    let every = shared.options.lease / 3;
+    let mut connection = None;
+    loop {
+        tokio::time::sleep(every).await;
+        let beat = beat(&shared, &mut connection);
+        match tokio::time::timeout(every.max(Duration::from_millis(500)), beat).await {
+            Ok(Ok(0)) => {}
+            Ok(Ok(lost)) => tracing::warn!(lost, "leases were lost"),
+            Ok(Err(error)) => {
+                tracing::warn!(error = %error, "leases could not be renewed");
+                connection = None;
+            }
+            Err(_) => {
+                tracing::warn!("renewing the leases took too long");
+                connection = None;
+            }
+        }
+    }
+}
+
+async fn beat(shared: &Shared, connection: &mut Option<PgConnection>) -> Result<usize> {
+    let open = match connection {
+        Some(open) => open,
+        None => {
+            let options = shared.db.pool().connect_options();
+            connection.insert(PgConnection::connect_with(&options).await?)
+        }
+    };
+    let asked = shared.inflight.held();
+    let (ids, attempts): (Vec<i64>, Vec<i16>) = asked.iter().copied().unzip();
+    let until = Instant::now() + shared.options.lease;
+    let renewed: Vec<i64> = if ids.is_empty() {
+        Vec::new()
+    } else {
+        sqlx::query_scalar(
+            "UPDATE jobs AS j SET lease_until = now() + make_interval(secs => $4)
+             FROM unnest($1::bigint[], $2::smallint[]) AS held(id, attempt)
+             WHERE j.id = held.id AND j.attempt = held.attempt
+               AND j.session_id = $3 AND j.state = 3
+             RETURNING j.id",
+        )
+        .bind(&ids)
+        .bind(&attempts)
+        .bind(shared.session)
+        .bind(shared.options.lease.as_secs_f64())
+        .fetch_all(&mut *open)
+        .await?
+    };
+    let lost = shared.inflight.renewed(&asked, &renewed, until);
+    sqlx::query(
+        "UPDATE worker_sessions SET seen_at = now(), lost_leases = lost_leases + $2 WHERE id = $1",
+    )
+    .bind(shared.session)
+    .bind(i64::try_from(lost).unwrap_or(0))
+    .execute(open)
+    .await?;
+    Ok(lost)
+}

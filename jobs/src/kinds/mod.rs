@@ -1,0 +1,54 @@
+//! The kinds of jobs of the product, one file each.
+//!
+//! A new kind is its file here, a handler of the same name in `workers`, and a line in
+//! [`for_each_job!`](crate::for_each_job): the worker expands the same list, so a kind without a
+//! handler does not compile.
+
+mod answer_turn;
+mod channel_status;
+mod deliver_webhook;
+mod embed_chunk;
+mod inbound_message;
+mod ingest_document;
+mod send_reply;
+
+pub use answer_turn::AnswerTurn;
+pub use channel_status::ChannelStatus;
+pub use deliver_webhook::DeliverWebhook;
+pub use embed_chunk::EmbedChunk;
+pub use inbound_message::InboundMessage;
+pub use ingest_document::IngestDocument;
+pub use send_reply::SendReply;
+
+/// Expands a macro with every kind: its payload type and the name of its handler's module.
+#[macro_export]
+macro_rules! for_each_job {
+    ($expand:ident) => {
+        $expand! {
+            AnswerTurn => answer_turn,
+            ChannelStatus => channel_status,
+            DeliverWebhook => deliver_webhook,
+            EmbedChunk => embed_chunk,
+            InboundMessage => inbound_message,
+            IngestDocument => ingest_document,
+            SendReply => send_reply,
+        }
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Job;
+
+    macro_rules! names {
+        ($($payload:ident => $module:ident,)*) => { vec![$((<$payload as Job>::KIND, stringify!($module)),)*] };
+    }
+
+    #[test]
+    fn every_kind_is_named_like_its_file() {
+        for (kind, module) in for_each_job!(names) {
+            assert_eq!(kind.replace('-', "_"), module);
+        }
+    }
+}

@@ -1,0 +1,38 @@
+use std::time::Duration;
+
+use domain::{ConversationId, MessageId, TenantId};
+use serde::{Deserialize, Serialize};
+
+use crate::{Backoff, Job, Lane, Options, Policy};
+
+/// Sends one outbound message through its channel.
+///
+/// Idempotent by the message's status: the intent to send is committed before anything leaves, and
+/// a send whose end nobody saw is settled by the channel's report before it is tried again.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SendReply {
+    /// Whose message it is.
+    pub tenant_id: TenantId,
+    /// Its conversation, whose messages leave in order.
+    pub conversation_id: ConversationId,
+    /// The message.
+    pub message_id: MessageId,
+}
+
+impl Job for SendReply {
+    const KIND: &'static str = "send-reply";
+    const LANE: Lane = Lane::Interactive;
+    const POLICY: Policy = Policy {
+        max_attempts: 8,
+        timeout: Duration::from_mins(1),
+        backoff: Backoff::Exponential { base: Duration::from_secs(1), cap: Duration::from_mins(2) },
+    };
+
+    fn options(&self) -> Options {
+        Options {
+            tenant: Some(self.tenant_id),
+            ordering_key: Some(self.conversation_id.to_string()),
+            ..Options::default()
+        }
+    }
+}
