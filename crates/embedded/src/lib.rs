@@ -6,6 +6,7 @@
 mod account;
 mod binaries;
 mod cluster;
+mod discard;
 mod error;
 mod home;
 mod install;
@@ -14,6 +15,7 @@ mod progress;
 mod server;
 
 pub use binaries::Binaries;
+pub use discard::discard;
 pub use error::{Error, Result};
 pub use install::install;
 pub use progress::{Progress, ProgressFn};

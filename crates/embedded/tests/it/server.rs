@@ -117,20 +117,19 @@ async fn two_folders_side_by_side_do_not_meet() {
     two.stop().await.unwrap();
 }
 
-#[tokio::test]
-async fn a_killed_process_leaves_nothing_that_stops_the_next_start() {
-    let dir = folder();
+/// Starts a server in a process of its own, with a table `kept`, and kills that process.
+async fn leave_an_orphan(dir: &Path) {
     let mut holder = Command::new(std::env::current_exe().unwrap())
         .args([
             "--ignored",
             "--exact",
             "server::holds_a_server_until_killed",
         ])
-        .env(HELD_DIR, dir.path())
+        .env(HELD_DIR, dir)
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    let ready = dir.path().join("ready");
+    let ready = dir.join("ready");
     let deadline = Instant::now() + Duration::from_mins(2);
     while !ready.exists() {
         assert!(Instant::now() < deadline, "the child started no server");
@@ -139,7 +138,12 @@ async fn a_killed_process_leaves_nothing_that_stops_the_next_start() {
     }
     holder.kill().unwrap();
     holder.wait().unwrap();
+}
 
+#[tokio::test]
+async fn a_killed_process_leaves_nothing_that_stops_the_next_start() {
+    let dir = folder();
+    leave_an_orphan(dir.path()).await;
     let steps = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&steps);
     let progress: ProgressFn = Arc::new(move |step| seen.lock().unwrap().push(step));
@@ -150,7 +154,22 @@ async fn a_killed_process_leaves_nothing_that_stops_the_next_start() {
 }
 
 #[tokio::test]
-#[ignore = "the child of the test above, not a test of its own"]
+async fn what_a_killed_process_left_can_be_thrown_away() {
+    let parent = folder();
+    let dir = parent.path().join("postgres");
+    fs::create_dir(&dir).unwrap();
+    leave_an_orphan(&dir).await;
+    let pid_file = fs::read_to_string(dir.join("cluster/postmaster.pid")).unwrap();
+    let command_line = format!("/proc/{}/cmdline", pid_file.lines().next().unwrap());
+    assert!(!fs::read(&command_line).unwrap().is_empty());
+    embedded::discard(&dir, Path::new(INSTALL_DIR)).unwrap();
+    assert!(!dir.exists());
+    // A process that ended has none, even while nobody has asked for its status.
+    assert!(fs::read(&command_line).unwrap_or_default().is_empty());
+}
+
+#[tokio::test]
+#[ignore = "the process that the tests above kill, not a test of its own"]
 async fn holds_a_server_until_killed() {
     let Some(dir) = std::env::var_os(HELD_DIR) else {
         return;
