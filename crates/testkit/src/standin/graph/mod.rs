@@ -1,0 +1,174 @@
+mod behaviour;
+mod error;
+mod handle;
+mod statuses;
+
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+
+pub use behaviour::{GraphBehaviour, GraphReply, StatusPlan, StatusStep};
+pub use statuses::{PostedStatus, StatusWebhook};
+
+use super::listen::{Listening, listen};
+use super::record::{Record, TooFew};
+use super::script::Script;
+
+/// Meta's Graph API as far as sending WhatsApp texts goes, with the statuses that follow.
+///
+/// `POST /{version}/{phone_number_id}/messages` checks the bearer token (code 190), then the body
+/// (code 100), and only then takes the next behaviour of the script.
+#[derive(Debug)]
+pub struct GraphServer {
+    listening: Listening,
+    inner: Arc<Inner>,
+}
+
+/// How a [`GraphServer`] is set up.
+#[derive(Clone, Debug, Default)]
+pub struct GraphOptions {
+    /// The port, 0 (the default) for any free one.
+    pub port: u16,
+    /// The only bearer token it accepts; `None` (the default) accepts any.
+    pub token: Option<String>,
+    /// Where statuses go; without it (the default) none are sent.
+    pub statuses_to: Option<StatusWebhook>,
+}
+
+/// A message the server took, whether or not the caller got to know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SentMessage {
+    /// The number it was sent from.
+    pub phone_number_id: String,
+    /// The receiver as it stood in the request.
+    pub to: String,
+    /// Whether the receiver was given as business-scoped user id in `recipient`.
+    pub is_user_id: bool,
+    /// The text.
+    pub text: String,
+    /// The `biz_opaque_callback_data`.
+    pub tag: Option<String>,
+    /// The id it was given.
+    pub wamid: String,
+    /// When the head of the request had arrived.
+    pub at: DateTime<Utc>,
+}
+
+/// What handlers and status reports share.
+#[derive(Debug)]
+struct Inner {
+    options: GraphOptions,
+    script: Script<GraphBehaviour>,
+    sent: Record<SentMessage>,
+    requests: Record<DateTime<Utc>>,
+    posted: Record<PostedStatus>,
+    webhook: Mutex<Option<StatusWebhook>>,
+    client: reqwest::Client,
+    stop: CancellationToken,
+}
+
+impl Drop for GraphServer {
+    fn drop(&mut self) {
+        self.inner.stop.cancel();
+    }
+}
+
+impl GraphServer {
+    /// Listens on `127.0.0.1`.
+    ///
+    /// # Errors
+    /// What the system says when it cannot listen there.
+    pub async fn start(options: GraphOptions) -> io::Result<Self> {
+        let port = options.port;
+        let inner = Arc::new(Inner {
+            webhook: Mutex::new(options.statuses_to.clone()),
+            options,
+            script: Script::default(),
+            sent: Record::default(),
+            requests: Record::default(),
+            posted: Record::default(),
+            client: super::client::loopback_client().map_err(io::Error::other)?,
+            stop: CancellationToken::new(),
+        });
+        let shared = Arc::clone(&inner);
+        let listening = listen(port, move |exchange| {
+            handle::handle(Arc::clone(&shared), exchange)
+        })
+        .await?;
+        Ok(Self { listening, inner })
+    }
+
+    /// The address without version, `http://127.0.0.1:<port>` without a slash at the end.
+    pub fn url(&self) -> &str {
+        &self.listening.url
+    }
+
+    /// Sends the statuses of all later messages to `webhook`.
+    pub fn send_statuses_to(&self, webhook: StatusWebhook) {
+        self.inner.set_webhook(webhook);
+    }
+
+    /// Adds behaviours, each for one valid send.
+    pub fn script<B: Into<GraphBehaviour>>(&self, behaviours: impl IntoIterator<Item = B>) {
+        self.inner
+            .script
+            .extend(behaviours.into_iter().map(Into::into));
+    }
+
+    /// Sets what holds for every valid send once the script is empty.
+    pub fn otherwise(&self, behaviour: impl Into<GraphBehaviour>) {
+        self.inner.script.otherwise(behaviour.into());
+    }
+
+    /// Every message taken so far, oldest first.
+    pub fn received(&self) -> Vec<SentMessage> {
+        self.inner.sent.all()
+    }
+
+    /// When each request to the send path arrived, refused ones and read marks included.
+    pub fn requests(&self) -> Vec<DateTime<Utc>> {
+        self.inner.requests.all()
+    }
+
+    /// Waits until at least `n` messages were taken and returns all of them.
+    ///
+    /// # Errors
+    /// [`TooFew`] when `timeout` passes first.
+    pub async fn wait_for(&self, n: usize, timeout: Duration) -> Result<Vec<SentMessage>, TooFew> {
+        self.inner.sent.wait_for(n, timeout).await
+    }
+
+    /// Waits until at least `n` requests reached the send path, refused ones included.
+    ///
+    /// # Errors
+    /// [`TooFew`] when `timeout` passes first.
+    pub async fn wait_for_requests(&self, n: usize, timeout: Duration) -> Result<(), TooFew> {
+        self.inner.requests.wait_for(n, timeout).await.map(|_| ())
+    }
+
+    /// Reports statuses of a message, such as those that were withheld before.
+    pub fn report(&self, message: SentMessage, statuses: StatusPlan) {
+        self.inner.report(message, statuses);
+    }
+
+    /// Every status the webhook answered with 200, oldest first.
+    pub fn posted_statuses(&self) -> Vec<PostedStatus> {
+        self.inner.posted.all()
+    }
+
+    /// Waits until the webhook has answered at least `n` statuses with 200 and returns all of them.
+    ///
+    /// # Errors
+    /// [`TooFew`] when `timeout` passes first.
+    pub async fn wait_for_statuses(
+        &self,
+        n: usize,
+        timeout: Duration,
+    ) -> Result<Vec<PostedStatus>, TooFew> {
+        self.inner.posted.wait_for(n, timeout).await
+    }
+}

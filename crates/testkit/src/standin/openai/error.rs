@@ -1,0 +1,100 @@
+use poem::Response;
+use poem::http::{HeaderName, HeaderValue, StatusCode};
+use serde_json::{Value, json};
+
+use super::OpenAiFault;
+use crate::standin::listen::json_response;
+
+/// The error object of a failure on the provider's side.
+pub(super) fn server_error() -> Value {
+    error(
+        "The server had an error while processing your request. Sorry about that!",
+        "server_error",
+        None,
+        None,
+    )
+}
+
+/// The response of a 400 for a body that is no valid request.
+pub(super) fn invalid_request(message: &str, param: &str) -> Response {
+    let body = error(message, "invalid_request_error", Some(param), None);
+    json_response(StatusCode::BAD_REQUEST, &body)
+}
+
+/// The response of a fault that answers in place of the model; `None` for those that do not.
+pub(super) fn fault_response(fault: &OpenAiFault) -> Option<Response> {
+    let (status, body) = match fault {
+        OpenAiFault::Unauthorized => (
+            StatusCode::UNAUTHORIZED,
+            error(
+                "Incorrect API key provided. You can find your API key in your account.",
+                "invalid_request_error",
+                None,
+                Some("invalid_api_key"),
+            ),
+        ),
+        OpenAiFault::RateLimited {
+            retry_after_seconds,
+        } => {
+            return Some(rate_limited(*retry_after_seconds));
+        }
+        OpenAiFault::QuotaExceeded => (
+            StatusCode::TOO_MANY_REQUESTS,
+            error(
+                "You exceeded your current quota, please check your plan and billing details.",
+                "insufficient_quota",
+                None,
+                Some("insufficient_quota"),
+            ),
+        ),
+        OpenAiFault::ServerError => (StatusCode::INTERNAL_SERVER_ERROR, server_error()),
+        OpenAiFault::ContextTooLong => (
+            StatusCode::BAD_REQUEST,
+            error(
+                "This model's maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens. Please reduce the length of the messages.",
+                "invalid_request_error",
+                Some("messages"),
+                Some("context_length_exceeded"),
+            ),
+        ),
+        OpenAiFault::Drop
+        | OpenAiFault::Hang
+        | OpenAiFault::CutStream { .. }
+        | OpenAiFault::ErrorInStream { .. } => return None,
+    };
+    Some(json_response(status, &body))
+}
+
+fn rate_limited(retry_after_seconds: u64) -> Response {
+    let message = format!(
+        "Rate limit reached on requests per min (RPM): Limit 60, Used 60, Requested 1. Please try again in {retry_after_seconds}s."
+    );
+    let body = error(&message, "requests", None, Some("rate_limit_exceeded"));
+    let mut response = json_response(StatusCode::TOO_MANY_REQUESTS, &body);
+    let headers = response.headers_mut();
+    headers.insert("retry-after", HeaderValue::from(retry_after_seconds));
+    headers.insert(
+        "retry-after-ms",
+        HeaderValue::from(retry_after_seconds * 1000),
+    );
+    for (name, value) in [
+        ("x-ratelimit-limit-requests", "60"),
+        ("x-ratelimit-limit-tokens", "150000"),
+        ("x-ratelimit-remaining-requests", "0"),
+        ("x-ratelimit-remaining-tokens", "149984"),
+        ("x-ratelimit-reset-tokens", "6m0s"),
+    ] {
+        headers.insert(
+            HeaderName::from_static(name),
+            HeaderValue::from_static(value),
+        );
+    }
+    if let Ok(reset) = HeaderValue::from_str(&format!("{retry_after_seconds}s")) {
+        headers.insert("x-ratelimit-reset-requests", reset);
+    }
+    response
+}
+
+fn error(message: &str, kind: &str, param: Option<&str>, code: Option<&str>) -> Value {
+    json!({"error": {"message": message, "type": kind, "param": param, "code": code}})
+}
