@@ -25,7 +25,10 @@ pub async fn enqueue<J: Job>(tx: &mut impl Tx, job: &J) -> Result<Enqueued> {
         None => insert(tx.conn(), &row, None).await?,
         Some(key) => insert_keyed(tx.conn(), &row, key).await?,
     };
-    tx.signal_after_commit(Signal { topic: Topic::Jobs, payload: String::new() });
+    tx.signal_after_commit(Signal {
+        topic: Topic::Jobs,
+        payload: String::new(),
+    });
     Ok(enqueued)
 }
 
@@ -68,7 +71,10 @@ pub async fn enqueue_many<J: Job>(tx: &mut impl Tx, jobs: &[J]) -> Result<()> {
         .execute(tx.conn())
         .await?;
     }
-    tx.signal_after_commit(Signal { topic: Topic::Jobs, payload: String::new() });
+    tx.signal_after_commit(Signal {
+        topic: Topic::Jobs,
+        payload: String::new(),
+    });
     Ok(())
 }
 
@@ -116,7 +122,10 @@ fn encode<J: Job>(job: &J) -> Result<String> {
 /// head or behind it.
 async fn insert_keyed(conn: &mut PgConnection, row: &Row<'_>, key: &str) -> Result<Enqueued> {
     if let Some(id) = push_duplicate(conn, row).await? {
-        return Ok(Enqueued { id, duplicate: true });
+        return Ok(Enqueued {
+            id,
+            duplicate: true,
+        });
     }
     let (seq, depth): (i64, i64) = sqlx::query_as(
         "INSERT INTO job_keys AS k (kind, key, last_seq, depth) VALUES ($1, $2, 1, 1)
@@ -141,7 +150,9 @@ async fn insert_keyed(conn: &mut PgConnection, row: &Row<'_>, key: &str) -> Resu
 
 /// Finds the job with the same unique key, and delays it anew if that is asked for.
 async fn push_duplicate(conn: &mut PgConnection, row: &Row<'_>) -> Result<Option<i64>> {
-    let Some(unique_key) = row.unique_key else { return Ok(None) };
+    let Some(unique_key) = row.unique_key else {
+        return Ok(None);
+    };
     let id = sqlx::query_scalar(
         "UPDATE jobs SET
              run_at = CASE WHEN $4 = 0 THEN run_at ELSE least(
@@ -201,5 +212,8 @@ async fn insert(
     .bind(row.max_wait_secs)
     .fetch_one(conn)
     .await?;
-    Ok(Enqueued { id, duplicate: !inserted })
+    Ok(Enqueued {
+        id,
+        duplicate: !inserted,
+    })
 }

@@ -45,13 +45,22 @@ impl Failure {
     }
 
     /// Try again after at least `after`.
-    pub fn retry_after(after: Duration, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self::RetryAfter { after, source: source.into() }
+    pub fn retry_after(
+        after: Duration,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        Self::RetryAfter {
+            after,
+            source: source.into(),
+        }
     }
 
     /// Not now, and no attempt burned.
     pub fn snooze(after: Duration, reason: impl Into<String>) -> Self {
-        Self::Snooze { after, reason: reason.into() }
+        Self::Snooze {
+            after,
+            reason: reason.into(),
+        }
     }
 
     /// Never again.

@@ -65,7 +65,10 @@ impl FromStr for JobState {
         Self::ALL
             .into_iter()
             .find(|state| state.as_str() == name)
-            .ok_or_else(|| UnknownName { what: "job state", name: name.to_owned() })
+            .ok_or_else(|| UnknownName {
+                what: "job state",
+                name: name.to_owned(),
+            })
     }
 }
 
@@ -138,11 +141,15 @@ impl TryFrom<Row> for JobView {
     type Error = db::Error;
 
     fn try_from(row: Row) -> Result<Self> {
-        let state: JobState =
-            row.state.parse().map_err(|_| db::Error::corrupt("state of a job"))?;
+        let state: JobState = row
+            .state
+            .parse()
+            .map_err(|_| db::Error::corrupt("state of a job"))?;
         let waiting_because = match state {
             JobState::Ready => Some("waits for a free worker of its lane".to_owned()),
-            JobState::Scheduled if row.attempt > 0 => Some("backoff after a failed attempt".to_owned()),
+            JobState::Scheduled if row.attempt > 0 => {
+                Some("backoff after a failed attempt".to_owned())
+            }
             JobState::Scheduled => Some("scheduled".to_owned()),
             JobState::Held => Some(match row.held_by {
                 Some(id) => format!("ordering key held by job {id}"),
@@ -212,28 +219,46 @@ pub async fn list(
     after: Option<i64>,
     limit: usize,
 ) -> Result<Page<JobView>> {
-    sqlx::query("SET LOCAL statement_timeout = '5s'").execute(tx.conn()).await?;
+    sqlx::query("SET LOCAL statement_timeout = '5s'")
+        .execute(tx.conn())
+        .await?;
     let wanted = i64::try_from(limit + 1).unwrap_or(i64::MAX);
     let mut query = QueryBuilder::new("SELECT * FROM (");
     for (nth, (select, state)) in PARTS.into_iter().enumerate() {
-        query.push(if nth == 0 { "(" } else { " UNION ALL (" }).push(select);
+        query
+            .push(if nth == 0 { "(" } else { " UNION ALL (" })
+            .push(select);
         if let Some(kind) = &filter.kind {
             query.push(" AND j.kind = ").push_bind(kind);
         }
         if let Some(wanted_state) = filter.state {
-            query.push(" AND ").push(state).push(" = ").push_bind(wanted_state.as_str());
+            query
+                .push(" AND ")
+                .push(state)
+                .push(" = ")
+                .push_bind(wanted_state.as_str());
         }
         if let Some(tenant) = filter.tenant {
-            query.push(" AND j.tenant_id = ").push_bind(tenant.as_uuid());
+            query
+                .push(" AND j.tenant_id = ")
+                .push_bind(tenant.as_uuid());
         }
         if let Some(after) = after {
             query.push(" AND j.id < ").push_bind(after);
         }
-        query.push(" ORDER BY j.id DESC LIMIT ").push_bind(wanted).push(")");
+        query
+            .push(" ORDER BY j.id DESC LIMIT ")
+            .push_bind(wanted)
+            .push(")");
     }
-    query.push(") AS found ORDER BY id DESC LIMIT ").push_bind(wanted);
+    query
+        .push(") AS found ORDER BY id DESC LIMIT ")
+        .push_bind(wanted);
     let rows: Vec<Row> = query.build_query_as().fetch_all(tx.conn()).await?;
-    let views = rows.into_iter().map(JobView::try_from).collect::<Result<Vec<_>>>()?;
+    let views = rows
+        .into_iter()
+        .map(JobView::try_from)
+        .collect::<Result<Vec<_>>>()?;
     Ok(Page::from_rows(views, limit, |job| Cursor::after(job.id)))
 }
 
@@ -244,10 +269,14 @@ pub async fn list(
 pub async fn get(tx: &mut impl Tx, id: i64, tenant: Option<TenantId>) -> Result<Option<JobView>> {
     let mut query = QueryBuilder::new("SELECT * FROM (");
     for (nth, (select, _)) in PARTS.into_iter().enumerate() {
-        query.push(if nth == 0 { "(" } else { " UNION ALL (" }).push(select);
+        query
+            .push(if nth == 0 { "(" } else { " UNION ALL (" })
+            .push(select);
         query.push(" AND j.id = ").push_bind(id);
         if let Some(tenant) = tenant {
-            query.push(" AND j.tenant_id = ").push_bind(tenant.as_uuid());
+            query
+                .push(" AND j.tenant_id = ")
+                .push_bind(tenant.as_uuid());
         }
         query.push(")");
     }

@@ -115,6 +115,9 @@ pub struct KindInfo {
 impl KindInfo {
     /// Those of `J`.
     pub const fn of<J: Job>() -> Self {
-        Self { name: J::KIND, policy: J::POLICY }
+        Self {
+            name: J::KIND,
+            policy: J::POLICY,
+        }
     }
 }

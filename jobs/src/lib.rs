@@ -4,19 +4,19 @@
 //! statement that is fenced by (id, attempt, session): whoever lost the lease can neither finish
 //! nor commit. `docs/jobs.md` tells the model, its states and what happens in each crash.
 
-mod enqueue;
 mod engine;
+mod enqueue;
 mod failure;
 mod inspect;
 mod job;
 pub mod kinds;
 mod policy;
 
-pub use enqueue::{Enqueued, enqueue, enqueue_many};
 pub use engine::{
     ClaimedJob, DeadHook, DeadHooks, DeadJob, Engine, EngineOptions, JobHandle, LaneBackend,
-    LostLease,
+    LostLease, work,
 };
+pub use enqueue::{Enqueued, enqueue, enqueue_many};
 pub use failure::Failure;
 pub use inspect::{AttemptView, JobFilter, JobState, JobView, attempts, get, list};
 pub use job::{Job, KindInfo, Lane, OnDuplicate, Options, Unique, Until};

@@ -29,7 +29,10 @@ impl<S> Layer<S> for AckLayer {
     type Service = Ack<S>;
 
     fn layer(&self, inner: S) -> Ack<S> {
-        Ack { inner, shared: Arc::clone(&self.shared) }
+        Ack {
+            inner,
+            shared: Arc::clone(&self.shared),
+        }
     }
 }
 
@@ -61,7 +64,11 @@ where
         let work = self.inner.call(task);
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {
-            let Held { handle, lease, slot } = held;
+            let Held {
+                handle,
+                lease,
+                slot,
+            } = held;
             let outcome = tokio::select! {
                 biased;
                 () = lease.lost.cancelled() => None,
@@ -81,7 +88,11 @@ where
             shared.inflight.remove(job.id, job.attempt);
             match outcome {
                 Some(outcome) => {
-                    shared.finishes.send(Finish::Job { job, outcome }).await.ok();
+                    shared
+                        .finishes
+                        .send(Finish::Job { job, outcome })
+                        .await
+                        .ok();
                 }
                 None => tracing::warn!(job.id = job.id, "dropped: the lease is lost"),
             }
@@ -103,15 +114,28 @@ fn outcome_of(shared: &Shared, handle: &JobHandle, error: BoxDynError) -> Outcom
     tracing::info!(job.id = job.id, job.kind = %job.kind, job.attempt = job.attempt,
         failure = %text, "an attempt did not finish its job");
     let backoff = shared.policy(&job.kind).map_or(
-        Backoff::Exponential { base: Duration::from_secs(1), cap: Duration::from_mins(1) },
+        Backoff::Exponential {
+            base: Duration::from_secs(1),
+            cap: Duration::from_mins(1),
+        },
         |policy| policy.backoff,
     );
     let (least, name) = match failure {
         Failure::Cancel(reason) => return Outcome::Cancelled { reason },
-        Failure::Dead(reason) => return Outcome::Dead { outcome: "dead", reason },
+        Failure::Dead(reason) => {
+            return Outcome::Dead {
+                outcome: "dead",
+                reason,
+            };
+        }
         Failure::Snooze { after, .. } => {
             let outcome = "snoozed";
-            return Outcome::Again { after, outcome, error: text, give_back: true };
+            return Outcome::Again {
+                after,
+                outcome,
+                error: text,
+                give_back: true,
+            };
         }
         Failure::Retry(_) => (Duration::ZERO, "retry"),
         Failure::RetryAfter { after, .. } => (after, "retry"),
@@ -119,8 +143,18 @@ fn outcome_of(shared: &Shared, handle: &JobHandle, error: BoxDynError) -> Outcom
         Failure::TimedOut(_) => (Duration::ZERO, "timed_out"),
     };
     if handle.is_last_attempt() {
-        return Outcome::Dead { outcome: name, reason: text };
+        return Outcome::Dead {
+            outcome: name,
+            reason: text,
+        };
     }
-    let after = least.max(backoff.delay(job.attempt)).max(Duration::from_millis(1));
-    Outcome::Again { after, outcome: name, error: text, give_back: false }
+    let after = least
+        .max(backoff.delay(job.attempt))
+        .max(Duration::from_millis(1));
+    Outcome::Again {
+        after,
+        outcome: name,
+        error: text,
+        give_back: false,
+    }
 }

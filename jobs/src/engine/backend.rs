@@ -41,7 +41,11 @@ impl LaneBackend {
         source: mpsc::Receiver<Delivery>,
         shared: Arc<Shared>,
     ) -> Self {
-        Self { lane, source, shared }
+        Self {
+            lane,
+            source,
+            shared,
+        }
     }
 
     /// Which lane it serves.
@@ -69,9 +73,12 @@ impl Backend for LaneBackend {
     ) -> Poll<Option<Result<Self::Task, Infallible>>> {
         self.source.poll_recv(cx).map(|delivery| {
             let Delivery { job, lease, slot } = delivery?;
-            let handle =
-                JobHandle::new(Arc::clone(&job), self.shared.session, Arc::clone(&lease));
-            let held = Held { handle: handle.clone(), lease, slot: Arc::new(slot) };
+            let handle = JobHandle::new(Arc::clone(&job), self.shared.session, Arc::clone(&lease));
+            let held = Held {
+                handle: handle.clone(),
+                lease,
+                slot: Arc::new(slot),
+            };
             let task = TaskBuilder::new(handle)
                 .task_id(TaskId::from_int(job.id.unsigned_abs()))
                 .data(held)

@@ -55,7 +55,11 @@ pub struct LostLease(pub i64);
 
 impl JobHandle {
     pub(super) const fn new(job: Arc<ClaimedJob>, session: i64, lease: Arc<Lease>) -> Self {
-        Self { job, session, lease }
+        Self {
+            job,
+            session,
+            lease,
+        }
     }
 
     /// Whether this is the last attempt.
@@ -91,6 +95,10 @@ impl JobHandle {
     /// # Errors
     /// A retry that will find its lease lost.
     pub fn check_lease(&self) -> Result<(), Failure> {
-        if self.lease.is_alive() { Ok(()) } else { Err(Failure::retry(LostLease(self.job.id))) }
+        if self.lease.is_alive() {
+            Ok(())
+        } else {
+            Err(Failure::retry(LostLease(self.job.id)))
+        }
     }
 }

@@ -74,7 +74,11 @@ async fn bury_with(
     if gone.is_none() {
         return Ok(false);
     }
-    if let Some(hook) = shared.dead_hooks.get(dead.job.kind.as_str()).filter(|_| with_hook) {
+    if let Some(hook) = shared
+        .dead_hooks
+        .get(dead.job.kind.as_str())
+        .filter(|_| with_hook)
+    {
         hook(&mut tx, dead).await?;
     }
     if let Some(key) = &dead.job.ordering_key {

@@ -32,7 +32,9 @@ pub(super) async fn run(
 ) {
     let free = Arc::new(Semaphore::new(slots));
     while !shared.stop.is_cancelled() {
-        let Some(wanted) = wait_for_slots(&shared, &free).await else { break };
+        let Some(wanted) = wait_for_slots(&shared, &free).await else {
+            break;
+        };
         match claim::claim(&shared, lane, wanted).await {
             Ok((jobs, until)) => {
                 let full = jobs.len() == wanted;
@@ -66,7 +68,9 @@ async fn wait_for_slots(shared: &Shared, free: &Arc<Semaphore>) -> Option<usize>
 
 /// Waits for a signal, or for the next poll.
 async fn wait_for_work(shared: &Shared, lane: Lane) {
-    let Some(wake) = shared.wake_lanes.get(&lane) else { return };
+    let Some(wake) = shared.wake_lanes.get(&lane) else {
+        return;
+    };
     let wait = tokio::time::timeout(shared.options.poll, wake.notified());
     shared.stop.run_until_cancelled(wait).await;
 }
@@ -95,6 +99,9 @@ async fn hand_over(
 /// Returns a job that was never begun, and the attempt with it.
 pub(super) async fn give_back(shared: &Shared, job: &Arc<ClaimedJob>) {
     shared.inflight.remove(job.id, job.attempt);
-    let finish = Finish::Job { job: Arc::clone(job), outcome: Outcome::GiveBack };
+    let finish = Finish::Job {
+        job: Arc::clone(job),
+        outcome: Outcome::GiveBack,
+    };
     shared.finishes.send(finish).await.ok();
 }

@@ -17,7 +17,10 @@ const OUTAGE_PAUSE: Duration = Duration::from_millis(300);
 /// An outcome on its way to the database.
 pub(super) enum Finish {
     /// A job came to an end, of whatever kind.
-    Job { job: Arc<ClaimedJob>, outcome: Outcome },
+    Job {
+        job: Arc<ClaimedJob>,
+        outcome: Outcome,
+    },
     /// Nothing more comes.
     End,
 }
@@ -26,16 +29,29 @@ pub(super) enum Finish {
 #[derive(Clone, Debug)]
 pub(super) enum Outcome {
     Done,
-    Cancelled { reason: String },
+    Cancelled {
+        reason: String,
+    },
     /// Runs again after `after`; `outcome` is the name in the attempt log.
-    Again { after: Duration, outcome: &'static str, error: String, give_back: bool },
+    Again {
+        after: Duration,
+        outcome: &'static str,
+        error: String,
+        give_back: bool,
+    },
     /// Was never begun.
     GiveBack,
-    Dead { outcome: &'static str, reason: String },
+    Dead {
+        outcome: &'static str,
+        reason: String,
+    },
 }
 
 pub(super) fn promoted() -> Signal {
-    Signal { topic: Topic::Jobs, payload: "due".to_owned() }
+    Signal {
+        topic: Topic::Jobs,
+        payload: "due".to_owned(),
+    }
 }
 
 type Ended = (Arc<ClaimedJob>, Outcome);
@@ -67,8 +83,9 @@ async fn commit(shared: &Shared, batch: Vec<Ended>) {
             Outcome::Dead { .. } => dying.push((job, outcome)),
         }
     }
-    let (keyed, free): (Vec<_>, Vec<_>) =
-        ended.into_iter().partition(|(job, _)| job.ordering_key.is_some());
+    let (keyed, free): (Vec<_>, Vec<_>) = ended
+        .into_iter()
+        .partition(|(job, _)| job.ordering_key.is_some());
     if !free.is_empty() {
         until_committed("ended jobs", || end_free(shared, &free)).await;
     }
@@ -79,7 +96,9 @@ async fn commit(shared: &Shared, batch: Vec<Ended>) {
         until_committed("jobs to run again", || run_again(shared, &again)).await;
     }
     for (job, outcome) in dying {
-        let Outcome::Dead { outcome, reason } = outcome else { continue };
+        let Outcome::Dead { outcome, reason } = outcome else {
+            continue;
+        };
         let dead = DeadJob { job, reason };
         until_committed("a dead job", || async {
             let buried = dead::bury(shared, &dead, outcome, shared.session).await?;
@@ -113,7 +132,10 @@ where
 
 fn note_lost(sent: usize, committed: usize) {
     if committed < sent {
-        tracing::warn!(lost = sent - committed, "outcomes came after their lease was lost");
+        tracing::warn!(
+            lost = sent - committed,
+            "outcomes came after their lease was lost"
+        );
     }
 }
 
@@ -172,8 +194,10 @@ async fn end_free(shared: &Shared, batch: &[Ended]) -> Result<()> {
 async fn end_keyed(shared: &Shared, batch: &[Ended]) -> Result<()> {
     let mut tx = shared.db.pool().begin().await?;
     let gone = end(shared, &mut *tx, batch).await?;
-    let keys: Vec<_> =
-        gone.into_iter().filter_map(|(_, kind, key)| key.map(|key| (kind, key))).collect();
+    let keys: Vec<_> = gone
+        .into_iter()
+        .filter_map(|(_, kind, key)| key.map(|key| (kind, key)))
+        .collect();
     let any_promoted = keys::release(&mut tx, &keys).await?;
     tx.commit().await?;
     if any_promoted {
@@ -214,9 +238,17 @@ async fn run_again(shared: &Shared, batch: &[Ended]) -> Result<()> {
     let mut give_backs = Vec::new();
     for (_, outcome) in batch {
         let (delay, name, error, give_back) = match outcome {
-            Outcome::Again { after, outcome, error, give_back } => {
-                (after.as_secs_f64(), Some(*outcome), Some(error.as_str()), *give_back)
-            }
+            Outcome::Again {
+                after,
+                outcome,
+                error,
+                give_back,
+            } => (
+                after.as_secs_f64(),
+                Some(*outcome),
+                Some(error.as_str()),
+                *give_back,
+            ),
             _ => (0.0, None, None, true),
         };
         delays.push(delay);
@@ -236,6 +268,9 @@ async fn run_again(shared: &Shared, batch: &[Ended]) -> Result<()> {
         .await?;
     note_lost(batch.len(), usize::try_from(moved).unwrap_or(0));
     // Other processes may have slots for what was given back, and timers to set anew.
-    shared.db.signal(Signal { topic: Topic::Jobs, payload: String::new() });
+    shared.db.signal(Signal {
+        topic: Topic::Jobs,
+        payload: String::new(),
+    });
     Ok(())
 }

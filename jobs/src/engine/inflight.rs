@@ -46,7 +46,10 @@ impl InFlight {
     /// Forgets a job whose outcome is on its way. An older hold on the same job stays forgotten.
     pub(super) fn remove(&self, id: i64, attempt: i16) {
         let mut leases = lock(&self.leases);
-        if leases.get(&id).is_some_and(|lease| lease.attempt == attempt) {
+        if leases
+            .get(&id)
+            .is_some_and(|lease| lease.attempt == attempt)
+        {
             leases.remove(&id);
         }
         if leases.is_empty() {
@@ -56,7 +59,10 @@ impl InFlight {
 
     /// Every (id, attempt) held.
     pub(super) fn held(&self) -> Vec<(i64, i16)> {
-        lock(&self.leases).iter().map(|(id, lease)| (*id, lease.attempt)).collect()
+        lock(&self.leases)
+            .iter()
+            .map(|(id, lease)| (*id, lease.attempt))
+            .collect()
     }
 
     /// Notes which of `asked` a heartbeat renewed until `until`; the others are lost.
@@ -93,7 +99,9 @@ impl InFlight {
             if lock(&self.leases).is_empty() {
                 return;
             }
-            tokio::time::timeout(Duration::from_millis(200), emptied).await.ok();
+            tokio::time::timeout(Duration::from_millis(200), emptied)
+                .await
+                .ok();
         }
     }
 }

@@ -12,8 +12,10 @@ pub(super) async fn release(conn: &mut PgConnection, keys: &[(String, String)]) 
     if keys.is_empty() {
         return Ok(false);
     }
-    let (kinds, names): (Vec<&str>, Vec<&str>) =
-        keys.iter().map(|(kind, key)| (kind.as_str(), key.as_str())).unzip();
+    let (kinds, names): (Vec<&str>, Vec<&str>) = keys
+        .iter()
+        .map(|(kind, key)| (kind.as_str(), key.as_str()))
+        .unzip();
     sqlx::query(
         "SELECT 1 FROM job_keys AS k
          JOIN unnest($1::text[], $2::text[]) AS f(kind, key) ON k.kind = f.kind AND k.key = f.key

@@ -23,8 +23,9 @@ pub(super) async fn open_session(db: &Db, kinds: &[&'static str]) -> Result<i64>
 
 /// Strikes the session off; a session that crashed is struck off by whoever rescues its jobs.
 pub(super) async fn close_session(db: &Db, session: i64) {
-    let closed =
-        sqlx::query("DELETE FROM worker_sessions WHERE id = $1").bind(session).execute(db.pool());
+    let closed = sqlx::query("DELETE FROM worker_sessions WHERE id = $1")
+        .bind(session)
+        .execute(db.pool());
     match tokio::time::timeout(Duration::from_secs(2), closed).await {
         Ok(Ok(_)) => {}
         Ok(Err(error)) => tracing::debug!(%error, "the worker session was not closed"),

@@ -13,6 +13,7 @@ mod keys;
 mod lease;
 mod rescue;
 mod schedule;
+mod worker;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use crate::{KindInfo, Lane, Policy};
 pub use backend::LaneBackend;
 pub use claimed::{ClaimedJob, JobHandle, LostLease};
 pub use dead::{DeadHook, DeadHooks, DeadJob};
+pub use worker::work;
 
 /// How one process runs jobs.
 #[derive(Clone, Debug)]
@@ -88,7 +90,11 @@ struct Shared {
 
 impl Shared {
     fn policy(&self, kind: &str) -> Option<Policy> {
-        self.options.kinds.iter().find(|known| known.name == kind).map(|known| known.policy)
+        self.options
+            .kinds
+            .iter()
+            .find(|known| known.name == kind)
+            .map(|known| known.policy)
     }
 
     fn wake_all(&self) {
@@ -129,7 +135,10 @@ impl Engine {
             inflight: inflight::InFlight::default(),
             dead_hooks,
             finishes,
-            wake_lanes: Lane::ALL.into_iter().map(|lane| (lane, Notify::new())).collect(),
+            wake_lanes: Lane::ALL
+                .into_iter()
+                .map(|lane| (lane, Notify::new()))
+                .collect(),
             wake_schedule: Notify::new(),
             stop: CancellationToken::new(),
             db,
@@ -139,11 +148,20 @@ impl Engine {
         let finisher = tokio::spawn(finish::run(Arc::clone(&shared), queue));
         let background = end.clone();
         tasks.spawn(
-            background.clone().run_until_cancelled_owned(lease::heartbeat(Arc::clone(&shared))),
+            background
+                .clone()
+                .run_until_cancelled_owned(lease::heartbeat(Arc::clone(&shared))),
         );
-        tasks.spawn(background.clone().run_until_cancelled_owned(rescue::run(Arc::clone(&shared))));
+        tasks.spawn(
+            background
+                .clone()
+                .run_until_cancelled_owned(rescue::run(Arc::clone(&shared))),
+        );
         let stop = shared.stop.clone();
-        tasks.spawn(stop.clone().run_until_cancelled_owned(schedule::run(Arc::clone(&shared))));
+        tasks.spawn(
+            stop.clone()
+                .run_until_cancelled_owned(schedule::run(Arc::clone(&shared))),
+        );
         tasks.spawn(stop.run_until_cancelled_owned(schedule::hear_signals(Arc::clone(&shared))));
         let backends = Lane::ALL
             .into_iter()
@@ -155,7 +173,15 @@ impl Engine {
             })
             .collect();
         tasks.close();
-        Ok((Self { shared, tasks, finisher, end }, backends))
+        Ok((
+            Self {
+                shared,
+                tasks,
+                finisher,
+                end,
+            },
+            backends,
+        ))
     }
 
     /// Stops claiming. What is claimed but not begun is given back with its attempt.
@@ -178,10 +204,14 @@ impl Engine {
         {
             self.shared.inflight.release_all();
             let grace = Duration::from_secs(2);
-            tokio::time::timeout(grace, self.shared.inflight.wait_empty()).await.ok();
+            tokio::time::timeout(grace, self.shared.inflight.wait_empty())
+                .await
+                .ok();
         }
         self.shared.finishes.send(finish::Finish::End).await.ok();
-        tokio::time::timeout(Duration::from_secs(5), self.finisher).await.ok();
+        tokio::time::timeout(Duration::from_secs(5), self.finisher)
+            .await
+            .ok();
         self.end.cancel();
         self.tasks.wait().await;
         lease::close_session(&self.shared.db, self.shared.session).await;

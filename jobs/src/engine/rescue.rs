@@ -52,7 +52,10 @@ async fn round(shared: &Shared) -> Result<()> {
     for row in exhausted {
         let session = row.session_id;
         let dead = DeadJob {
-            reason: format!("its worker crashed or fell asleep in attempt {}", row.attempt),
+            reason: format!(
+                "its worker crashed or fell asleep in attempt {}",
+                row.attempt
+            ),
             job: Arc::new(row.into()),
         };
         dead::bury(shared, &dead, "crashed", session).await?;

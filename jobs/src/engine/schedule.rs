@@ -19,7 +19,9 @@ pub(super) async fn run(shared: Arc<Shared>) {
                 Duration::from_millis(500)
             }
         };
-        tokio::time::timeout(wait, shared.wake_schedule.notified()).await.ok();
+        tokio::time::timeout(wait, shared.wake_schedule.notified())
+            .await
+            .ok();
     }
 }
 
@@ -36,7 +38,10 @@ async fn promote(shared: &Shared) -> db::Result<Duration> {
         .await?
         .rows_affected();
         if promoted > 0 {
-            shared.db.signal(Signal { topic: Topic::Jobs, payload: "due".to_owned() });
+            shared.db.signal(Signal {
+                topic: Topic::Jobs,
+                payload: "due".to_owned(),
+            });
         }
         if promoted < BATCH.unsigned_abs() {
             break;

@@ -29,7 +29,10 @@ impl Job for AnswerTurn {
     const POLICY: Policy = Policy {
         max_attempts: 5,
         timeout: Duration::from_mins(3),
-        backoff: Backoff::Exponential { base: Duration::from_secs(1), cap: Duration::from_secs(15) },
+        backoff: Backoff::Exponential {
+            base: Duration::from_secs(1),
+            cap: Duration::from_secs(15),
+        },
     };
 
     fn options(&self) -> Options {
@@ -39,7 +42,9 @@ impl Job for AnswerTurn {
             unique: Some(Unique {
                 key: self.conversation_id.to_string(),
                 until: Until::Started,
-                on_duplicate: OnDuplicate::Push { max_wait: self.settle_max.max(self.settle) },
+                on_duplicate: OnDuplicate::Push {
+                    max_wait: self.settle_max.max(self.settle),
+                },
             }),
             delay: self.settle,
             ..Options::default()

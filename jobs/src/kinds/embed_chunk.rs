@@ -29,10 +29,16 @@ impl Job for EmbedChunk {
     const POLICY: Policy = Policy {
         max_attempts: 6,
         timeout: Duration::from_mins(2),
-        backoff: Backoff::Exponential { base: Duration::from_secs(2), cap: Duration::from_mins(5) },
+        backoff: Backoff::Exponential {
+            base: Duration::from_secs(2),
+            cap: Duration::from_mins(5),
+        },
     };
 
     fn options(&self) -> Options {
-        Options { tenant: Some(self.tenant_id), ..Options::default() }
+        Options {
+            tenant: Some(self.tenant_id),
+            ..Options::default()
+        }
     }
 }

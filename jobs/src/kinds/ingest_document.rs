@@ -25,7 +25,10 @@ impl Job for IngestDocument {
     const POLICY: Policy = Policy {
         max_attempts: 3,
         timeout: Duration::from_mins(5),
-        backoff: Backoff::Exponential { base: Duration::from_secs(2), cap: Duration::from_mins(1) },
+        backoff: Backoff::Exponential {
+            base: Duration::from_secs(2),
+            cap: Duration::from_mins(1),
+        },
     };
 
     fn options(&self) -> Options {

@@ -25,7 +25,10 @@ impl Job for SendReply {
     const POLICY: Policy = Policy {
         max_attempts: 8,
         timeout: Duration::from_mins(1),
-        backoff: Backoff::Exponential { base: Duration::from_secs(1), cap: Duration::from_mins(2) },
+        backoff: Backoff::Exponential {
+            base: Duration::from_secs(1),
+            cap: Duration::from_mins(2),
+        },
     };
 
     fn options(&self) -> Options {
