@@ -1,0 +1,21 @@
+mod database;
+mod jobs;
+mod keys;
+mod log;
+mod meta;
+mod models;
+mod outbound;
+mod server;
+mod testing;
+mod webchat;
+
+pub use database::Database;
+pub use jobs::Jobs;
+pub use keys::Keys;
+pub use log::{Log, LogFormat};
+pub use meta::Meta;
+pub use models::Models;
+pub use outbound::Outbound;
+pub use server::Server;
+pub use testing::Testing;
+pub use webchat::Webchat;
