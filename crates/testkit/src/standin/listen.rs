@@ -28,6 +28,21 @@ pub(super) struct Exchange {
     pub(super) body: Bytes,
     /// When its head had arrived.
     pub(super) at: DateTime<Utc>,
+    pub(super) connection: Connection,
+}
+
+/// The connection an exchange came over.
+#[derive(Clone, Debug)]
+pub(super) struct Connection {
+    peer: Option<SocketAddr>,
+    broken: Broken,
+}
+
+impl Connection {
+    /// Closes the connection in place of the next write.
+    pub(super) fn cut(&self) {
+        self.broken.mark(self.peer);
+    }
 }
 
 impl Exchange {
@@ -102,7 +117,10 @@ where
     Fut: Future<Output = Reaction> + Send,
 {
     let at = domain::Clock::system().now();
-    let peer = request.remote_addr().as_socket_addr().copied();
+    let connection = Connection {
+        peer: request.remote_addr().as_socket_addr().copied(),
+        broken: broken.clone(),
+    };
     let exchange = Exchange {
         method: request.method().clone(),
         path: request.uri().path().to_owned(),
@@ -110,11 +128,12 @@ where
         headers: request.headers().clone(),
         body: request.take_body().into_bytes().await?,
         at,
+        connection: connection.clone(),
     };
     match handler(exchange).await {
         Reaction::Answer(response) => Ok(response),
         Reaction::Drop => {
-            broken.mark(peer);
+            connection.cut();
             Ok(Response::default())
         }
     }

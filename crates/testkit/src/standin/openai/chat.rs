@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::answer::text_of;
 use super::error::server_error;
 use super::{OpenAiFault, OpenAiReply};
-use crate::standin::listen::json_response;
+use crate::standin::listen::{Connection, json_response};
 
 /// What a chat request is answered with.
 pub(super) struct Completion {
@@ -67,13 +67,20 @@ impl Completion {
     }
 
     /// The answer as server-sent events, `pause` before each chunk of text but the first.
-    pub(super) fn streamed(&self, fault: Option<&OpenAiFault>, pause: Duration) -> Response {
+    pub(super) fn streamed(
+        &self,
+        fault: Option<&OpenAiFault>,
+        pause: Duration,
+        connection: &Connection,
+    ) -> Response {
         let mut events = vec![Step::Event(
             self.chunk(&json!({"role": "assistant", "content": ""}), None),
         )];
         let deltas = self.deltas();
         let (stop_after, end) = match fault {
-            Some(OpenAiFault::CutStream { after_chunks }) => (*after_chunks, Some(Step::Cut)),
+            Some(OpenAiFault::CutStream { after_chunks }) => {
+                (*after_chunks, Some(Step::Cut(connection.clone())))
+            }
             Some(OpenAiFault::ErrorInStream { after_chunks }) => {
                 (*after_chunks, Some(Step::Event(server_error())))
             }
@@ -173,7 +180,7 @@ enum Step {
     Event(Value),
     Pause(Duration),
     Done,
-    Cut,
+    Cut(Connection),
 }
 
 async fn emit(step: Step) -> Option<io::Result<Bytes>> {
@@ -186,7 +193,11 @@ async fn emit(step: Step) -> Option<io::Result<Bytes>> {
             None
         }
         Step::Done => Some(Ok(Bytes::from_static(b"data: [DONE]\n\n"))),
-        Step::Cut => Some(Err(io::ErrorKind::ConnectionReset.into())),
+        Step::Cut(connection) => {
+            // The server would end a failed body as if it were whole; this makes it fail to.
+            connection.cut();
+            Some(Err(io::ErrorKind::ConnectionReset.into()))
+        }
     }
 }
 

@@ -207,7 +207,7 @@ async fn chat(inner: &Inner, exchange: &Exchange, body: &Value) -> Reaction {
         .options
         .tokens_per_second
         .map_or(Duration::ZERO, |rate| Duration::from_secs(1) / rate.get());
-    Reaction::Answer(completion.streamed(fault.as_ref(), pause))
+    Reaction::Answer(completion.streamed(fault.as_ref(), pause, &exchange.connection))
 }
 
 /// What a fault does to a request that is not streamed; `None` without one.
