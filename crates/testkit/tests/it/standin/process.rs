@@ -44,7 +44,7 @@ async fn a_graph_process_is_scripted_and_read_over_http() {
         .await
         .unwrap();
     assert_eq!(scripted.status(), 204);
-    let send = || {
+    let call = || {
         let body = json!({"messaging_product": "whatsapp", "to": "33612345678", "type": "text",
             "text": {"body": "Hi"}, "biz_opaque_callback_data": "tag-1"});
         client
@@ -53,9 +53,9 @@ async fn a_graph_process_is_scripted_and_read_over_http() {
             .json(&body)
             .send()
     };
-    let refused: Value = send().await.unwrap().json().await.unwrap();
+    let refused: Value = call().await.unwrap().json().await.unwrap();
     assert_eq!(refused["error"]["code"], 131_056);
-    assert!(send().await.is_err());
+    assert!(call().await.is_err());
     webhook.wait_for(1, PATIENCE).await.unwrap();
 
     let record = format!("{url}/__received?at_least=1&timeout_ms=5000");
@@ -92,7 +92,7 @@ async fn openai_and_receiver_run_as_processes() {
     let chat = client
         .post(format!("{url}/v1/chat/completions"))
         .json(&body);
-    let answer: Value = chat.send().await.unwrap().json().await.unwrap();
+    let answer: Value = chat.call().await.unwrap().json().await.unwrap();
     assert_eq!(answer["choices"][0]["message"]["content"], "Always this.");
 
     let (_receiver, url) = start(&["receiver", "--port", "0"]).await;
