@@ -1,1 +1,31 @@
+//! Language models behind one interface: provider, wire format and capability kept apart.
+//!
+//! [`Model`] streams an answer to a [`Request`]; [`Models`] finds the one a tenant's settings name.
+//! A provider that speaks a known format is a row in [`PROVIDERS`], a format is a file in `wire`,
+//! and whatever applies to all of them is a wrapper over the same trait, as [`Retry`] is.
+//! [`Builtin`] answers with no provider at all, [`Scripted`] is the double for tests.
 
+mod builtin;
+mod embed;
+mod endpoint;
+mod error;
+mod failure;
+mod model;
+mod models;
+mod providers;
+mod request;
+mod retry;
+mod scripted;
+mod timeouts;
+mod wire;
+
+pub use builtin::Builtin;
+pub use embed::{Embedder, HashedNgrams, OpenAiEmbeddings};
+pub use error::{Cause, Error, Phase};
+pub use model::{Completion, Event, EventStream, FinishReason, Model, Usage};
+pub use models::{Models, PlatformProviders};
+pub use providers::{Capabilities, ModelRules, OutputLimit, PROVIDERS, Provider, ToolRule, Wire};
+pub use request::{Message, Request, Role, SourcePassage, Tool, ToolCall};
+pub use retry::{Retry, RetryPolicy};
+pub use scripted::{Reply, Scripted};
+pub use timeouts::Timeouts;

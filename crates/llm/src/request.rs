@@ -1,0 +1,139 @@
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// What a model is asked: the exchange so far, the tools it may call and its limits.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Request {
+    /// The provider's name of the model; empty: the one the [`Model`](crate::Model) was made for.
+    pub model: String,
+    /// The exchange in order, instructions first.
+    pub messages: Vec<Message>,
+    /// What the model may call; empty: nothing.
+    pub tools: Vec<Tool>,
+    /// The most tokens the answer may take; `None`: the provider's own limit.
+    pub max_output_tokens: Option<u32>,
+    /// Sampling temperature; left out where the model takes none.
+    pub temperature: Option<f32>,
+    /// The passages the answer is to rest on.
+    ///
+    /// Only the builtin answerer reads them here; other models find them in the prompt's text.
+    pub sources: Vec<SourcePassage>,
+}
+
+/// Who speaks in a [`Message`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// The instructions.
+    System,
+    /// The customer.
+    User,
+    /// The model.
+    Assistant,
+    /// The result of a tool the model called.
+    Tool,
+}
+
+impl Role {
+    /// The name most wire formats use.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::User => "user",
+            Self::Assistant => "assistant",
+            Self::Tool => "tool",
+        }
+    }
+}
+
+/// One turn of the exchange with a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Who speaks.
+    pub role: Role,
+    /// What is said; of a tool, its result.
+    pub text: String,
+    /// The calls an assistant's message makes; empty for every other role.
+    pub tool_calls: Vec<ToolCall>,
+    /// The call that a tool's message answers; `None` for every other role.
+    pub tool_call_id: Option<String>,
+}
+
+impl Message {
+    /// Instructions to the model.
+    pub fn system(text: impl Into<String>) -> Self {
+        Self::plain(Role::System, text)
+    }
+
+    /// Something the customer said.
+    pub fn user(text: impl Into<String>) -> Self {
+        Self::plain(Role::User, text)
+    }
+
+    /// Something the model said.
+    pub fn assistant(text: impl Into<String>) -> Self {
+        Self::plain(Role::Assistant, text)
+    }
+
+    /// The calls the model made, with what it said beside them.
+    pub fn calling(text: impl Into<String>, tool_calls: Vec<ToolCall>) -> Self {
+        Self {
+            tool_calls,
+            ..Self::plain(Role::Assistant, text)
+        }
+    }
+
+    /// The result of the call with that id.
+    pub fn tool(tool_call_id: impl Into<String>, result: impl Into<String>) -> Self {
+        Self {
+            tool_call_id: Some(tool_call_id.into()),
+            ..Self::plain(Role::Tool, result)
+        }
+    }
+
+    fn plain(role: Role, text: impl Into<String>) -> Self {
+        Self {
+            role,
+            text: text.into(),
+            tool_calls: Vec::new(),
+            tool_call_id: None,
+        }
+    }
+}
+
+/// Something a model may call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tool {
+    /// Its name: letters, digits, `_` and `-`, at most 64.
+    pub name: String,
+    /// When and what for, as the model reads it.
+    pub description: String,
+    /// The JSON schema of its arguments.
+    pub parameters: Value,
+}
+
+/// A call that a model made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolCall {
+    /// What the result is sent back under; made up where a provider gives none.
+    pub id: String,
+    /// The tool's name as the model wrote it.
+    pub name: String,
+    /// The arguments as the model wrote them: JSON if it did well, which nobody has checked.
+    pub arguments: String,
+}
+
+/// A passage of a document that an answer may rest on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SourcePassage {
+    /// The number it is cited by, from 1.
+    pub number: u32,
+    /// The document's title, or its file name.
+    pub title: String,
+    /// The page it starts on, from 1, where the document has pages.
+    pub page: Option<i32>,
+    /// The passage.
+    pub text: String,
+    /// How well it fits the question, 0 to 1.
+    pub score: f64,
+}

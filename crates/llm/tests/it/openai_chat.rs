@@ -1,0 +1,247 @@
+//! Streams of Chat Completions, cut wherever a network may cut them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::LlmSettings;
+use futures::StreamExt as _;
+use llm::{
+    Completion, Error, Event, FinishReason, Message, Model, Models, Phase, PlatformProviders,
+    Request, Timeouts, Tool, ToolCall, Usage,
+};
+use outbound::Guard;
+use serde_json::json;
+
+use crate::server::{SSE, Seen, Server, Step};
+
+const TEXT: &str = include_str!("fixtures/openai_text.sse");
+const TOOLS: &str = include_str!("fixtures/openai_tools.sse");
+const COMPATIBLE: &str = include_str!("fixtures/compatible_tools.sse");
+
+pub(crate) fn model(server: &Server, model: &str, timeouts: Timeouts) -> Arc<dyn Model> {
+    let platform = PlatformProviders {
+        openai_api_key: Some("sk-secret-key".into()),
+        openai_base_url: Some(server.url.clone()),
+    };
+    let models = Models::new(platform, &Guard::default(), timeouts).unwrap();
+    let settings = LlmSettings {
+        provider: "openai".to_owned(),
+        model: model.to_owned(),
+        ..LlmSettings::default()
+    };
+    models.model_for(&settings, None).unwrap()
+}
+
+pub(crate) fn request() -> Request {
+    Request {
+        messages: vec![Message::system("Be brief."), Message::user("Hi")],
+        max_output_tokens: Some(100),
+        temperature: Some(0.5),
+        ..Request::default()
+    }
+}
+
+async fn answer(body: &str, size: usize) -> Result<Completion, Error> {
+    let server = Server::start(vec![Server::stream(body, size)]).await;
+    model(&server, "", Timeouts::default())
+        .complete(request())
+        .await
+}
+
+#[tokio::test]
+async fn text_is_whole_wherever_the_network_cuts_it() {
+    // One byte at a time cuts every character and every line.
+    for size in [1, 2, 3, 7, 64, 100_000] {
+        let completion = answer(TEXT, size).await.unwrap();
+        assert_eq!(completion.text, "Grüße aus 東京 🎉!");
+        assert_eq!(
+            completion.usage,
+            Some(Usage {
+                input: 120,
+                output: 9,
+                cached: 100
+            })
+        );
+        assert_eq!(completion.finish_reason, FinishReason::Stop);
+    }
+}
+
+#[tokio::test]
+async fn tool_calls_are_joined_by_their_index() {
+    for size in [1, 11, 100_000] {
+        let completion = answer(TOOLS, size).await.unwrap();
+        let call = |id: &str, name: &str, arguments: &str| ToolCall {
+            id: id.to_owned(),
+            name: name.to_owned(),
+            arguments: arguments.to_owned(),
+        };
+        assert_eq!(
+            completion.tool_calls,
+            [
+                call("call_a", "search_knowledge_base", r#"{"query":"Rückgabe"}"#),
+                call("call_b", "hand_off", "{}"),
+            ]
+        );
+        assert_eq!(completion.finish_reason, FinishReason::ToolCalls);
+    }
+}
+
+#[tokio::test]
+async fn compatible_servers_may_leave_out_indexes_ids_and_ends() {
+    let completion = answer(COMPATIBLE, 100_000).await.unwrap();
+    let calls = completion.tool_calls.iter();
+    let calls: Vec<_> = calls
+        .map(|call| (&*call.id, &*call.name, &*call.arguments))
+        .collect();
+    assert_eq!(
+        calls,
+        [
+            ("call_0", "first", r#"{"a":1}"#),
+            ("call_1", "second", r#"{"b":2}"#),
+            ("call_x", "third", "{}"),
+        ]
+    );
+    assert_eq!(completion.finish_reason, FinishReason::ToolCalls);
+    assert_eq!(
+        completion.usage,
+        Some(Usage {
+            input: 3,
+            output: 4,
+            cached: 0
+        })
+    );
+}
+
+#[tokio::test]
+async fn the_body_is_what_the_server_expects() {
+    let mut server = Server::start(vec![Server::stream(TEXT, 64), Server::stream(TEXT, 64)]).await;
+    let call = ToolCall {
+        id: "c1".to_owned(),
+        name: "find".to_owned(),
+        arguments: "{}".to_owned(),
+    };
+    let asked = Request {
+        messages: vec![
+            Message::user("Hi"),
+            Message::calling("", vec![call]),
+            Message::tool("c1", "nothing"),
+        ],
+        tools: vec![Tool {
+            name: "find".to_owned(),
+            description: "Finds.".to_owned(),
+            parameters: json!({"type": "object"}),
+        }],
+        ..request()
+    };
+    model(&server, "m1", Timeouts::default())
+        .complete(asked.clone())
+        .await
+        .unwrap();
+    let (head, body) = server.request().await;
+    assert!(
+        head.starts_with("post /v1/chat/completions http/1.1"),
+        "{head}"
+    );
+    assert!(
+        head.contains("authorization: bearer sk-secret-key"),
+        "{head}"
+    );
+    assert_eq!(
+        body,
+        json!({
+            "model": "m1",
+            "messages": [
+                {"role": "user", "content": "Hi"},
+                {"role": "assistant", "content": null, "tool_calls": [
+                    {"id": "c1", "type": "function", "function": {"name": "find", "arguments": "{}"}},
+                ]},
+                {"role": "tool", "tool_call_id": "c1", "content": "nothing"},
+            ],
+            "stream": true,
+            "stream_options": {"include_usage": true},
+            "max_tokens": 100,
+            "temperature": 0.5,
+            "tools": [{"type": "function", "function": {
+                "name": "find", "description": "Finds.", "parameters": {"type": "object"},
+            }}],
+        })
+    );
+    model(&server, "gpt-6-luna", Timeouts::default())
+        .complete(asked)
+        .await
+        .unwrap();
+    let (_, body) = server.request().await;
+    assert_eq!(body["reasoning_effort"], "none");
+    assert_eq!(body.get("temperature"), None);
+}
+
+#[tokio::test]
+async fn dropping_the_stream_closes_the_connection() {
+    let mut server = Server::start(vec![vec![
+        Step::Raw(SSE.into()),
+        Step::Chunk(b"data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n".into()),
+        Step::AwaitClose,
+    ]])
+    .await;
+    let mut events = model(&server, "", Timeouts::default())
+        .stream(request())
+        .await
+        .unwrap();
+    let first = events.next().await.unwrap().unwrap();
+    assert_eq!(first, Event::TextDelta("a".to_owned()));
+    server.request().await;
+    drop(events);
+    assert_eq!(server.seen().await, Seen::Closed);
+}
+
+#[tokio::test]
+async fn dropping_the_call_before_its_answer_closes_the_connection() {
+    let mut server = Server::start(vec![vec![Step::AwaitClose]]).await;
+    let model = model(&server, "", Timeouts::default());
+    let call = tokio::spawn(async move { model.complete(request()).await });
+    server.request().await;
+    call.abort();
+    assert_eq!(server.seen().await, Seen::Closed);
+}
+
+async fn phase(steps: Vec<Step>, timeouts: Timeouts) -> Phase {
+    let server = Server::start(vec![steps]).await;
+    match model(&server, "", timeouts).complete(request()).await {
+        Err(Error::TimedOut { phase, .. }) => phase,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn every_wait_has_its_limit() {
+    let short = Duration::from_millis(150);
+    let delta = || Step::Chunk(b"data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n".into());
+    let limits = Timeouts {
+        first_token: short,
+        ..Timeouts::default()
+    };
+    assert_eq!(
+        phase(vec![Step::AwaitClose], limits).await,
+        Phase::FirstToken
+    );
+    // A head, a role and a keep-alive are no token.
+    let role =
+        b"data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n: hi\n\n";
+    let steps = vec![
+        Step::Raw(SSE.into()),
+        Step::Chunk(role.into()),
+        Step::AwaitClose,
+    ];
+    assert_eq!(phase(steps, limits).await, Phase::FirstToken);
+    let limits = Timeouts {
+        idle: short,
+        ..Timeouts::default()
+    };
+    let steps = vec![Step::Raw(SSE.into()), delta(), Step::AwaitClose];
+    assert_eq!(phase(steps.clone(), limits).await, Phase::Idle);
+    let limits = Timeouts {
+        total: short,
+        ..Timeouts::default()
+    };
+    assert_eq!(phase(steps, limits).await, Phase::Total);
+}
