@@ -70,9 +70,10 @@ impl From<sqlx::Error> for Error {
                 }
                 match (error.kind(), error.constraint()) {
                     (ErrorKind::Other, _) | (_, None) => Self::Other(source),
-                    (_, Some(constraint)) => {
-                        Self::Constraint { constraint: constraint.to_owned(), source }
-                    }
+                    (_, Some(constraint)) => Self::Constraint {
+                        constraint: constraint.to_owned(),
+                        source,
+                    },
                 }
             }
             _ => Self::Other(source),

@@ -28,7 +28,11 @@ pub struct DbOptions {
 impl DbOptions {
     /// Options with 20 connections and a wait of 5 seconds.
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), max_connections: 20, acquire_timeout: Duration::from_secs(5) }
+        Self {
+            url: url.into(),
+            max_connections: 20,
+            acquire_timeout: Duration::from_secs(5),
+        }
     }
 }
 
@@ -54,7 +58,11 @@ impl Db {
             .connect_lazy_with(connect);
         let shutdown = CancellationToken::new();
         let signals = Signals::start(&pool, &shutdown);
-        Ok(Self { pool, signals, _tasks: std::sync::Arc::new(shutdown.drop_guard()) })
+        Ok(Self {
+            pool,
+            signals,
+            _tasks: std::sync::Arc::new(shutdown.drop_guard()),
+        })
     }
 
     /// Brings the schema up to date, with the rights of the connecting user.

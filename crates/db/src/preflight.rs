@@ -11,8 +11,9 @@ const MIN_SERVER: i32 = 160_000;
 const MIN_PGVECTOR: (u32, u32) = (0, 8);
 
 pub(crate) async fn check_server(pool: &PgPool) -> Result<()> {
-    let version: i32 =
-        sqlx::query_scalar("SELECT current_setting('server_version_num')::int").fetch_one(pool).await?;
+    let version: i32 = sqlx::query_scalar("SELECT current_setting('server_version_num')::int")
+        .fetch_one(pool)
+        .await?;
     if version < MIN_SERVER {
         return Err(Error::Unfit(format!(
             "PostgreSQL {} is too old: 16 or newer is needed",
@@ -32,14 +33,17 @@ pub(crate) async fn check_server(pool: &PgPool) -> Result<()> {
     };
     let mut parts = vector.split('.').map(|part| part.parse().unwrap_or(0));
     if (parts.next().unwrap_or(0), parts.next().unwrap_or(0)) < MIN_PGVECTOR {
-        return Err(Error::Unfit(format!("pgvector {vector} is too old: 0.8 or newer is needed")));
+        return Err(Error::Unfit(format!(
+            "pgvector {vector} is too old: 0.8 or newer is needed"
+        )));
     }
     Ok(())
 }
 
 pub(crate) async fn check_schema(pool: &PgPool, migrator: &Migrator) -> Result<()> {
-    let migrated: bool =
-        sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL").fetch_one(pool).await?;
+    let migrated: bool = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
+        .fetch_one(pool)
+        .await?;
     let applied: i64 = if migrated {
         sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM _sqlx_migrations WHERE success")
             .fetch_one(pool)
@@ -47,7 +51,11 @@ pub(crate) async fn check_schema(pool: &PgPool, migrator: &Migrator) -> Result<(
     } else {
         0
     };
-    let newest = migrator.iter().map(|migration| migration.version).max().unwrap_or(0);
+    let newest = migrator
+        .iter()
+        .map(|migration| migration.version)
+        .max()
+        .unwrap_or(0);
     if applied < newest {
         return Err(Error::Unfit(format!(
             "the schema is at version {applied}, this program needs {newest}: run `metachat migrate`"

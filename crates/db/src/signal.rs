@@ -117,7 +117,12 @@ async fn notify(
 ) -> sqlx::Result<()> {
     let (channels, payloads): (Vec<_>, Vec<_>) = batch
         .iter()
-        .map(|signal| (signal.topic.channel(), format!("{origin}|{}", signal.payload)))
+        .map(|signal| {
+            (
+                signal.topic.channel(),
+                format!("{origin}|{}", signal.payload),
+            )
+        })
         .filter(|(_, payload)| payload.len() <= MAX_PAYLOAD_BYTES)
         .unzip();
     let open = match connection {
@@ -150,12 +155,24 @@ async fn listen_once(
     let mut listener = PgListener::connect_with(pool).await?;
     listener.listen_all(Topic::ALL.map(Topic::channel)).await?;
     // Whatever was missed while nobody listened.
-    own.send(Signal { topic: Topic::Jobs, payload: String::new() }).ok();
+    own.send(Signal {
+        topic: Topic::Jobs,
+        payload: String::new(),
+    })
+    .ok();
     while let Some(heard) = listener.try_recv().await? {
-        let Some((from, payload)) = heard.payload().split_once('|') else { continue };
-        let topic = Topic::ALL.into_iter().find(|topic| topic.channel() == heard.channel());
+        let Some((from, payload)) = heard.payload().split_once('|') else {
+            continue;
+        };
+        let topic = Topic::ALL
+            .into_iter()
+            .find(|topic| topic.channel() == heard.channel());
         if let Some(topic) = topic.filter(|_| from != origin) {
-            own.send(Signal { topic, payload: payload.to_owned() }).ok();
+            own.send(Signal {
+                topic,
+                payload: payload.to_owned(),
+            })
+            .ok();
         }
     }
     Ok(())

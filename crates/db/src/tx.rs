@@ -24,7 +24,11 @@ impl Inner {
     async fn begin(pool: &PgPool, signals: &Signals, statement: String) -> Result<Self> {
         // Safe: built by this module from role names and a UUID.
         let transaction = pool.begin_with(AssertSqlSafe(statement)).await?;
-        Ok(Self { transaction, pending: Vec::new(), signals: signals.clone() })
+        Ok(Self {
+            transaction,
+            pending: Vec::new(),
+            signals: signals.clone(),
+        })
     }
 
     async fn commit(self) -> Result<()> {

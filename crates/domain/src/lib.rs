@@ -13,8 +13,8 @@ mod state;
 
 pub use clock::Clock;
 pub use content::{
-    ChannelError, Content, ContentBody, InteractiveReply, Location, Media, MediaKind, MessageContext,
-    NormalizedContent, Order, OrderItem, SharedContact, SystemNotice,
+    ChannelError, Content, ContentBody, InteractiveReply, Location, Media, MediaKind,
+    MessageContext, NormalizedContent, Order, OrderItem, SharedContact, SystemNotice,
 };
 pub use ids::{
     ApiKeyId, ChannelId, ChunkId, ContactId, ConversationId, DeliveryId, DocumentId, EndpointId,
