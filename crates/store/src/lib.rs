@@ -21,3 +21,8 @@ pub mod webhook_deliveries;
 pub mod webhook_endpoints;
 
 pub use db::{Error, Result};
+
+/// How many rows to ask for to fill a page of `limit` and see whether there is more.
+fn probe(limit: usize) -> i64 {
+    i64::try_from(limit).map_or(i64::MAX, |limit| limit.saturating_add(1))
+}
