@@ -34,13 +34,19 @@ impl TestDb {
     pub async fn new() -> Self {
         let server = variable(URL_VARIABLE)
             .unwrap_or_else(|| panic!("{URL_VARIABLE} is not set: run `make test`"));
-        match Self::create(&server).await {
+        match Self::create_on(&server).await {
             Ok(database) => database,
             Err(error) => panic!("no database for the test: {error}"),
         }
     }
 
-    async fn create(server_url: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+    /// Creates the database on the server of which `server_url` names any database.
+    ///
+    /// # Errors
+    /// Whatever the server or a migration has against it.
+    pub async fn create_on(
+        server_url: &str,
+    ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let server = PgConnectOptions::from_str(server_url)?;
         let mut url = Url::parse(server_url)?;
         let mut connection = PgConnection::connect_with(&server).await?;

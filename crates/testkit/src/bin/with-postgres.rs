@@ -1,11 +1,12 @@
-//! Runs a command with a temporary Postgres: `with-postgres <command> [arguments…]`.
+//! Runs a command with a temporary Postgres: `with-postgres [--migrated] <command> [arguments…]`.
 //!
 //! The command finds the server's address in `METACHAT_TEST_DATABASE_URL` and its programs in the
 //! folder `METACHAT_TEST_PG_BIN`. The server and its data go when the command ends, whose exit code
-//! is passed on. Where the address is set already, the command just runs.
+//! is passed on. Where the address is set already, that server is used and left as it is. With
+//! `--migrated` the command also finds a database with every migration applied in `DATABASE_URL`.
 
 use std::error::Error;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::Permissions;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 
 use embedded::{Options, Progress, ProgressFn, Server};
 use rustix::process::{Pid, Signal, kill_process};
-use testkit::{BIN_VARIABLE, URL_VARIABLE};
+use testkit::{BIN_VARIABLE, TestDb, URL_VARIABLE};
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -26,19 +27,24 @@ const INSTALL_DIR: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../.data/inst
 /// How the folders of temporary servers begin.
 const PREFIX: &str = "metachat-test-";
 
-type Outcome<T> = Result<T, Box<dyn Error>>;
+type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
-    let Some(program) = arguments.next() else {
-        return fail(&"usage: with-postgres <command> [arguments…]");
+    let mut program = arguments.next();
+    let migrated = program.as_deref() == Some(OsStr::new("--migrated"));
+    if migrated {
+        program = arguments.next();
+    }
+    let Some(program) = program else {
+        return fail(&"usage: with-postgres [--migrated] <command> [arguments…]");
     };
     let mut command = Command::new(program);
     command.args(arguments);
     let outcome = match std::env::var_os(URL_VARIABLE) {
-        Some(url) if !url.is_empty() => run(command).await,
-        _ => run_with_server(command).await,
+        Some(url) if !url.is_empty() => run_on(&url.to_string_lossy(), command, migrated).await,
+        _ => run_with_server(command, migrated).await,
     };
     match outcome {
         Ok(status) => exit_code(status),
@@ -66,7 +72,7 @@ fn exit_code(status: ExitStatus) -> ExitCode {
     ExitCode::from(code.unwrap_or(1))
 }
 
-async fn run_with_server(mut command: Command) -> Outcome<ExitStatus> {
+async fn run_with_server(mut command: Command, migrated: bool) -> Outcome<ExitStatus> {
     tokio::task::spawn_blocking(discard_leftovers).await?;
     let dir = tempfile::Builder::new()
         .prefix(PREFIX)
@@ -82,10 +88,19 @@ async fn run_with_server(mut command: Command) -> Outcome<ExitStatus> {
     command
         .env(URL_VARIABLE, server.url())
         .env(BIN_VARIABLE, server.binaries().dir());
-    let outcome = run(command).await;
+    let outcome = run_on(&server.url(), command, migrated).await;
     server.stop().await?;
     dir.close()?;
     outcome
+}
+
+async fn run_on(url: &str, mut command: Command, migrated: bool) -> Outcome<ExitStatus> {
+    if !migrated {
+        return run(command).await;
+    }
+    let database = TestDb::create_on(url).await?;
+    command.env("DATABASE_URL", database.url());
+    run(command).await
 }
 
 /// Tells of what takes time; starting does not.

