@@ -92,7 +92,7 @@ async fn openai_and_receiver_run_as_processes() {
     let chat = client
         .post(format!("{url}/v1/chat/completions"))
         .json(&body);
-    let answer: Value = chat.call().await.unwrap().json().await.unwrap();
+    let answer: Value = chat.send().await.unwrap().json().await.unwrap();
     assert_eq!(answer["choices"][0]["message"]["content"], "Always this.");
 
     let (_receiver, url) = start(&["receiver", "--port", "0"]).await;
