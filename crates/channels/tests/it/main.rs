@@ -1,0 +1,18 @@
+//! What the channels must do, over written fixtures and, where they are at hand, recorded ones.
+
+#[cfg(test)]
+mod claims;
+#[cfg(test)]
+mod conformance;
+#[cfg(test)]
+mod decode;
+#[cfg(test)]
+mod expected;
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod recorded;
+#[cfg(test)]
+mod send;
+#[cfg(test)]
+mod split;

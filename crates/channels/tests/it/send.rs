@@ -1,0 +1,124 @@
+use std::time::Duration;
+
+use channels::whatsapp::{Graph, SendClass, SendError, SendRequest, Sent, send};
+use outbound::{Client, Timeouts};
+use secrecy::SecretString;
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// Sends one message to a stand-in that answers with `answer`; an empty one leaves it waiting.
+async fn send_to(answer: &'static str) -> (Result<Sent, SendError>, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let request = read_request(&mut stream).await;
+        stream.write_all(answer.as_bytes()).await.unwrap();
+        (stream, request)
+    };
+    let (result, (stream, request)) = tokio::join!(send_once(port), server);
+    drop(stream);
+    (result, request)
+}
+
+async fn send_once(port: u16) -> Result<Sent, SendError> {
+    let client = Client::trusted(Timeouts {
+        total: Some(Duration::from_millis(500)),
+        ..Timeouts::default()
+    })
+    .unwrap();
+    let graph = Graph {
+        url: format!("http://127.0.0.1:{port}/").parse().unwrap(),
+        version: "v25.0".to_owned(),
+    };
+    let request = SendRequest {
+        phone_number_id: "200000000000001",
+        to: "15550002222",
+        body: "We open at *nine*.",
+        tag: "m-1",
+        access_token: &SecretString::from("EAAG-token"),
+    };
+    send(&client, &graph, &request).await
+}
+
+async fn read_request(stream: &mut TcpStream) -> String {
+    let mut request = Vec::new();
+    loop {
+        let mut piece = [0; 4096];
+        let length = stream.read(&mut piece).await.unwrap();
+        request.extend_from_slice(&piece[..length]);
+        let text = String::from_utf8_lossy(&request);
+        if length == 0 || is_whole(&text) {
+            return text.into_owned();
+        }
+    }
+}
+
+fn is_whole(request: &str) -> bool {
+    let Some((head, body)) = request.split_once("\r\n\r\n") else {
+        return false;
+    };
+    let length = head.lines().find_map(|line| {
+        line.to_ascii_lowercase()
+            .strip_prefix("content-length: ")?
+            .parse()
+            .ok()
+    });
+    body.len() >= length.unwrap_or(0)
+}
+
+#[tokio::test]
+async fn a_text_goes_out_with_its_token_and_tag() {
+    let (sent, request) = send_to(
+        "HTTP/1.1 200 OK\r\ncontent-length: 78\r\n\r\n{\"messaging_product\":\"whatsapp\",\
+         \"contacts\":[],\"messages\":[{\"id\":\"wamid.OUT\"}]}",
+    )
+    .await;
+    assert_eq!(sent.unwrap().external_id, "wamid.OUT");
+    assert!(request.starts_with("POST /v25.0/200000000000001/messages HTTP/1.1\r\n"));
+    assert!(request.contains("authorization: Bearer EAAG-token\r\n"));
+    let body: Value = serde_json::from_str(request.split_once("\r\n\r\n").unwrap().1).unwrap();
+    assert_eq!(body["to"], "+15550002222");
+    assert_eq!(body["text"]["body"], "We open at *nine*.");
+    assert_eq!(body["biz_opaque_callback_data"], "m-1");
+}
+
+#[tokio::test]
+async fn a_refused_connection_was_surely_not_sent() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let error = send_once(port).await.unwrap_err();
+    assert_eq!(error.class, SendClass::Retry { after: None });
+}
+
+#[tokio::test]
+async fn silence_or_a_broken_answer_after_the_send_is_unknown() {
+    for answer in [
+        "",
+        "HTTP/1.1 200 OK\r\ncontent-length: 77\r\n\r\n{\"mess",
+        "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}",
+        "HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n{",
+    ] {
+        let (result, _) = send_to(answer).await;
+        assert_eq!(result.unwrap_err().class, SendClass::Unknown, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_is_sorted_and_says_how_long_to_wait() {
+    let (result, _) =
+        send_to("HTTP/1.1 429 Slow down\r\nretry-after: 17\r\ncontent-length: 0\r\n\r\n").await;
+    let after = Some(Duration::from_secs(17));
+    assert_eq!(result.unwrap_err().class, SendClass::Retry { after });
+    let (result, _) = send_to(
+        "HTTP/1.1 401 Unauthorized\r\ncontent-length: 65\r\n\r\n\
+         {\"error\":{\"message\":\"Session has expired\",\"code\":190,\"type\":\"O\"}}",
+    )
+    .await;
+    let error = result.unwrap_err();
+    assert_eq!((error.class, error.code), (SendClass::TokenDead, Some(190)));
+    assert!(!format!("{error:?}").contains("EAAG-token"));
+}
