@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::LlmSettings;
 use outbound::{Client, Guard};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use crate::builtin::Builtin;
@@ -195,7 +195,7 @@ struct Key(Option<SecretString>);
 
 impl Key {
     fn content(&self) -> Option<&str> {
-        self.0.as_ref().map(|key| key.expose_secret())
+        self.0.as_ref().map(ExposeSecret::expose_secret)
     }
 }
 

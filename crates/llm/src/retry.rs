@@ -26,7 +26,7 @@ impl Default for RetryPolicy {
             retries: 2,
             first_wait: Duration::from_millis(500),
             longest_wait: Duration::from_secs(8),
-            longest_retry_after: Duration::from_secs(120),
+            longest_retry_after: Duration::from_mins(2),
         }
     }
 }

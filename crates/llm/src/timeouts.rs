@@ -25,11 +25,12 @@ impl Default for Timeouts {
 }
 
 impl Timeouts {
-    /// The limits of the HTTP client beneath: its own for connecting, ours for all that follows.
+    /// The limits of the HTTP client beneath: its own for connecting, ours for all that follows,
+    /// with a net under them that never cuts first.
     pub(crate) const fn outbound(&self) -> outbound::Timeouts {
         outbound::Timeouts {
             connect: self.connect,
-            read: self.total,
+            read: self.total.saturating_add(Duration::from_secs(30)),
             total: None,
         }
     }

@@ -353,6 +353,72 @@ mod tests {
         shipping costs 12.50 euros. It arrives on the next working day. We do not ship to Norway. \
         We accept the following payments:\n- Visa and Mastercard\n- PayPal\n- bank transfer";
 
+    /// Questions, how the answer starts, and its source.
+    const ANSWERED: &[(&str, &str, u32)] = &[
+        (
+            "How long do I have to return an item?",
+            "You can send back any unused item",
+            1,
+        ),
+        (
+            "When do I get my refund?",
+            "Refunds reach your account within five",
+            1,
+        ),
+        (
+            "Who pays for the return shipment?",
+            "The cost of the return shipment",
+            1,
+        ),
+        (
+            "Can I return items that were on sale?",
+            "Items on sale are excluded",
+            1,
+        ),
+        (
+            "What are your opening hours?",
+            "Opening hours: Monday to Friday: 9:00",
+            2,
+        ),
+        ("are you open on saturday", "Saturday: 10:00 to 14:00", 2),
+        (
+            "Do you repair bikes and bicycles?",
+            "Yes, we repair all common makes.",
+            2,
+        ),
+        (
+            "Where is your shop located?",
+            "Our shop stands at 12 Rue",
+            2,
+        ),
+        (
+            "How much does delivery to Germany cost?",
+            "Parcels to Germany cost €4.90",
+            3,
+        ),
+        (
+            "How much is express shipping?",
+            "Express shipping costs 12.50",
+            3,
+        ),
+        ("Do you ship to Norway?", "We do not ship to Norway.", 3),
+        (
+            "What payments do you accept?",
+            "We accept the following payments: Visa",
+            3,
+        ),
+        (
+            "Hello, I bought a lamp last week and my wife hates it, can I return the lamp unused?",
+            "You can send back any unused item",
+            1,
+        ),
+        (
+            "Was kostet der Versand nach Germany?",
+            "Parcels to Germany cost €4.90",
+            3,
+        ),
+    ];
+
     fn ask(question: &str) -> Vec<(String, u32)> {
         let passage = |number, title: &str, text: &str| SourcePassage {
             number,
@@ -375,70 +441,7 @@ mod tests {
 
     #[test]
     fn the_sentence_that_answers_is_quoted() {
-        for (question, start, number) in [
-            (
-                "How long do I have to return an item?",
-                "You can send back any unused item",
-                1,
-            ),
-            (
-                "When do I get my refund?",
-                "Refunds reach your account within five",
-                1,
-            ),
-            (
-                "Who pays for the return shipment?",
-                "The cost of the return shipment",
-                1,
-            ),
-            (
-                "Can I return items that were on sale?",
-                "Items on sale are excluded",
-                1,
-            ),
-            (
-                "What are your opening hours?",
-                "Opening hours: Monday to Friday: 9:00",
-                2,
-            ),
-            ("are you open on saturday", "Saturday: 10:00 to 14:00", 2),
-            (
-                "Do you repair bikes and bicycles?",
-                "Yes, we repair all common makes.",
-                2,
-            ),
-            (
-                "Where is your shop located?",
-                "Our shop stands at 12 Rue",
-                2,
-            ),
-            (
-                "How much does delivery to Germany cost?",
-                "Parcels to Germany cost €4.90",
-                3,
-            ),
-            (
-                "How much is express shipping?",
-                "Express shipping costs 12.50",
-                3,
-            ),
-            ("Do you ship to Norway?", "We do not ship to Norway.", 3),
-            (
-                "What payments do you accept?",
-                "We accept the following payments: Visa",
-                3,
-            ),
-            (
-                "Hello, I bought a lamp last week and my wife hates it, can I return the lamp unused?",
-                "You can send back any unused item",
-                1,
-            ),
-            (
-                "Was kostet der Versand nach Germany?",
-                "Parcels to Germany cost €4.90",
-                3,
-            ),
-        ] {
+        for &(question, start, number) in ANSWERED {
             let answer = ask(question);
             let (text, from) = answer.first().cloned().unwrap_or_default();
             assert!(

@@ -38,7 +38,7 @@ impl Builtin {
         for quote in quotes {
             let Quote { text, number } = quote;
             let space = if answer.ends_with('：') { "" } else { " " };
-            answer.push_str(&format!("{space}{text} [{number}]"));
+            answer.extend([space, &text, " [", &number.to_string(), "]"]);
         }
         answer
     }

@@ -49,7 +49,7 @@ fn is_question(text: &str) -> bool {
 
 fn kind_of(text: &str, is_alone: bool, shape: Shape) -> Kind {
     let ends = text.trim_end_matches(CLOSERS).ends_with(ENDS);
-    if is_question(text) || shape == Shape::Heading || (text.ends_with([':', '：']) && is_alone) {
+    if is_question(text) || shape == Shape::Heading || text.ends_with([':', '：']) {
         return Kind::Heading;
     }
     if ends {

@@ -28,8 +28,8 @@ fn settings(base_url: Option<Url>) -> LlmSettings {
     }
 }
 
-fn key(text: &str) -> Option<SecretString> {
-    Some(SecretString::from(text))
+fn key(text: &str) -> SecretString {
+    SecretString::from(text)
 }
 
 fn loopback() -> Guard {
@@ -59,7 +59,7 @@ async fn a_tenants_address_never_gets_the_platforms_key() {
     let with_own = settings(Some(server.url.clone()));
     let head = head_sent(None, &mut server, with_own.clone(), None).await;
     assert!(!head.contains("authorization"), "{head}");
-    let head = head_sent(None, &mut server, with_own, key("sk-tenant")).await;
+    let head = head_sent(None, &mut server, with_own, Some(key("sk-tenant"))).await;
     assert!(head.contains("authorization: bearer sk-tenant"), "{head}");
 }
 
@@ -67,7 +67,7 @@ async fn a_tenants_address_never_gets_the_platforms_key() {
 async fn the_platforms_address_gets_the_tenants_key_before_its_own() {
     let one = || vec![Step::Raw(SSE.into()), Step::Chunk(DONE.into()), Step::End];
     for (tenant_key, sent) in [
-        (key("sk-tenant"), "bearer sk-tenant"),
+        (Some(key("sk-tenant")), "bearer sk-tenant"),
         (None, "bearer sk-platform"),
     ] {
         let mut server = Server::start(vec![one()]).await;
@@ -96,7 +96,7 @@ async fn a_tenants_address_inside_the_house_is_refused() {
         "http://[::1]:9/v1",
     ] {
         let settings = settings(Some(url.parse().unwrap()));
-        let model = models.model_for(&settings, key("sk-tenant")).unwrap();
+        let model = models.model_for(&settings, Some(key("sk-tenant"))).unwrap();
         let refused = model.complete(Request::default()).await.unwrap_err();
         assert!(
             matches!(refused, Error::Misconfigured { .. }),
@@ -133,14 +133,14 @@ fn settings_that_lead_nowhere_are_told() {
 #[test]
 fn the_same_settings_and_key_give_the_same_model() {
     let models = Models::new(platform(None), &Guard::default(), Timeouts::default()).unwrap();
-    let one = models.model_for(&settings(None), key("a")).unwrap();
+    let one = models.model_for(&settings(None), Some(key("a"))).unwrap();
     assert!(Arc::ptr_eq(
         &one,
-        &models.model_for(&settings(None), key("a")).unwrap()
+        &models.model_for(&settings(None), Some(key("a"))).unwrap()
     ));
     assert!(!Arc::ptr_eq(
         &one,
-        &models.model_for(&settings(None), key("b")).unwrap()
+        &models.model_for(&settings(None), Some(key("b"))).unwrap()
     ));
     assert_eq!(models.embedder("builtin", "", 0).unwrap().dimensions(), 256);
 }

@@ -1,5 +1,11 @@
 //! Models against real sockets on the loopback.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
+
 mod embeddings;
 mod endpoints;
 mod openai_chat;

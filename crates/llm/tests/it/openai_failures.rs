@@ -9,6 +9,11 @@ use crate::server::{SSE, Server, Step};
 
 const BEGUN: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"The answer\"}}]}\n\n";
 
+fn error(kind: &str, code: &str, message: &str) -> String {
+    serde_json::json!({"error": {"message": message, "type": kind, "param": null, "code": code}})
+        .to_string()
+}
+
 async fn refusal(status: &str, headers: &str, body: &str) -> Error {
     let server = Server::start(vec![Server::response(status, headers, body)]).await;
     model(&server, "", Timeouts::default())
@@ -28,10 +33,6 @@ async fn broken(rest: &str) -> Error {
 
 #[tokio::test]
 async fn refusals_are_told_apart_by_what_the_caller_can_do() {
-    let error = |kind: &str, code: &str, message: &str| {
-        serde_json::json!({"error": {"message": message, "type": kind, "param": null, "code": code}})
-            .to_string()
-    };
     let got = refusal(
         "429 Too Many Requests",
         "",
@@ -48,7 +49,7 @@ async fn refusals_are_told_apart_by_what_the_caller_can_do() {
         &error("requests", "rate_limit_exceeded", "slow"),
     )
     .await;
-    assert_eq!(got.retry_after(), Some(Duration::from_secs(300)), "{got:?}");
+    assert_eq!(got.retry_after(), Some(Duration::from_mins(5)), "{got:?}");
     assert!(
         matches!(
             got,
@@ -79,6 +80,10 @@ async fn refusals_are_told_apart_by_what_the_caller_can_do() {
     )
     .await;
     assert!(matches!(got, Error::ContextTooLong { .. }), "{got:?}");
+}
+
+#[tokio::test]
+async fn a_bad_request_is_not_an_outage() {
     let got = refusal(
         "404 Not Found",
         "",
@@ -102,7 +107,7 @@ async fn refusals_are_told_apart_by_what_the_caller_can_do() {
         "<html>down</html>",
     )
     .await;
-    assert_eq!(got.retry_after(), Some(Duration::from_secs(600)), "{got:?}");
+    assert_eq!(got.retry_after(), Some(Duration::from_mins(10)), "{got:?}");
     assert!(matches!(got, Error::Unavailable { .. }), "{got:?}");
 }
 

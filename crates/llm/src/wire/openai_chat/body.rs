@@ -4,7 +4,7 @@ use crate::providers::{Capabilities, ModelRules, ToolRule};
 use crate::{Message, Request, Role, Tool};
 
 /// The body that asks `model` for a streamed answer to `request`.
-pub(super) fn of(request: &Request, model: &str, capabilities: &Capabilities) -> Value {
+pub(super) fn of(request: &Request, model: &str, capabilities: Capabilities) -> Value {
     let rules = ModelRules::of(model);
     let messages: Vec<Value> = request.messages.iter().map(message).collect();
     let mut body = Map::new();

@@ -47,7 +47,7 @@ impl OpenAiChat {
             named => named,
         };
         self.check(&request, model)?;
-        let body = body::of(&request, model, &self.capabilities);
+        let body = body::of(&request, model, self.capabilities);
         let limits = self.endpoint.timeouts;
         let head = self.endpoint.post(&["chat", "completions"], &body);
         let response = timeout(limits.first_token.min(limits.total), head)
