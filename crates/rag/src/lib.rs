@@ -1,1 +1,12 @@
+//! From a file to the passages an answer rests on: read, cut, index, find and fuse.
+//!
+//! [`extract`] turns a file into text with pages and headings, in a child process because files
+//! are hostile. [`chunk`] cuts the text into passages that know their place. [`language`] and
+//! [`terms`] say how a text is indexed by words. [`fuse`] ranks what the keyword and the vector
+//! search found.
 
+pub mod chunk;
+pub mod extract;
+pub mod fuse;
+pub mod language;
+pub mod terms;
