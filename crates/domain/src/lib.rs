@@ -7,6 +7,7 @@ mod content;
 mod ids;
 mod inbound;
 mod page;
+mod plain_text;
 mod settings;
 mod source;
 mod state;

@@ -42,6 +42,10 @@ pub struct InvalidCursor;
 
 impl Cursor {
     /// Wraps the key of the last row shown.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "the keys are ids and numbers, and calls read better without a reference"
+    )]
     pub fn after(key: impl ToString) -> Self {
         Self(key.to_string())
     }
