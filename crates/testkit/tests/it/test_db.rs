@@ -1,3 +1,4 @@
+use sqlx::error::DatabaseError;
 use sqlx::{Connection, PgConnection};
 use testkit::TestDb;
 
@@ -26,7 +27,7 @@ async fn a_database_goes_with_its_test_though_somebody_is_connected() {
     let connected = PgConnection::connect(&url).await.unwrap();
     drop(database);
     let error = PgConnection::connect(&url).await.unwrap_err();
-    let code = error.as_database_error().and_then(|error| error.code());
+    let code = error.as_database_error().and_then(DatabaseError::code);
     assert_eq!(code.as_deref(), Some("3D000"), "{error}");
     drop(connected);
 }
