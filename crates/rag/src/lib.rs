@@ -3,10 +3,11 @@
 //! [`extract`] turns a file into text with pages and headings, in a child process because files
 //! are hostile. [`chunk`] cuts the text into passages that know their place. [`language`] and
 //! [`terms`] say how a text is indexed by words. [`fuse`] ranks what the keyword and the vector
-//! search found.
+//! search found, and [`retrieve`] does both for a question.
 
 pub mod chunk;
 pub mod extract;
 pub mod fuse;
 pub mod language;
+pub mod retrieve;
 pub mod terms;

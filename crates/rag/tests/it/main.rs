@@ -1,4 +1,4 @@
-//! Tests of the reader as a process, and of cutting whole texts.
+//! Tests of the reader as a process, of cutting whole texts, and of searches on a real database.
 
 #[cfg(test)]
 mod chunks;
@@ -8,3 +8,5 @@ mod hostile;
 mod pdf_writer;
 #[cfg(test)]
 mod reader;
+#[cfg(test)]
+mod retrieval;
