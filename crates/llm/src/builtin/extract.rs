@@ -75,8 +75,16 @@ struct Part<'a> {
 
 impl<'a> Part<'a> {
     fn new(text: &str, whole: &'a [Asked], passages: &'a [Passage<'a>]) -> Self {
+        let said = format!("{} ", words::folded(text).join(" "));
+        let asks_price = ["how much is ", "how much are ", "how much for "];
+        let asks_price = asks_price.iter().any(|phrase| said.contains(phrase));
+        let meant = if asks_price {
+            format!("{text} price")
+        } else {
+            text.to_owned()
+        };
         Self {
-            asked: asked(text, passages),
+            asked: asked(&meant, passages),
             whole,
             passages,
             wants_number: wants_number(text),
@@ -348,7 +356,7 @@ mod tests {
     const SHOP: &str = "Opening hours\n\
         Monday to Friday: 9:00 to 18:30\nSaturday: 10:00 to 14:00\n\n\
         Our shop stands at 12 Rue Mercière in Lyon. We are closed on public holidays.\n\n\
-        Do you repair bicycles?\nYes, we repair all common makes. A repair takes about a week.";
+        Do you repair bicycles?\nYes, we repair all common makes. A repair takes about a week. A repair costs 40 euros.";
     const SHIPPING: &str = "Parcels to Germany cost €4.90 and arrive in 2 to 3 working days. Express \
         shipping costs 12.50 euros. It arrives on the next working day. We do not ship to Norway. \
         We accept the following payments:\n- Visa and Mastercard\n- PayPal\n- bank transfer";
@@ -401,6 +409,7 @@ mod tests {
             "Express shipping costs 12.50",
             3,
         ),
+        ("How much is repairing?", "A repair costs 40", 2),
         ("Do you ship to Norway?", "We do not ship to Norway.", 3),
         (
             "What payments do you accept?",

@@ -22,7 +22,6 @@ pub(super) struct Passage<'a> {
 pub(super) struct Indexed {
     pub(super) unit: Unit,
     words: Vec<Word>,
-    names_a_price: bool,
     /// The heading it stands under.
     pub(super) heading: Option<usize>,
 }
@@ -44,7 +43,6 @@ impl<'a> Passage<'a> {
             }
             indexed.push(Indexed {
                 words: content_of_any_language(&unit.text),
-                names_a_price: names_a_price(&unit.text),
                 heading: under.filter(|_| unit.kind != Kind::Heading),
                 unit,
             });
@@ -84,12 +82,11 @@ impl<'a> Passage<'a> {
 
 impl Indexed {
     pub(super) fn likeness(&self, word: &Word) -> f32 {
-        let price = if self.names_a_price && word.is_price() {
-            0.8
-        } else {
-            0.0
-        };
-        best(&self.words, word).max(price)
+        let said = best(&self.words, word);
+        if said < 0.8 && self.unit.kind != Kind::Heading && word.is_signed_in(&self.unit.text) {
+            return 0.8;
+        }
+        said
     }
 
     pub(super) fn has_digit(&self) -> bool {
@@ -111,12 +108,6 @@ fn share(asked: &[Asked], likeness: impl Fn(&Word) -> f32) -> f32 {
         .map(|asked| asked.weight * likeness(&asked.word))
         .sum();
     if all > 0.0 { covered / all } else { 0.0 }
-}
-
-fn names_a_price(text: &str) -> bool {
-    let has_sign =
-        text.contains(['€', '$', '£', '¥', '元']) || text.contains("EUR") || text.contains("USD");
-    has_sign && text.contains(|c: char| c.is_ascii_digit())
 }
 
 /// The words of `text`, each once, weighed by how few units of the passages have them.

@@ -68,6 +68,8 @@ fn kind_of(text: &str, is_alone: bool, shape: Shape) -> Kind {
 enum Shape {
     Plain,
     Item,
+    /// An item of a numbered list, or a numbered heading.
+    Numbered,
     Heading,
 }
 
@@ -101,6 +103,19 @@ fn paragraphs(text: &str) -> Vec<Paragraph> {
         last_width = width(line);
         open = shape != Shape::Heading && !line.starts_with('|');
     }
+    for at in 0..done.len() {
+        // What stands under a numbered heading is no list.
+        let is_heading = done
+            .get(at + 1)
+            .is_some_and(|next| next.shape == Shape::Plain);
+        if done[at].shape == Shape::Numbered {
+            done[at].shape = if is_heading {
+                Shape::Plain
+            } else {
+                Shape::Item
+            };
+        }
+    }
     for paragraph in &mut done {
         if paragraph.text.starts_with('|') {
             let cells = paragraph.text.split('|').map(str::trim);
@@ -131,7 +146,7 @@ fn shape_of(line: &str) -> (&str, Shape) {
             .strip_prefix(". ")
             .or(line[digits..].strip_prefix(") "))
     {
-        return (item.trim(), Shape::Item);
+        return (item.trim(), Shape::Numbered);
     }
     (line, Shape::Plain)
 }
@@ -319,6 +334,25 @@ mod tests {
                 "“可以吗？”",
                 "可以。"
             ]
+        );
+    }
+
+    #[test]
+    fn a_number_makes_a_heading_or_an_item() {
+        let kinds = |text| {
+            units(text)
+                .into_iter()
+                .map(|unit| unit.kind)
+                .collect::<Vec<_>>()
+        };
+        let (heading, sentence, line) = (Kind::Heading, Kind::Sentence, Kind::Line);
+        assert_eq!(
+            kinds("1. Delivery\nIt takes a day.\n2. Returns\nThey are free."),
+            [heading, sentence, heading, sentence]
+        );
+        assert_eq!(
+            kinds("You need:\n1. a receipt\n2. the box"),
+            [heading, line, line]
         );
     }
 

@@ -121,17 +121,21 @@ pub(super) const CJK_STOPS: &[&str] = &[
 /// Words that name the topic of hardly any question.
 pub(super) const FAINT: &str = "policy policies information info detail details question thing things help company business \
      product products item items offer possible way work works working use using exactly general \
-     currently today now new kind type time times frage information firma produkt artikel moglich \
+     currently write today now new kind type time times frage information firma produkt artikel moglich \
      question produit entreprise possible pregunta producto empresa posible domanda prodotto azienda \
      possibile pergunta produto";
 
-/// Words of customers' everyday questions that stand for each other, across languages. The first
-/// group is what things cost.
+/// Words of customers' everyday questions that stand for each other, across languages; the groups
+/// that a sign can stand for come first, see [`SIGNS`].
 pub(super) const KIN: &[&str] = &[
     "price cost costs fee charge charges expensive kosten kostet preis preise gebuhr gebuhren prix cout \
      coute tarif tarifs frais precio precios cuesta costo coste tarifa prezzo prezzi costa tariffa \
      preco precos custa custo euro euros eur usd dollar dollars",
-    "ship shipping shipment delivery deliver dispatch versand versandt versenden lieferung liefern \
+    "discount coupon voucher promo rabatt gutschein remise reduction descuento cupon sconto desconto",
+    "mail email correo courriel posta",
+    "address located location street adresse standort strasse rue direccion ubicacion calle indirizzo \
+     endereco rua",
+    "ship shipping send sent shipment delivery deliver dispatch versand versandt versenden lieferung liefern \
      liefert lieferzeit livraison livrer livrez expedition envio envios enviar envian entrega \
      entregar spedizione spedite consegna frete",
     "return refund retoure ruckgabe ruckgaberecht zuruckgeben zurucksenden zuruckschicken erstattung \
@@ -142,15 +146,11 @@ pub(super) const KIN: &[&str] = &[
      aperto aperti aprite aberto aberta abrem funcionamento",
     "phone telephone call number tel telefon telefonnummer anrufen appeler telefono llamar telefone \
      ligar",
-    "mail email correo courriel posta",
     "warranty guarantee garantie garantia garanzia gewahrleistung",
-    "address located location street adresse standort strasse rue direccion ubicacion calle indirizzo \
-     endereco rua",
     "cancel cancellation stornieren stornierung kundigen kundigung annuler annulation resilier \
      cancelar cancelacion annullare annullamento cancelamento",
     "pay payment paid zahlen bezahlen zahlung zahlungsarten payer paiement pagar pago pagos pagare \
      pagamento pagamenti",
-    "discount coupon voucher promo rabatt gutschein remise reduction descuento cupon sconto desconto",
     "deadline period term days frist zeitraum tage delai delais jours plazo plazos termine giorni \
      prazo prazos",
     "exchange swap umtausch umtauschen echange echanger cambiar cambio cambiare trocar troca",
@@ -158,4 +158,12 @@ pub(super) const KIN: &[&str] = &[
     "free gratis kostenlos kostenfrei gratuit gratuite gratuito gratuita",
     "broken defective damaged faulty defekt kaputt beschadigt casse defectueux roto danado rotto \
      difettoso quebrado danificado",
+];
+
+/// Signs that stand for a word of the group in [`KIN`] beside them.
+pub(super) const SIGNS: &[(usize, &[&str])] = &[
+    (0, &["€", "$", "£", "¥", "元", "EUR", "USD"]),
+    (1, &["%"]),
+    (2, &["@"]),
+    (3, &["@"]),
 ];

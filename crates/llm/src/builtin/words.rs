@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use super::language::Language;
 
 pub(crate) use super::vocabulary::STOPWORDS;
-use super::vocabulary::{CJK_STOPS, FAINT, KIN};
+use super::vocabulary::{CJK_STOPS, FAINT, KIN, SIGNS};
 
 /// A word that carries meaning.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -80,9 +80,13 @@ impl Word {
         0.0
     }
 
-    /// Whether the word asks for or names a price.
-    pub(crate) fn is_price(&self) -> bool {
-        KIN_OF.get(&self.stem) == Some(&0)
+    /// Whether a sign in `text` stands for the word, as `€` does for a price.
+    pub(crate) fn is_signed_in(&self, text: &str) -> bool {
+        let group = KIN_OF.get(&self.stem);
+        let signs = SIGNS.iter().filter(|(of, _)| Some(of) == group);
+        signs
+            .flat_map(|(_, signs)| *signs)
+            .any(|sign| text.contains(sign))
     }
 }
 
