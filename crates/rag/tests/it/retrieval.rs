@@ -59,32 +59,8 @@ impl World {
         vector: [f32; 3],
     ) {
         let config = text_config(text);
-        let extracted = read(MediaType::Text, text.as_bytes()).unwrap();
-        let passages = split(
-            &extracted,
-            ChunkSize {
-                max_tokens: 40,
-                overlap_tokens: 5,
-            },
-        )
-        .unwrap();
-        let (mut rows, mut terms, mut ids) = (Vec::new(), Vec::new(), Vec::new());
-        for passage in passages {
-            let chunk_id = ChunkId::new();
-            ids.push(chunk_id);
-            let found = bigrams(&passage.text).into_iter();
-            terms.extend(found.map(|term| NewTerm { chunk_id, term }));
-            rows.push(NewChunk {
-                id: chunk_id,
-                ordinal: i32::try_from(passage.ordinal).unwrap(),
-                token_count: i32::try_from(passage.token_count).unwrap(),
-                page: None,
-                heading: passage.heading,
-                char_start: i32::try_from(passage.char_start).unwrap(),
-                char_end: i32::try_from(passage.char_end).unwrap(),
-                text: passage.text,
-            });
-        }
+        let (rows, terms) = cut(text);
+        let ids: Vec<ChunkId> = rows.iter().map(|row| row.id).collect();
         let mut tx = self.db.tenant(tenant).await.unwrap();
         let facts = VersionFacts {
             title: None,
@@ -155,6 +131,36 @@ impl World {
         let found = self.ask(text, None).await;
         found.into_iter().map(|found| found.passage.text).collect()
     }
+}
+
+/// What a worker stores of a text: its chunks, and their terms that Postgres cannot find.
+fn cut(text: &str) -> (Vec<NewChunk>, Vec<NewTerm>) {
+    let extracted = read(MediaType::Text, text.as_bytes()).unwrap();
+    let passages = split(
+        &extracted,
+        ChunkSize {
+            max_tokens: 40,
+            overlap_tokens: 5,
+        },
+    )
+    .unwrap();
+    let (mut rows, mut terms) = (Vec::new(), Vec::new());
+    for passage in passages {
+        let chunk_id = ChunkId::new();
+        let found = bigrams(&passage.text).into_iter();
+        terms.extend(found.map(|term| NewTerm { chunk_id, term }));
+        rows.push(NewChunk {
+            id: chunk_id,
+            ordinal: i32::try_from(passage.ordinal).unwrap(),
+            token_count: i32::try_from(passage.token_count).unwrap(),
+            page: None,
+            heading: passage.heading,
+            char_start: i32::try_from(passage.char_start).unwrap(),
+            char_end: i32::try_from(passage.char_end).unwrap(),
+            text: passage.text,
+        });
+    }
+    (rows, terms)
 }
 
 async fn add_tenant(database: &TestDb) -> TenantId {

@@ -1,6 +1,6 @@
 -- BM25, k1 1.2 and b 0.75, over the live chunks of one tenant. Any term will do.
 WITH live AS MATERIALIZED (
-    SELECT id, live_version, text_config, chunk_count, term_count
+    SELECT text_config, chunk_count, term_count
     FROM documents
     WHERE tenant_id = $1 AND enabled AND live_version IS NOT NULL
 ), terms AS MATERIALIZED (
@@ -10,7 +10,7 @@ WITH live AS MATERIALIZED (
     CROSS JOIN LATERAL unnest(to_tsvector(configs.text_config::regconfig, $2)) AS lexemes
     UNION
     SELECT unnest($3::text[])
-), collection AS (
+), collection AS MATERIALIZED (
     SELECT sum(chunk_count)::float8 AS chunks,
         greatest(sum(term_count), 1)::float8 / greatest(sum(chunk_count), 1) AS average_terms
     FROM live
@@ -20,8 +20,9 @@ WITH live AS MATERIALIZED (
     FROM terms
     JOIN chunk_terms ON chunk_terms.tenant_id = $1 AND chunk_terms.term = terms.term
     JOIN chunks ON chunks.tenant_id = $1 AND chunks.id = chunk_terms.chunk_id
-    JOIN live ON live.id = chunks.document_id AND live.live_version = chunks.version
-), weights AS (
+    JOIN documents ON documents.tenant_id = $1 AND documents.id = chunks.document_id
+        AND documents.live_version = chunks.version AND documents.enabled
+), weights AS MATERIALIZED (
     SELECT term,
         ln(1 + (greatest(collection.chunks, frequency) - frequency + 0.5) / (frequency + 0.5))
             AS weight
