@@ -45,7 +45,8 @@ impl Topic {
 pub struct Signal {
     /// What it is about.
     pub topic: Topic,
-    /// Details, under 7,900 bytes; longer ones reach only this process.
+    /// Details, under 7,900 bytes; longer ones reach only this process. Empty where something may
+    /// have been missed.
     pub payload: String,
 }
 
@@ -155,11 +156,10 @@ async fn listen_once(
     let mut listener = PgListener::connect_with(pool).await?;
     listener.listen_all(Topic::ALL.map(Topic::channel)).await?;
     // Whatever was missed while nobody listened.
-    own.send(Signal {
-        topic: Topic::Jobs,
-        payload: String::new(),
-    })
-    .ok();
+    for topic in Topic::ALL {
+        let payload = String::new();
+        own.send(Signal { topic, payload }).ok();
+    }
     while let Some(heard) = listener.try_recv().await? {
         let Some((from, payload)) = heard.payload().split_once('|') else {
             continue;

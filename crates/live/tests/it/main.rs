@@ -1,0 +1,4 @@
+//! Live events on a real Postgres.
+
+#[cfg(test)]
+mod events;
