@@ -1,1 +1,15 @@
+//! The use cases: what happens when a message comes in, a turn is answered, an answer goes out, a
+//! document is read. The only crate that composes channels, retrieval, models, events and jobs.
 
+pub mod answer;
+mod context;
+pub mod deliver;
+mod error;
+pub mod ingest;
+pub mod receive;
+mod tenant;
+pub mod webchat;
+
+pub use context::{Assistant, MetaPlatform, Settings, WebchatCaps};
+pub use error::Error;
+pub use tenant::TenantProfile;

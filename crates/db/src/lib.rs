@@ -6,6 +6,7 @@
 //! few functions that must.
 
 mod error;
+mod partitions;
 mod pool;
 mod preflight;
 mod signal;

@@ -97,6 +97,17 @@ impl Db {
         }
     }
 
+    /// How many connections the server accepts in all.
+    ///
+    /// # Errors
+    /// `Unavailable` if the database does not answer.
+    pub async fn max_connections(&self) -> Result<u32> {
+        let max: i32 = sqlx::query_scalar("SELECT current_setting('max_connections')::int")
+            .fetch_one(&self.pool)
+            .await?;
+        Ok(max.unsigned_abs())
+    }
+
     /// Begins a transaction of one tenant.
     ///
     /// # Errors

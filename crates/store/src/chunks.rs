@@ -217,6 +217,41 @@ pub async fn list_unembedded(
     .await?)
 }
 
+/// The chunks of a run, `count` of them from ordinal `first`, that have no embedding by `model`, in
+/// the order of the text.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_run(
+    tx: &mut TenantTx,
+    document: DocumentId,
+    version: i32,
+    model: &str,
+    first: i32,
+    count: i32,
+) -> Result<Vec<Unembedded>> {
+    let tenant = tx.tenant();
+    Ok(sqlx::query_as!(
+        Unembedded,
+        r#"
+        SELECT id AS "id: ChunkId", heading, text
+        FROM chunks
+        WHERE tenant_id = $1 AND document_id = $2 AND version = $3
+            AND ordinal >= $5 AND ordinal < $5 + $6
+            AND embedding_model IS DISTINCT FROM $4
+        ORDER BY ordinal
+        "#,
+        tenant.as_uuid(),
+        document.as_uuid(),
+        version,
+        model,
+        first,
+        count,
+    )
+    .fetch_all(tx.conn())
+    .await?)
+}
+
 /// How many chunks of a version have no embedding by `model`.
 ///
 /// # Errors

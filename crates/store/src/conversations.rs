@@ -1,1 +1,267 @@
-//! Rows of `conversations`.
+//! Exchanges with one contact. The row's lock orders everything that happens in one.
+
+use chrono::{DateTime, Utc};
+use db::{Error, Result, TenantTx, Tx};
+use domain::{ChannelId, ContactId, ConversationId, ConversationStatus, Cursor, Page};
+use uuid::Uuid;
+
+/// An exchange with one contact.
+#[derive(Clone, Debug)]
+pub struct Conversation {
+    /// Its id.
+    pub id: ConversationId,
+    /// The channel it is held on.
+    pub channel_id: ChannelId,
+    /// With whom.
+    pub contact_id: ContactId,
+    /// Where it stands.
+    pub status: ConversationStatus,
+    /// The `seq` of its newest message.
+    pub message_seq: i64,
+    /// Raised by every inbound message.
+    pub turn_seq: i64,
+    /// The newest turn that has an answer.
+    pub answered_turn: i64,
+    /// When the contact last wrote, by the channel's clock.
+    pub last_inbound_at: Option<DateTime<Utc>>,
+    /// When anybody last wrote.
+    pub last_message_at: Option<DateTime<Utc>>,
+    /// When it began.
+    pub created_at: DateTime<Utc>,
+}
+
+struct Row {
+    id: Uuid,
+    channel_id: Uuid,
+    contact_id: Uuid,
+    status: String,
+    message_seq: i64,
+    turn_seq: i64,
+    answered_turn: i64,
+    last_inbound_at: Option<DateTime<Utc>>,
+    last_message_at: Option<DateTime<Utc>>,
+    created_at: DateTime<Utc>,
+}
+
+impl TryFrom<Row> for Conversation {
+    type Error = Error;
+
+    fn try_from(row: Row) -> Result<Self> {
+        Ok(Self {
+            id: row.id.into(),
+            channel_id: row.channel_id.into(),
+            contact_id: row.contact_id.into(),
+            status: row
+                .status
+                .parse()
+                .map_err(|_| Error::corrupt("conversations.status"))?,
+            message_seq: row.message_seq,
+            turn_seq: row.turn_seq,
+            answered_turn: row.answered_turn,
+            last_inbound_at: row.last_inbound_at,
+            last_message_at: row.last_message_at,
+            created_at: row.created_at,
+        })
+    }
+}
+
+/// Finds the running conversation with a contact, opens a resolved one again, or begins one; locks
+/// its row until commit.
+///
+/// # Errors
+/// Those of the database.
+pub async fn open(
+    tx: &mut TenantTx,
+    channel: ChannelId,
+    contact: ContactId,
+) -> Result<Conversation> {
+    let tenant = tx.tenant();
+    sqlx::query!(
+        "UPDATE conversations SET status = 'open', updated_at = now()
+         WHERE tenant_id = $1 AND id = (
+             SELECT id FROM conversations
+             WHERE tenant_id = $1 AND channel_id = $2 AND contact_id = $3
+             ORDER BY created_at DESC LIMIT 1)
+           AND status = 'resolved'",
+        tenant.as_uuid(),
+        channel.as_uuid(),
+        contact.as_uuid(),
+    )
+    .execute(tx.conn())
+    .await?;
+    let row = sqlx::query_as!(
+        Row,
+        "INSERT INTO conversations AS c (id, tenant_id, channel_id, contact_id)
+         VALUES ($1, $2, $3, $4)
+         ON CONFLICT (channel_id, contact_id)
+             WHERE status IN ('open', 'waiting', 'assigned_human')
+             DO UPDATE SET updated_at = now()
+         RETURNING id, channel_id, contact_id, status, message_seq, turn_seq, answered_turn,
+                   last_inbound_at, last_message_at, created_at",
+        ConversationId::new().as_uuid(),
+        tenant.as_uuid(),
+        channel.as_uuid(),
+        contact.as_uuid(),
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    row.try_into()
+}
+
+/// Gets a conversation.
+///
+/// # Errors
+/// `NotFound` if the tenant has none of that id.
+pub async fn get(tx: &mut TenantTx, id: ConversationId) -> Result<Conversation> {
+    let tenant = tx.tenant();
+    let row = sqlx::query_as!(
+        Row,
+        "SELECT id, channel_id, contact_id, status, message_seq, turn_seq, answered_turn,
+                last_inbound_at, last_message_at, created_at
+         FROM conversations WHERE tenant_id = $1 AND id = $2",
+        tenant.as_uuid(),
+        id.as_uuid(),
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    row.try_into()
+}
+
+/// Gets a conversation and locks its row until commit.
+///
+/// # Errors
+/// `NotFound` if the tenant has none of that id.
+pub async fn lock(tx: &mut TenantTx, id: ConversationId) -> Result<Conversation> {
+    let tenant = tx.tenant();
+    let row = sqlx::query_as!(
+        Row,
+        "SELECT id, channel_id, contact_id, status, message_seq, turn_seq, answered_turn,
+                last_inbound_at, last_message_at, created_at
+         FROM conversations WHERE tenant_id = $1 AND id = $2 FOR UPDATE",
+        tenant.as_uuid(),
+        id.as_uuid(),
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    row.try_into()
+}
+
+/// Makes room for one inbound message: the next `seq` and the next turn, in that order.
+///
+/// # Errors
+/// Those of the database.
+pub async fn add_inbound(
+    tx: &mut TenantTx,
+    id: ConversationId,
+    occurred_at: DateTime<Utc>,
+) -> Result<(i64, i64)> {
+    let tenant = tx.tenant();
+    let row = sqlx::query!(
+        "UPDATE conversations SET
+             message_seq = message_seq + 1,
+             turn_seq = turn_seq + 1,
+             last_inbound_at = greatest(last_inbound_at, $3),
+             last_message_at = greatest(last_message_at, $3),
+             updated_at = now()
+         WHERE tenant_id = $1 AND id = $2
+         RETURNING message_seq, turn_seq",
+        tenant.as_uuid(),
+        id.as_uuid(),
+        occurred_at,
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok((row.message_seq, row.turn_seq))
+}
+
+/// Makes room for one outbound message, and notes the turn it answers, if it answers one.
+///
+/// # Errors
+/// Those of the database.
+pub async fn add_outbound(
+    tx: &mut TenantTx,
+    id: ConversationId,
+    answered_turn: Option<i64>,
+) -> Result<i64> {
+    let tenant = tx.tenant();
+    let seq = sqlx::query_scalar!(
+        "UPDATE conversations SET
+             message_seq = message_seq + 1,
+             answered_turn = greatest(answered_turn, $3),
+             last_message_at = now(),
+             updated_at = now()
+         WHERE tenant_id = $1 AND id = $2
+         RETURNING message_seq",
+        tenant.as_uuid(),
+        id.as_uuid(),
+        answered_turn,
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(seq)
+}
+
+/// Puts a conversation into another status.
+///
+/// # Errors
+/// `NotFound` if the tenant has none of that id; `Constraint` `conversations_one_open_key` if the
+/// contact has another one open.
+pub async fn set_status(
+    tx: &mut TenantTx,
+    id: ConversationId,
+    status: ConversationStatus,
+) -> Result<Conversation> {
+    let tenant = tx.tenant();
+    let row = sqlx::query_as!(
+        Row,
+        "UPDATE conversations SET status = $3, updated_at = now()
+         WHERE tenant_id = $1 AND id = $2
+         RETURNING id, channel_id, contact_id, status, message_seq, turn_seq, answered_turn,
+                   last_inbound_at, last_message_at, created_at",
+        tenant.as_uuid(),
+        id.as_uuid(),
+        status.as_str(),
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    row.try_into()
+}
+
+/// Lists a tenant's conversations, newest first; what is `None` does not narrow.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list(
+    tx: &mut TenantTx,
+    status: Option<ConversationStatus>,
+    channel: Option<ChannelId>,
+    before: Option<ConversationId>,
+    limit: usize,
+) -> Result<Page<Conversation>> {
+    let tenant = tx.tenant();
+    let rows = sqlx::query_as!(
+        Row,
+        "SELECT id, channel_id, contact_id, status, message_seq, turn_seq, answered_turn,
+                last_inbound_at, last_message_at, created_at
+         FROM conversations
+         WHERE tenant_id = $1
+           AND ($2::text IS NULL OR status = $2)
+           AND ($3::uuid IS NULL OR channel_id = $3)
+           AND ($4::uuid IS NULL OR id < $4)
+         ORDER BY id DESC LIMIT $5",
+        tenant.as_uuid(),
+        status.map(ConversationStatus::as_str),
+        channel.map(ChannelId::as_uuid),
+        before.map(ConversationId::as_uuid),
+        i64::try_from(limit + 1).unwrap_or(i64::MAX),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let found = rows
+        .into_iter()
+        .map(Conversation::try_from)
+        .collect::<Result<Vec<_>>>()?;
+    Ok(Page::from_rows(found, limit, |conversation| {
+        Cursor::after(conversation.id)
+    }))
+}

@@ -1,1 +1,83 @@
-//! Rows of `parked_statuses`.
+//! Reports that came before the message they speak of.
+
+use chrono::{DateTime, Utc};
+use db::{Error, Result, TenantTx, Tx};
+use domain::{ChannelId, MessageStatus};
+use uuid::Uuid;
+
+/// A report that waits for its message.
+#[derive(Clone, Debug)]
+pub struct ParkedStatus {
+    /// What it reports.
+    pub status: MessageStatus,
+    /// Why the message failed.
+    pub error: Option<String>,
+    /// When it happened, by the channel's clock.
+    pub occurred_at: DateTime<Utc>,
+}
+
+/// Keeps a report for later; the same one twice is one.
+///
+/// # Errors
+/// Those of the database.
+pub async fn park(
+    tx: &mut TenantTx,
+    channel: ChannelId,
+    external_id: &str,
+    parked: &ParkedStatus,
+) -> Result<()> {
+    let tenant = tx.tenant();
+    sqlx::query!(
+        "INSERT INTO parked_statuses
+             (id, tenant_id, channel_id, external_id, status, error, occurred_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)
+         ON CONFLICT (channel_id, external_id, status) DO NOTHING",
+        Uuid::new_v4(),
+        tenant.as_uuid(),
+        channel.as_uuid(),
+        external_id,
+        parked.status.as_str(),
+        parked.error,
+        parked.occurred_at,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Takes the reports that waited for a message.
+///
+/// # Errors
+/// Those of the database.
+pub async fn take(
+    tx: &mut TenantTx,
+    channel: ChannelId,
+    external_id: &str,
+) -> Result<Vec<ParkedStatus>> {
+    let tenant = tx.tenant();
+    let rows = sqlx::query!(
+        "DELETE FROM parked_statuses
+         WHERE tenant_id = $1 AND channel_id = $2 AND external_id = $3
+         RETURNING status, error, occurred_at",
+        tenant.as_uuid(),
+        channel.as_uuid(),
+        external_id,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let mut parked = rows
+        .into_iter()
+        .map(|row| {
+            Ok(ParkedStatus {
+                status: row
+                    .status
+                    .parse()
+                    .map_err(|_| Error::corrupt("parked_statuses.status"))?,
+                error: row.error,
+                occurred_at: row.occurred_at,
+            })
+        })
+        .collect::<Result<Vec<_>>>()?;
+    parked.sort_by_key(|status| status.occurred_at);
+    Ok(parked)
+}

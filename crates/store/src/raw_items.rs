@@ -1,1 +1,164 @@
-//! Rows of `raw_items`.
+//! Items as channels posted them: written before anybody tried to understand them.
+
+use chrono::{DateTime, Utc};
+use db::{Error, Result, SystemTx, Tx};
+use domain::{ChannelId, ChannelKind, Cursor, Page, RawItemId, RawOutcome, TenantId};
+use serde_json::Value;
+
+/// An item to be kept.
+#[derive(Clone, Debug)]
+pub struct NewRawItem {
+    /// Its id.
+    pub id: RawItemId,
+    /// When it came; with the id it finds the row again.
+    pub received_at: DateTime<Utc>,
+    /// What sort of channel posted it.
+    pub channel_kind: ChannelKind,
+    /// Whose it is, once the channel is known.
+    pub owner: Option<(TenantId, ChannelId)>,
+    /// The item, where it is JSON.
+    pub payload: Option<Value>,
+    /// The bytes, where it is not.
+    pub body: Option<Vec<u8>>,
+    /// Where it stands: `pending`, or settled from the start.
+    pub outcome: RawOutcome,
+    /// Why it is not pending.
+    pub error: Option<String>,
+}
+
+/// An item as it was kept.
+#[derive(Clone, Debug)]
+pub struct RawItem {
+    /// Its id.
+    pub id: RawItemId,
+    /// When it came.
+    pub received_at: DateTime<Utc>,
+    /// What sort of channel posted it.
+    pub channel_kind: ChannelKind,
+    /// Whose it is.
+    pub tenant_id: Option<TenantId>,
+    /// Which channel's.
+    pub channel_id: Option<ChannelId>,
+    /// The item, where it is JSON.
+    pub payload: Option<Value>,
+    /// Where it stands.
+    pub outcome: RawOutcome,
+    /// Why it did not become anything.
+    pub error: Option<String>,
+}
+
+/// Keeps an item.
+///
+/// # Errors
+/// Those of the database.
+pub async fn insert(tx: &mut SystemTx, item: &NewRawItem) -> Result<()> {
+    sqlx::query!(
+        "INSERT INTO raw_items (id, received_at, channel_kind, tenant_id, channel_id, payload, body,
+                                outcome, error)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        item.id.as_uuid(),
+        item.received_at,
+        item.channel_kind.as_str(),
+        item.owner.map(|(tenant, _)| tenant.as_uuid()),
+        item.owner.map(|(_, channel)| channel.as_uuid()),
+        item.payload,
+        item.body,
+        item.outcome.as_str(),
+        item.error,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Gets an item back.
+///
+/// # Errors
+/// `NotFound` if it is not, or no longer, there.
+pub async fn get(tx: &mut SystemTx, id: RawItemId, received_at: DateTime<Utc>) -> Result<RawItem> {
+    let row = sqlx::query!(
+        "SELECT id, received_at, channel_kind, tenant_id, channel_id, payload, outcome, error
+         FROM raw_items WHERE id = $1 AND received_at = $2",
+        id.as_uuid(),
+        received_at,
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(RawItem {
+        id: row.id.into(),
+        received_at: row.received_at,
+        channel_kind: named(&row.channel_kind)?,
+        tenant_id: row.tenant_id.map(Into::into),
+        channel_id: row.channel_id.map(Into::into),
+        payload: row.payload,
+        outcome: named(&row.outcome)?,
+        error: row.error,
+    })
+}
+
+/// Notes what became of an item.
+///
+/// # Errors
+/// Those of the database.
+pub async fn settle(
+    tx: &mut SystemTx,
+    id: RawItemId,
+    received_at: DateTime<Utc>,
+    outcome: RawOutcome,
+    error: Option<&str>,
+) -> Result<()> {
+    sqlx::query!(
+        "UPDATE raw_items SET outcome = $3, error = $4 WHERE id = $1 AND received_at = $2",
+        id.as_uuid(),
+        received_at,
+        outcome.as_str(),
+        error,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Lists items of one outcome, newest first, for operators.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list(
+    tx: &mut SystemTx,
+    outcome: RawOutcome,
+    before: Option<RawItemId>,
+    limit: usize,
+) -> Result<Page<RawItem>> {
+    let rows = sqlx::query!(
+        "SELECT id, received_at, channel_kind, tenant_id, channel_id, payload, outcome, error
+         FROM raw_items
+         WHERE outcome = $1 AND ($2::uuid IS NULL OR id < $2)
+         ORDER BY id DESC LIMIT $3",
+        outcome.as_str(),
+        before.map(RawItemId::as_uuid),
+        i64::try_from(limit + 1).unwrap_or(i64::MAX),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let items = rows
+        .into_iter()
+        .map(|row| {
+            Ok(RawItem {
+                id: row.id.into(),
+                received_at: row.received_at,
+                channel_kind: named(&row.channel_kind)?,
+                tenant_id: row.tenant_id.map(Into::into),
+                channel_id: row.channel_id.map(Into::into),
+                payload: row.payload,
+                outcome: named(&row.outcome)?,
+                error: row.error,
+            })
+        })
+        .collect::<Result<Vec<_>>>()?;
+    Ok(Page::from_rows(items, limit, |item| Cursor::after(item.id)))
+}
+
+fn named<T: std::str::FromStr<Err = domain::UnknownName>>(name: &str) -> Result<T> {
+    name.parse()
+        .map_err(|error: domain::UnknownName| Error::corrupt(error.to_string()))
+}

@@ -1,8 +1,11 @@
 //! Tenants: the businesses that use the product.
 
+use std::fmt;
+
 use chrono::{DateTime, Utc};
 use db::{Error, Result, SystemTx, TenantTx, Tx as _};
 use domain::{Cursor, Page, TenantId, TenantSettings};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// A business that uses the product.
@@ -22,6 +25,20 @@ pub struct Tenant {
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
     pub updated_at: DateTime<Utc>,
+}
+
+/// What a tenant set and may not read back, as it is sealed.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TenantSecrets {
+    /// The tenant's own key to its model provider.
+    pub llm_api_key: Option<String>,
+}
+
+impl fmt::Debug for TenantSecrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TenantSecrets").finish_non_exhaustive()
+    }
 }
 
 /// Table and column that [`Tenant::sealed_secrets`] is sealed for.
@@ -136,6 +153,20 @@ pub async fn find_for_update(tx: &mut TenantTx) -> Result<Option<Tenant>> {
     .await?
     .map(Tenant::try_from)
     .transpose()
+}
+
+/// Whether the tenant of the transaction exists.
+///
+/// # Errors
+/// Those of the database.
+pub async fn exists(tx: &mut TenantTx) -> Result<bool> {
+    let tenant = tx.tenant();
+    Ok(sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM tenants WHERE id = $1) AS "exists!""#,
+        tenant.as_uuid(),
+    )
+    .fetch_one(tx.conn())
+    .await?)
 }
 
 /// Gets the tenant of the transaction.

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use db::{Result, SystemTx, Tx};
+use db::{Result, TenantTx, Tx};
 use futures::future::BoxFuture;
 
 use super::{ClaimedJob, Shared, keys};
@@ -15,9 +15,9 @@ pub struct DeadJob {
     pub reason: String,
 }
 
-/// What a kind does about the death of a job, in the transaction that buries it.
+/// What a kind does about the death of a tenant's job, in the transaction that buries it.
 pub type DeadHook =
-    Arc<dyn for<'a> Fn(&'a mut SystemTx, &'a DeadJob) -> BoxFuture<'a, Result<()>> + Send + Sync>;
+    Arc<dyn for<'a> Fn(&'a mut TenantTx, &'a DeadJob) -> BoxFuture<'a, Result<()>> + Send + Sync>;
 
 /// The hooks by kind; kinds without one have nothing to do.
 pub type DeadHooks = HashMap<&'static str, DeadHook>;
@@ -48,7 +48,38 @@ async fn bury_with(
     session: i64,
     with_hook: bool,
 ) -> Result<bool> {
-    let mut tx = shared.db.system().await?;
+    let buried = match dead.job.tenant {
+        Some(tenant) => {
+            let mut tx = shared.db.tenant(tenant).await?;
+            let buried = move_to_dead(&mut tx, dead, outcome, session).await?;
+            let hook = shared.dead_hooks.get(dead.job.kind.as_str());
+            if let Some(hook) = hook.filter(|_| buried && with_hook) {
+                hook(&mut tx, dead).await?;
+            }
+            tx.commit().await?;
+            buried
+        }
+        None => {
+            let mut tx = shared.db.system().await?;
+            let buried = move_to_dead(&mut tx, dead, outcome, session).await?;
+            tx.commit().await?;
+            buried
+        }
+    };
+    if buried {
+        tracing::error!(job.id = dead.job.id, job.kind = %dead.job.kind, reason = %dead.reason,
+            "a job is dead");
+    }
+    Ok(buried)
+}
+
+/// Moves the row, fenced, and lets the next job of its key go.
+async fn move_to_dead(
+    tx: &mut impl Tx,
+    dead: &DeadJob,
+    outcome: &str,
+    session: i64,
+) -> Result<bool> {
     let gone: Option<String> = sqlx::query_scalar(
         "WITH gone AS (
              DELETE FROM jobs WHERE id = $1 AND attempt = $2 AND session_id = $3 AND state = 3
@@ -74,21 +105,11 @@ async fn bury_with(
     if gone.is_none() {
         return Ok(false);
     }
-    if let Some(hook) = shared
-        .dead_hooks
-        .get(dead.job.kind.as_str())
-        .filter(|_| with_hook)
-    {
-        hook(&mut tx, dead).await?;
-    }
     if let Some(key) = &dead.job.ordering_key {
         let key = (dead.job.kind.clone(), key.clone());
         if keys::release(tx.conn(), &[key]).await? {
             tx.signal_after_commit(super::finish::promoted());
         }
     }
-    tx.commit().await?;
-    tracing::error!(job.id = dead.job.id, job.kind = %dead.job.kind, reason = %dead.reason,
-        "a job is dead");
     Ok(true)
 }

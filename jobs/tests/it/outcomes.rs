@@ -147,7 +147,7 @@ async fn the_death_of_a_job_and_what_its_kind_does_about_it_are_one_transaction(
     });
     let behaviour = behave(|_, _, _| async { Err(Failure::dead("no such order")) });
     let bench = Bench::start_with(options(), HashMap::from([("probe", hook)]), behaviour).await;
-    let id = bench.enqueue(&Probe::new(1)).await;
+    let id = bench.enqueue(&of_a_tenant()).await;
     bench.reach(id, JobState::Dead).await;
     let reason: String = sqlx::query_scalar("SELECT key FROM job_keys WHERE kind = 'hook'")
         .fetch_one(bench.test_db.pool())
@@ -167,7 +167,12 @@ async fn a_job_is_buried_even_if_what_its_kind_does_about_it_fails() {
     });
     let behaviour = behave(|_, _, _| async { Err(Failure::dead("over")) });
     let bench = Bench::start_with(options(), HashMap::from([("probe", hook)]), behaviour).await;
-    let id = bench.enqueue(&Probe::new(1)).await;
+    let id = bench.enqueue(&of_a_tenant()).await;
     bench.reach(id, JobState::Dead).await;
     bench.shut_down().await;
+}
+
+fn of_a_tenant() -> Probe {
+    let tenant = Some(domain::TenantId::new());
+    Probe { n: 1, options: jobs::Options { tenant, ..jobs::Options::default() } }
 }

@@ -1,0 +1,204 @@
+//! A turn is answered: what the contact wrote since the last answer, the passages that fit it, and
+//! the model of the tenant's choice lead to one message, or to none if the contact went on writing.
+
+mod prompt;
+mod turn;
+
+use std::time::Duration;
+
+use db::TenantTx;
+use domain::{Author, Source};
+use fail::fail_point;
+use futures::StreamExt as _;
+use jobs::kinds::{AnswerTurn, SendReply};
+use jobs::{DeadJob, Failure, JobHandle};
+use live::{DeltaCoalescer, LiveBody, LiveEvent};
+use llm::{Completion, Event};
+use store::{conversations, messages};
+
+use crate::{Assistant, Error, TenantProfile};
+use turn::Turn;
+
+/// Answers the open turn of a conversation, if there is one and a person has not taken it over.
+///
+/// The answer is committed only if nothing was written meanwhile; otherwise it is dropped, because
+/// whatever was written enqueued the next `answer-turn`, which sees all of it.
+///
+/// # Errors
+/// A retry for what may pass, dead for what cannot: the fallback is sent then, by [`on_dead`].
+pub async fn answer(
+    assistant: &Assistant,
+    handle: &JobHandle,
+    job: AnswerTurn,
+) -> Result<(), Failure> {
+    let Some(turn) = Turn::load(assistant, job.tenant_id, job.conversation_id).await? else {
+        return Ok(());
+    };
+    check_deadline(assistant, &turn)?;
+    fail_point!("answer.before_model");
+    let sources = turn.find_sources(assistant).await?;
+    let completion = ask(assistant, handle, &turn, &sources).await?;
+    let text = completion.text.trim();
+    if text.is_empty() {
+        return Err(Failure::retry(Error::Refused("the model gave no text".to_owned())));
+    }
+    let mut tx = assistant.db.tenant(job.tenant_id).await?;
+    fail_point!("answer.before_commit");
+    handle.fence(&mut tx).await?;
+    let now = conversations::lock(&mut tx, turn.conversation.id).await?;
+    if now.turn_seq != turn.conversation.turn_seq || now.status != turn.conversation.status {
+        tracing::info!(conversation.id = %now.id, "an answer came too late and is dropped");
+        return Ok(());
+    }
+    let cited = prompt::cited(text, sources);
+    let answer = Outgoing { author: Author::Assistant, turn: now.turn_seq, text, sources: &cited };
+    queue(&mut tx, &now, &answer).await?;
+    tx.commit().await?;
+    fail_point!("answer.after_commit");
+    Ok(())
+}
+
+/// Asks the model, and shows web chats the answer as it grows.
+async fn ask(
+    assistant: &Assistant,
+    handle: &JobHandle,
+    turn: &Turn,
+    sources: &[turn::Passage],
+) -> Result<Completion, Failure> {
+    let settings = &turn.profile.settings.llm;
+    let model = assistant
+        .models
+        .model_for(settings, turn.profile.llm_api_key.clone())
+        .map_err(failure_of_model)?;
+    handle.check_lease()?;
+    let request = prompt::build(turn, sources);
+    let work = async {
+        let mut deltas = turn.shows_deltas.then(|| {
+            let attempt = u32::try_from(handle.job.attempt).unwrap_or(1);
+            DeltaCoalescer::new(
+                assistant.db.clone(),
+                turn.conversation.id,
+                turn.conversation.turn_seq,
+                attempt,
+            )
+        });
+        let mut completion = Completion::default();
+        let mut events = model.stream(request).await.map_err(failure_of_model)?;
+        while let Some(event) = events.next().await {
+            let event = event.map_err(failure_of_model)?;
+            if let (Some(deltas), Event::TextDelta(text)) = (&mut deltas, &event) {
+                deltas.push(text);
+            }
+            completion.add(event);
+        }
+        if let Some(deltas) = deltas {
+            deltas.finish();
+        }
+        Ok(completion)
+    };
+    let deadline = deadline(turn);
+    match tokio::time::timeout(deadline, work).await {
+        Ok(answer) => answer,
+        Err(_) => Err(Failure::dead(format!("no answer within {deadline:?}"))),
+    }
+}
+
+fn deadline(turn: &Turn) -> Duration {
+    Duration::from_secs(turn.profile.settings.answer_deadline_seconds.max(1).into())
+}
+
+/// Gives up on a turn that has waited for longer than the tenant allows.
+fn check_deadline(assistant: &Assistant, turn: &Turn) -> Result<(), Failure> {
+    let settle = Duration::from_millis(turn.profile.settings.settle_max_ms.into());
+    let waited = assistant.clock.now() - turn.stored_at();
+    match waited.to_std() {
+        Ok(waited) if waited > deadline(turn) + settle => {
+            Err(Failure::dead(format!("the turn has waited {}s", waited.as_secs())))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What a model's failure means for the job.
+fn failure_of_model(error: llm::Error) -> Failure {
+    match error.retry_after() {
+        _ if !error.is_transient() => {
+            tracing::warn!(error = %error, "the model cannot answer");
+            Failure::dead(error.to_string())
+        }
+        Some(after) => Failure::retry_after(after, error),
+        None => Failure::retry(error),
+    }
+}
+
+/// A message on its way into a conversation.
+struct Outgoing<'a> {
+    author: Author,
+    turn: i64,
+    text: &'a str,
+    sources: &'a [Source],
+}
+
+/// Stores what settles a turn and enqueues its sends: one message, or several in a row where the
+/// channel carries no text as long. The first of them is the turn's answer.
+async fn queue(
+    tx: &mut TenantTx,
+    conversation: &conversations::Conversation,
+    outgoing: &Outgoing<'_>,
+) -> db::Result<()> {
+    let channel = store::channels::get(tx, conversation.channel_id).await?;
+    let pieces = match channels::channel(channel.kind).capabilities().max_text_units {
+        // A tenth is left for what the channel's markup adds.
+        Some(max) => channels::split_text(outgoing.text, max - max / 10),
+        None => vec![outgoing.text.to_owned()],
+    };
+    for (nth, text) in pieces.iter().enumerate() {
+        let first = nth == 0;
+        let turn = first.then_some(outgoing.turn);
+        let seq = conversations::add_outbound(tx, conversation.id, turn).await?;
+        let new = messages::NewOutbound {
+            conversation_id: conversation.id,
+            channel_id: conversation.channel_id,
+            seq,
+            author: outgoing.author,
+            turn,
+            text,
+            sources: if first { outgoing.sources } else { &[] },
+        };
+        let message_id = messages::insert_outbound(tx, &new).await?;
+        let shown = LiveEvent { conversation_id: conversation.id, body: LiveBody::Message { seq } };
+        live::publish(tx, &shown);
+        let job = SendReply {
+            tenant_id: tx.tenant(),
+            conversation_id: conversation.id,
+            message_id,
+        };
+        jobs::enqueue(tx, &job).await?;
+    }
+    Ok(())
+}
+
+/// Sends the tenant's fallback text when a turn got no answer, in the transaction that buries its
+/// job.
+///
+/// # Errors
+/// Those of the database.
+pub async fn on_dead(
+    assistant: &Assistant,
+    tx: &mut TenantTx,
+    dead: &DeadJob,
+) -> db::Result<()> {
+    let Ok(job) = dead.job.decode::<AnswerTurn>() else {
+        return Ok(());
+    };
+    let profile = TenantProfile::load(tx, &assistant.keyring).await?;
+    let conversation = conversations::lock(tx, job.conversation_id).await?;
+    let settled = conversation.answered_turn >= conversation.turn_seq;
+    let text = profile.settings.fallback_text.trim();
+    if settled || text.is_empty() || !turn::is_answered_by_machine(conversation.status) {
+        return Ok(());
+    }
+    let turn = conversation.turn_seq;
+    let outgoing = Outgoing { author: Author::System, turn, text, sources: &[] };
+    queue(tx, &conversation, &outgoing).await
+}

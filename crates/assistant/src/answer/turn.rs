@@ -1,0 +1,105 @@
+use chrono::{DateTime, Utc};
+use domain::{ChannelKind, ConversationId, ConversationStatus, RagMode, TenantId};
+use jobs::Failure;
+use store::{conversations, messages};
+
+use crate::ingest::search;
+use crate::{Assistant, TenantProfile};
+
+pub(super) use crate::ingest::search::Passage;
+
+/// What the answer to one turn is made from.
+pub(super) struct Turn {
+    pub(super) profile: TenantProfile,
+    pub(super) tenant_id: TenantId,
+    pub(super) conversation: conversations::Conversation,
+    /// What the contact wrote since the last answer, in order; never empty.
+    pub(super) asked: Vec<messages::Message>,
+    /// What was said before, in order.
+    pub(super) history: Vec<messages::Message>,
+    /// Whether somebody may be watching the answer grow.
+    pub(super) shows_deltas: bool,
+}
+
+/// Whether the machine may speak in a conversation of that status.
+pub(super) const fn is_answered_by_machine(status: ConversationStatus) -> bool {
+    matches!(status, ConversationStatus::Open | ConversationStatus::Waiting)
+}
+
+impl Turn {
+    /// Loads the open turn; `None` if it has an answer, or a person has the conversation.
+    pub(super) async fn load(
+        assistant: &Assistant,
+        tenant_id: TenantId,
+        conversation_id: ConversationId,
+    ) -> Result<Option<Self>, Failure> {
+        let mut tx = assistant.db.tenant(tenant_id).await?;
+        let profile = TenantProfile::load(&mut tx, &assistant.keyring).await?;
+        let conversation = conversations::get(&mut tx, conversation_id).await?;
+        let settled = conversation.answered_turn >= conversation.turn_seq;
+        if settled || !profile.enabled || !is_answered_by_machine(conversation.status) {
+            return Ok(None);
+        }
+        let channel = store::channels::get(&mut tx, conversation.channel_id).await?;
+        let asked = messages::turn(
+            &mut tx,
+            conversation_id,
+            conversation.answered_turn,
+            conversation.turn_seq,
+        )
+        .await?;
+        let Some(first) = asked.first() else { return Ok(None) };
+        let limit = profile.settings.history_messages;
+        let history = messages::history(&mut tx, conversation_id, first.seq, limit).await?;
+        Ok(Some(Self {
+            profile,
+            tenant_id,
+            conversation,
+            asked,
+            history,
+            shows_deltas: channel.kind == ChannelKind::Webchat,
+        }))
+    }
+
+    /// When the turn's first message was stored.
+    pub(super) fn stored_at(&self) -> DateTime<Utc> {
+        self.asked.first().map_or(DateTime::UNIX_EPOCH, |message| message.created_at)
+    }
+
+    /// What the contact asks, as one text.
+    pub(super) fn question(&self) -> String {
+        let parts: Vec<&str> = self.asked.iter().map(|message| message.text.as_str()).collect();
+        parts.join("\n")
+    }
+
+    /// What to look up: the question, and, where it is too short to stand alone, the one before it.
+    fn query(&self) -> String {
+        const STANDS_ALONE_WORDS: usize = 4;
+        let question = self.question();
+        if question.split_whitespace().count() >= STANDS_ALONE_WORDS {
+            return question;
+        }
+        let before = self
+            .history
+            .iter()
+            .rev()
+            .find(|message| message.direction == domain::Direction::Inbound);
+        match before {
+            Some(before) => format!("{}\n{question}", before.text),
+            None => question,
+        }
+    }
+
+    /// Finds the passages to answer from, best first.
+    pub(super) async fn find_sources(
+        &self,
+        assistant: &Assistant,
+    ) -> Result<Vec<Passage>, Failure> {
+        if self.profile.settings.rag == RagMode::Off {
+            return Ok(Vec::new());
+        }
+        let query = self.query();
+        let settings = &self.profile.settings.retrieval;
+        search::search(assistant, self.tenant_id, &query, settings).await
+    }
+}

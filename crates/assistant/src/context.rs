@@ -1,0 +1,73 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use channels::whatsapp::Graph;
+use db::Db;
+use domain::Clock;
+use files::Files;
+use llm::{Embedder, Models};
+use secrecy::SecretString;
+use secrets::Keyring;
+
+/// What the use cases work with; clones share everything.
+#[derive(Clone)]
+pub struct Assistant {
+    /// The database.
+    pub db: Db,
+    /// The time, as rules see it.
+    pub clock: Clock,
+    /// Opens and seals tenants' secrets.
+    pub keyring: Arc<Keyring>,
+    /// Uploaded files.
+    pub files: Files,
+    /// The models that tenants may choose.
+    pub models: Arc<Models>,
+    /// What turns text into vectors.
+    pub embedder: Arc<dyn Embedder>,
+    /// The client for addresses that the operator set.
+    pub trusted: outbound::Client,
+    /// The client for addresses that a tenant can set.
+    pub guarded: outbound::Client,
+    /// Everything that is only a value.
+    pub settings: Arc<Settings>,
+}
+
+/// The operator's choices.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Meta's side of things.
+    pub meta: MetaPlatform,
+    /// How long a send whose end nobody saw waits for the channel's report.
+    pub send_reconcile: Duration,
+    /// The program that reads documents in a process of its own: this one.
+    pub extract_program: PathBuf,
+    /// The largest upload, in bytes.
+    pub max_upload_bytes: u64,
+    /// Caps on anonymous web chats.
+    pub webchat: WebchatCaps,
+}
+
+/// What the platform's own Meta app is called by.
+#[derive(Clone, Debug)]
+pub struct MetaPlatform {
+    /// Where the Graph API is.
+    pub graph: Graph,
+    /// Signs the posts of the platform's app.
+    pub app_secret: Option<SecretString>,
+    /// Verifies the platform's subscription.
+    pub verify_token: Option<SecretString>,
+}
+
+/// What anonymous visitors may do before they can spend a model's money.
+#[derive(Clone, Copy, Debug)]
+pub struct WebchatCaps {
+    /// Sessions from one address in an hour.
+    pub sessions_per_address_hour: u32,
+    /// Sessions of one tenant in an hour.
+    pub sessions_per_tenant_hour: u32,
+    /// Messages in one session.
+    pub messages_per_session: u32,
+    /// Messages of one session in a minute.
+    pub messages_per_minute: u32,
+}

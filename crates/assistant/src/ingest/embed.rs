@@ -1,0 +1,92 @@
+use fail::fail_point;
+use jobs::kinds::EmbedChunk;
+use jobs::{Failure, JobHandle};
+use store::{chunks, documents};
+
+use crate::Assistant;
+
+/// The most chunks of a version that was replaced, deleted by one statement.
+const DELETE_BATCH: i64 = 500;
+
+/// Embeds one run of chunks; whichever run is the last makes the version visible.
+///
+/// # Errors
+/// A retry for what may pass.
+pub async fn embed(
+    assistant: &Assistant,
+    handle: &JobHandle,
+    job: EmbedChunk,
+) -> Result<(), Failure> {
+    let model = assistant.embedder.model().to_owned();
+    let mut tx = assistant.db.tenant(job.tenant_id).await?;
+    let (document, version) = (job.document_id, job.version);
+    let run =
+        chunks::list_run(&mut tx, document, version, &model, job.first, job.count).await?;
+    drop(tx);
+    if !run.is_empty() {
+        let texts: Vec<String> = run
+            .iter()
+            .map(|chunk| match &chunk.heading {
+                Some(heading) => format!("{heading}\n{}", chunk.text),
+                None => chunk.text.clone(),
+            })
+            .collect();
+        handle.check_lease()?;
+        let vectors = assistant.embedder.embed(&texts).await.map_err(failure_of_embedder)?;
+        let rows = run.iter().map(|chunk| chunk.id).zip(vectors).collect();
+        let mut tx = assistant.db.tenant(job.tenant_id).await?;
+        handle.fence(&mut tx).await?;
+        chunks::set_embeddings(&mut tx, &model, rows).await?;
+        tx.commit().await?;
+    }
+    fail_point!("embed.before_switch");
+    switch_if_whole(assistant, &job, &model).await
+}
+
+/// Makes the version the one that searches see, once every chunk of it has its vector; the older
+/// one leaves in batches.
+///
+/// The document's row lock lets one run after the other look, so the last one sees all vectors.
+async fn switch_if_whole(
+    assistant: &Assistant,
+    job: &EmbedChunk,
+    model: &str,
+) -> Result<(), Failure> {
+    let (document, version) = (job.document_id, job.version);
+    let mut tx = assistant.db.tenant(job.tenant_id).await?;
+    if documents::find_for_update(&mut tx, document).await?.is_none()
+        || chunks::count_unembedded(&mut tx, document, version, model).await? > 0
+    {
+        return Ok(());
+    }
+    let counts = chunks::count_version(&mut tx, document, version).await?;
+    let switched = documents::switch_version(
+        &mut tx,
+        document,
+        version,
+        counts.chunk_count,
+        counts.term_count,
+    )
+    .await?;
+    tx.commit().await?;
+    if switched {
+        tracing::info!(document.id = %document, version, chunks = counts.chunk_count,
+            "a document can be searched");
+    }
+    loop {
+        let mut tx = assistant.db.tenant(job.tenant_id).await?;
+        let deleted = chunks::delete_outdated(&mut tx, document, DELETE_BATCH).await?;
+        tx.commit().await?;
+        if deleted < DELETE_BATCH.unsigned_abs() {
+            return Ok(());
+        }
+    }
+}
+
+fn failure_of_embedder(error: llm::Error) -> Failure {
+    match error.retry_after() {
+        _ if !error.is_transient() => Failure::dead(error.to_string()),
+        Some(after) => Failure::retry_after(after, error),
+        None => Failure::retry(error),
+    }
+}

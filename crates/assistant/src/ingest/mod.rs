@@ -1,0 +1,46 @@
+//! A document becomes searchable: read in a child process, cut into chunks, embedded run by run, and
+//! made visible whole.
+
+mod embed;
+mod read;
+pub mod search;
+
+use db::TenantTx;
+use jobs::DeadJob;
+use jobs::kinds::{EmbedChunk, IngestDocument};
+use jobs::Job as _;
+use store::documents;
+
+use crate::Assistant;
+
+pub use embed::embed;
+pub use read::ingest;
+
+/// How many chunks one `embed-chunk` job takes.
+const RUN: usize = 64;
+
+/// Makes the death of a document's job visible on the document, in the transaction that buries it.
+///
+/// # Errors
+/// Those of the database.
+pub async fn on_dead(
+    _assistant: &Assistant,
+    tx: &mut TenantTx,
+    dead: &DeadJob,
+) -> db::Result<()> {
+    let job = &dead.job;
+    let (document, version) = match job.kind.as_str() {
+        IngestDocument::KIND => match job.decode::<IngestDocument>() {
+            Ok(job) => (job.document_id, job.version),
+            Err(_) => return Ok(()),
+        },
+        _ => match job.decode::<EmbedChunk>() {
+            Ok(job) => (job.document_id, job.version),
+            Err(_) => return Ok(()),
+        },
+    };
+    // The cause is the operator's to read; the tenant learns what to do.
+    let error = "The document could not be indexed. Try to index it again.";
+    documents::mark_failed(tx, document, version, error).await?;
+    Ok(())
+}

@@ -1,0 +1,112 @@
+use std::time::Duration;
+
+use channels::channel;
+use db::TenantTx;
+use domain::{ConversationStatus, Inbound, InboundMessage, RawOutcome};
+use events::{Event, MessageData};
+use fail::fail_point;
+use jobs::kinds::{self, AnswerTurn};
+use jobs::{Failure, JobHandle};
+use live::{LiveBody, LiveEvent};
+use store::{contacts, conversations, messages, raw_items};
+
+use crate::{Assistant, TenantProfile};
+
+/// Turns a raw item into a message of its contact's conversation, and has it answered.
+///
+/// # Errors
+/// A retry for what may pass, dead for what cannot.
+pub async fn store(
+    assistant: &Assistant,
+    handle: &JobHandle,
+    job: kinds::InboundMessage,
+) -> Result<(), Failure> {
+    let mut system = assistant.db.system().await?;
+    let raw = raw_items::get(&mut system, job.raw_item_id, job.received_at).await?;
+    drop(system);
+    let (Some(payload), Some(channel_id)) = (&raw.payload, raw.channel_id) else {
+        return Err(Failure::dead("the raw item names no channel"));
+    };
+    let decoded = channel(raw.channel_kind).decode(payload);
+    let outcome = match decoded {
+        Ok(Inbound::Message(message)) => {
+            let mut tx = assistant.db.tenant(job.tenant_id).await?;
+            fail_point!("inbound.before_commit");
+            handle.fence(&mut tx).await?;
+            store_message(assistant, &mut tx, channel_id, &message).await?;
+            tx.commit().await?;
+            fail_point!("inbound.after_commit");
+            RawOutcome::Done
+        }
+        // What the business wrote in another app: kept as it came, answered by nobody.
+        Ok(_) => RawOutcome::Ignored,
+        Err(unreadable) => return Err(Failure::dead(unreadable.reason)),
+    };
+    let mut system = assistant.db.system().await?;
+    raw_items::settle(&mut system, raw.id, raw.received_at, outcome, None).await?;
+    Ok(system.commit().await?)
+}
+
+async fn store_message(
+    assistant: &Assistant,
+    tx: &mut TenantTx,
+    channel_id: domain::ChannelId,
+    message: &InboundMessage,
+) -> Result<(), Failure> {
+    let profile = TenantProfile::load(tx, &assistant.keyring).await?;
+    let contact = &message.contact;
+    let contact_id = contacts::upsert(
+        tx,
+        channel_id,
+        &contact.external_id,
+        &contact.address,
+        contact.display_name.as_deref(),
+    )
+    .await?;
+    let conversation = conversations::open(tx, channel_id, contact_id).await?;
+    let known = messages::find_by_external_id(tx, channel_id, &message.external_id).await?;
+    if known.is_some() {
+        // Delivered again: it is there, and whatever it led to was enqueued with it.
+        return Ok(());
+    }
+    let (seq, turn) =
+        conversations::add_inbound(tx, conversation.id, message.occurred_at).await?;
+    let content = serde_json::to_value(&message.content).map_err(Failure::retry)?;
+    let new = messages::NewInbound {
+        conversation_id: conversation.id,
+        channel_id,
+        seq,
+        turn,
+        text: &message.text,
+        content,
+        external_id: &message.external_id,
+        occurred_at: message.occurred_at,
+    };
+    let id = messages::insert_inbound(tx, &new).await?;
+    let stored = messages::get(tx, id).await?;
+    let event = Event::MessageReceived(MessageData::of(&stored));
+    events::emit(tx, &event, &assistant.clock).await.map_err(Failure::retry)?;
+    let shown = LiveEvent { conversation_id: conversation.id, body: LiveBody::Message { seq } };
+    live::publish(tx, &shown);
+    let answered = profile.enabled
+        && channel_is_enabled(tx, channel_id).await?
+        && matches!(conversation.status, ConversationStatus::Open | ConversationStatus::Waiting)
+        && message.content.expects_answer();
+    if answered {
+        let job = AnswerTurn {
+            tenant_id: tx.tenant(),
+            conversation_id: conversation.id,
+            settle: Duration::from_millis(profile.settings.settle_ms.into()),
+            settle_max: Duration::from_millis(profile.settings.settle_max_ms.into()),
+        };
+        jobs::enqueue(tx, &job).await?;
+    }
+    Ok(())
+}
+
+async fn channel_is_enabled(
+    tx: &mut TenantTx,
+    id: domain::ChannelId,
+) -> Result<bool, Failure> {
+    Ok(store::channels::get(tx, id).await?.enabled)
+}

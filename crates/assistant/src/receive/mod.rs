@@ -1,0 +1,12 @@
+//! A message comes in: first kept as it is, then understood.
+//!
+//! [`whatsapp::receive`] and the web chat keep raw items and enqueue their jobs in one transaction,
+//! which is all that a channel's 200 promises. [`message::store`] and [`status::apply`] are those
+//! jobs; they never wait for a model.
+
+mod intake;
+pub mod message;
+pub mod status;
+pub mod whatsapp;
+
+pub use intake::{Intake, Item, ItemOwner};

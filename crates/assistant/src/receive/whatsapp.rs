@@ -1,0 +1,191 @@
+//! Posts of WhatsApp's Cloud API: whose they are, and whether they are genuine.
+
+use std::collections::HashMap;
+
+use channels::whatsapp::{WhatsappSecrets, claimed_channel_ids, verify_subscription};
+use channels::{RawItem, channel as adapter};
+use domain::{ChannelId, ChannelKind};
+use fail::fail_point;
+use secrecy::SecretString;
+use secrets::row_context;
+use store::channels::{self as stored, Channel};
+
+use super::{Intake, Item, ItemOwner};
+use crate::{Assistant, Error};
+
+const KIND: ChannelKind = ChannelKind::Whatsapp;
+
+/// How many channels are read at a time in search of a verify token.
+const PAGE: usize = 100;
+
+/// Keeps the items of a post to the address that all channels share.
+///
+/// The body is genuine if the platform's secret signs it, or that of a channel it names; an item
+/// counts only if the secret that signed the body covers its channel, so that a tenant with an app
+/// of its own cannot sign for another's number.
+///
+/// # Errors
+/// `Unauthenticated` if no secret signs it; nothing is kept then.
+pub async fn receive(
+    assistant: &Assistant,
+    body: &[u8],
+    signature: Option<&[u8]>,
+) -> Result<(), Error> {
+    let claimed = claimed_channel_ids(body);
+    let mut tx = assistant.db.system().await?;
+    let named = match &claimed {
+        Ok(ids) => stored::list_by_external_ids(&mut tx, KIND, ids).await?,
+        Err(_) => Vec::new(),
+    };
+    let covered = covered_channels(assistant, &named, body, signature)?;
+    let owners: HashMap<&str, ItemOwner> = covered
+        .iter()
+        .filter_map(|channel| {
+            let owner = ItemOwner::Channel(channel.tenant_id, channel.id);
+            Some((channel.external_id.as_deref()?, owner))
+        })
+        .collect();
+    let owner_of = |item: &RawItem| {
+        let id = item.external_channel_id.as_deref().unwrap_or_default();
+        owners.get(id).copied().unwrap_or(ItemOwner::Unknown)
+    };
+    keep(assistant, tx, body, ItemOwner::Unknown, owner_of).await
+}
+
+/// Keeps the items of a post to a channel's own address, where its secret alone counts.
+///
+/// # Errors
+/// `NotFound` if there is no such channel; `Unauthenticated` if its secret does not sign the body.
+pub async fn receive_for(
+    assistant: &Assistant,
+    id: ChannelId,
+    body: &[u8],
+    signature: Option<&[u8]>,
+) -> Result<(), Error> {
+    let mut tx = assistant.db.system().await?;
+    let channel = stored::find_any(&mut tx, id).await?;
+    let channel = channel.filter(|channel| channel.kind == KIND).ok_or(Error::NotFound)?;
+    let signed = match open_secrets(assistant, &channel)?.app_secret {
+        Some(secret) => signs(&secret, body, signature),
+        None => false,
+    };
+    if !signed {
+        return Err(Error::Unauthenticated);
+    }
+    let own = ItemOwner::Channel(channel.tenant_id, channel.id);
+    let owner_of = |item: &RawItem| {
+        let is_own = item.external_channel_id == channel.external_id;
+        if is_own { own } else { ItemOwner::Unknown }
+    };
+    keep(assistant, tx, body, own, owner_of).await
+}
+
+async fn keep(
+    assistant: &Assistant,
+    mut tx: db::SystemTx,
+    body: &[u8],
+    owner: ItemOwner,
+    owner_of: impl Fn(&RawItem) -> ItemOwner,
+) -> Result<(), Error> {
+    let mut intake = Intake::new(&mut tx, KIND, assistant.clock.now());
+    match adapter(KIND).split_items(body) {
+        Err(unreadable) => intake.keep_unreadable(body, owner, &unreadable.reason).await?,
+        Ok(items) => {
+            let items = items.into_iter().map(|item| Item {
+                owner: owner_of(&item),
+                kind: item.kind,
+                payload: item.payload,
+            });
+            intake.keep(items.collect()).await?;
+        }
+    }
+    fail_point!("intake.before_commit");
+    tx.commit().await?;
+    fail_point!("intake.after_commit");
+    Ok(())
+}
+
+/// Answers a subscription's question with its challenge, if the token is the platform's or any
+/// channel's; with `id`, that channel's.
+///
+/// # Errors
+/// `Unauthenticated` if the token is nobody's.
+pub async fn verify(
+    assistant: &Assistant,
+    id: Option<ChannelId>,
+    mode: Option<&str>,
+    token: Option<&str>,
+    challenge: Option<&str>,
+) -> Result<String, Error> {
+    let tokens = match id {
+        Some(id) => own_tokens(assistant, id).await?,
+        None => all_tokens(assistant).await?,
+    };
+    let tokens: Vec<&SecretString> = tokens.iter().collect();
+    verify_subscription(mode, token, challenge, tokens)
+        .map(str::to_owned)
+        .map_err(|_| Error::Unauthenticated)
+}
+
+async fn own_tokens(assistant: &Assistant, id: ChannelId) -> Result<Vec<SecretString>, Error> {
+    let mut tx = assistant.db.system().await?;
+    let channel = stored::find_any(&mut tx, id).await?;
+    let channel = channel.filter(|channel| channel.kind == KIND).ok_or(Error::NotFound)?;
+    Ok(open_secrets(assistant, &channel)?.verify_token.into_iter().collect())
+}
+
+async fn all_tokens(assistant: &Assistant) -> Result<Vec<SecretString>, Error> {
+    let mut tokens: Vec<SecretString> =
+        assistant.settings.meta.verify_token.clone().into_iter().collect();
+    let mut tx = assistant.db.system().await?;
+    let mut after = None;
+    loop {
+        let page = stored::list_sealed(&mut tx, KIND, after, PAGE).await?;
+        after = page.data.last().map(|channel| channel.id);
+        for channel in &page.data {
+            tokens.extend(open_secrets(assistant, channel)?.verify_token);
+        }
+        if page.next_cursor.is_none() {
+            return Ok(tokens);
+        }
+    }
+}
+
+/// Which of the channels that a post names are covered by the secret that signed it.
+fn covered_channels(
+    assistant: &Assistant,
+    named: &[Channel],
+    body: &[u8],
+    signature: Option<&[u8]>,
+) -> Result<Vec<Channel>, Error> {
+    let mut with_secrets = Vec::with_capacity(named.len());
+    for channel in named {
+        with_secrets.push((channel, open_secrets(assistant, channel)?.app_secret));
+    }
+    let platform = assistant.settings.meta.app_secret.as_ref();
+    if platform.is_some_and(|secret| signs(secret, body, signature)) {
+        return Ok(named.to_vec());
+    }
+    let covered: Vec<Channel> = with_secrets
+        .into_iter()
+        .filter(|(_, own)| own.as_ref().is_some_and(|own| signs(own, body, signature)))
+        .map(|(channel, _)| channel.clone())
+        .collect();
+    if covered.is_empty() { Err(Error::Unauthenticated) } else { Ok(covered) }
+}
+
+fn signs(secret: &SecretString, body: &[u8], signature: Option<&[u8]>) -> bool {
+    adapter(KIND).verify(secret, body, signature).is_ok()
+}
+
+/// Opens what a WhatsApp channel keeps secret.
+pub(crate) fn open_secrets(
+    assistant: &Assistant,
+    channel: &Channel,
+) -> Result<WhatsappSecrets, Error> {
+    let broken = |error| Error::broken(format!("the secrets of channel {}", channel.id), error);
+    let sealed = channel.sealed_secrets.as_deref().unwrap_or_default();
+    let (table, column) = stored::SECRETS_COLUMN;
+    let context = row_context(table, column, channel.id.as_uuid());
+    assistant.keyring.open_json(&context, sealed).map_err(broken)
+}

@@ -1,0 +1,8 @@
+//! The subcommands.
+
+pub(crate) mod admin;
+mod demo;
+pub(crate) mod doctor;
+pub(crate) mod migrate;
+pub(crate) mod serve;
+pub(crate) mod up;

@@ -1,0 +1,117 @@
+use anyhow::Context as _;
+use api::{AppState, Limits, StateParts};
+use assistant::Assistant;
+use config::Config;
+use jobs::EngineOptions;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use workers::Workers;
+
+use crate::setup;
+
+/// Runs the API until it is told to end.
+pub(crate) async fn api() -> anyhow::Result<()> {
+    let config = setup::configure()?;
+    let assistant = setup::assistant(&config, setup::database(&config)?)?;
+    let listener = listen(&config).await?;
+    serve(&config, assistant, listener, told_to_end()?).await
+}
+
+/// Runs a worker until it is told to end.
+pub(crate) async fn worker() -> anyhow::Result<()> {
+    let config = setup::configure()?;
+    let assistant = setup::assistant(&config, setup::database(&config)?)?;
+    let end = told_to_end()?;
+    let Some(workers) = end.run_until_cancelled(start_workers(&config, assistant)).await else {
+        return Ok(());
+    };
+    end.cancelled().await;
+    tracing::info!("the worker drains");
+    workers?.shut_down().await;
+    Ok(())
+}
+
+/// Opens the address to listen on, so that a taken one is told at once.
+pub(crate) async fn listen(config: &Config) -> anyhow::Result<TcpListener> {
+    let address = config.server.listen;
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("{address} cannot be listened on (METACHAT_LISTEN)"))
+}
+
+/// Serves HTTP until `end`.
+pub(crate) async fn serve(
+    config: &Config,
+    assistant: Assistant,
+    listener: TcpListener,
+    end: CancellationToken,
+) -> anyhow::Result<()> {
+    if let Err(error) = assistant.db.check().await {
+        // A database that is away comes back; one that is unfit does not change by itself.
+        anyhow::ensure!(error.is_unavailable(), error);
+        tracing::warn!(error = %error, "the API starts without its database");
+    }
+    let address = listener.local_addr()?;
+    let state = AppState::new(StateParts {
+        guard: setup::guard(config),
+        admin_key: setup::admin_key(config)?.key,
+        limits: Limits {
+            max_upload_bytes: config.server.max_upload_bytes,
+            ..Limits::default()
+        },
+        trust_forwarded_for: config.server.trust_forwarded_for,
+        assistant,
+    });
+    tracing::info!(%address, "the API listens");
+    Ok(api::serve(listener, state, end.cancelled_owned()).await?)
+}
+
+/// Starts the workers, waiting for the database if it is away.
+pub(crate) async fn start_workers(
+    config: &Config,
+    assistant: Assistant,
+) -> anyhow::Result<Workers> {
+    let mut options = EngineOptions::new(workers::known_kinds());
+    options.interactive_slots = config.jobs.slots_interactive;
+    options.bulk_slots = config.jobs.slots_bulk;
+    options.lease = config.jobs.lease;
+    loop {
+        let started = match assistant.db.check().await {
+            Ok(()) => Workers::start(assistant.clone(), options.clone()).await,
+            Err(error) => Err(error),
+        };
+        match started {
+            Ok(workers) => {
+                tracing::info!(session = workers.session(), "the worker runs");
+                return Ok(workers);
+            }
+            Err(error) if error.is_unavailable() => {
+                tracing::warn!(error = %error, "the worker waits for its database");
+                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// A token that is cancelled by Ctrl-C or SIGTERM; a second one ends the process at once.
+pub(crate) fn told_to_end() -> anyhow::Result<CancellationToken> {
+    let token = CancellationToken::new();
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let told = token.clone();
+    tokio::spawn(async move {
+        for _ in 0..2 {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            if told.is_cancelled() {
+                std::process::exit(130);
+            }
+            told.cancel();
+        }
+    });
+    Ok(token)
+}

@@ -1,0 +1,137 @@
+//! Turns the configuration into what the processes run on.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use assistant::{Assistant, MetaPlatform, Settings, WebchatCaps};
+use channels::whatsapp::Graph;
+use config::{Config, LogFormat};
+use db::{Db, DbOptions};
+use domain::Clock;
+use files::Files;
+use llm::{HashedNgrams, Models, PlatformProviders, Timeouts};
+use outbound::Guard;
+use secrecy::{ExposeSecret as _, SecretString};
+use secrets::{ApiKey, Keyring, keyfile};
+
+use crate::failpoints;
+
+/// The operator's key, and whether it was made just now.
+pub(crate) struct AdminKey {
+    pub(crate) key: SecretString,
+    pub(crate) is_new: bool,
+}
+
+/// Reads the configuration, and starts the log by it.
+pub(crate) fn configure() -> anyhow::Result<Config> {
+    let config = Config::load()?;
+    let format = match config.log.format {
+        LogFormat::Text => telemetry::Format::Text,
+        LogFormat::Json => telemetry::Format::Json,
+    };
+    telemetry::init(&config.log.filter, format)?;
+    for name in &config.unknown {
+        tracing::warn!(name, "no setting has this name: a typing error?");
+    }
+    failpoints::set_up(config.testing.failpoints.as_deref())?;
+    outbound::install_crypto();
+    let folder = &config.server.data_dir;
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("the data folder {} cannot be made", folder.display()))?;
+    Ok(config)
+}
+
+/// The database at `DATABASE_URL`.
+pub(crate) fn database(config: &Config) -> anyhow::Result<Db> {
+    let url = config.database.url.as_ref().context(
+        "DATABASE_URL is not set: give the address of a Postgres, or run `metachat up`, which \
+         brings its own",
+    )?;
+    connect(config, url.expose_secret())
+}
+
+/// The database at `url`.
+pub(crate) fn connect(config: &Config, url: &str) -> anyhow::Result<Db> {
+    let mut options = DbOptions::new(url);
+    options.max_connections = config.database.max_connections;
+    Ok(Db::connect_lazy(&options)?)
+}
+
+/// The operator's key: the configured one, or the one kept in the data folder.
+pub(crate) fn admin_key(config: &Config) -> anyhow::Result<AdminKey> {
+    if let Some(key) = &config.keys.admin_key {
+        let key = key.clone();
+        return Ok(AdminKey { key, is_new: false });
+    }
+    let path = config.server.data_dir.join("admin.key");
+    let file = keyfile::read_or_create(&path, || ApiKey::generate().secret().clone())?;
+    Ok(AdminKey { key: file.text, is_new: file.is_new })
+}
+
+fn keyring(config: &Config) -> anyhow::Result<Keyring> {
+    match &config.keys.master_key {
+        Some(keys) => keys
+            .expose_secret()
+            .parse()
+            .context("METACHAT_MASTER_KEY: 32 random bytes as base64 or hexadecimal are needed"),
+        None => {
+            let path = config.server.data_dir.join("master.key");
+            Ok(keyfile::read_or_create_keyring(&path)?)
+        }
+    }
+}
+
+/// Everything the use cases work with.
+pub(crate) fn assistant(config: &Config, db: Db) -> anyhow::Result<Assistant> {
+    let guard = guard(config);
+    let platform = PlatformProviders {
+        openai_api_key: config.models.openai_api_key.clone(),
+        openai_base_url: Some(config.models.openai_base_url.clone()),
+    };
+    Ok(Assistant {
+        db,
+        clock: Clock::system(),
+        keyring: Arc::new(keyring(config)?),
+        files: Files::disk(config.server.data_dir.join("files")),
+        models: Arc::new(Models::new(platform, &guard, Timeouts::default())?),
+        embedder: Arc::new(HashedNgrams),
+        trusted: outbound::Client::trusted(outbound::Timeouts::default())?,
+        guarded: outbound::Client::guarded(&guard)?,
+        settings: Arc::new(settings(config)?),
+    })
+}
+
+/// Which addresses a tenant may set.
+pub(crate) fn guard(config: &Config) -> Guard {
+    Guard::new(config.outbound.allow.iter().cloned())
+}
+
+fn settings(config: &Config) -> anyhow::Result<Settings> {
+    let program = std::env::current_exe().context("the program cannot find itself")?;
+    Ok(Settings {
+        meta: MetaPlatform {
+            graph: Graph {
+                url: config.meta.graph_url.clone(),
+                version: config.meta.graph_version.clone(),
+            },
+            app_secret: config.meta.app_secret.clone(),
+            verify_token: config.meta.verify_token.clone(),
+        },
+        send_reconcile: config.jobs.send_reconcile,
+        extract_program: unreplaced(&program).to_owned(),
+        max_upload_bytes: config.server.max_upload_bytes,
+        webchat: WebchatCaps {
+            sessions_per_address_hour: config.webchat.sessions_per_address_hour,
+            sessions_per_tenant_hour: config.webchat.sessions_per_tenant_hour,
+            messages_per_session: config.webchat.messages_per_session,
+            messages_per_minute: config.webchat.messages_per_minute,
+        },
+    })
+}
+
+/// On Linux the running program stays reachable here even if its file is replaced by a new build.
+fn unreplaced(program: &Path) -> &Path {
+    let own = Path::new("/proc/self/exe");
+    if own.exists() && program.to_string_lossy().ends_with(" (deleted)") { own } else { program }
+}

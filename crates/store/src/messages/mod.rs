@@ -1,0 +1,202 @@
+//! Messages in both directions, in the order of their conversation.
+
+mod read;
+mod send;
+
+use chrono::{DateTime, Utc};
+use db::{Error, Result, TenantTx, Tx};
+use domain::{Author, ChannelId, ConversationId, Direction, MessageId, MessageStatus, Source};
+use serde_json::Value;
+use uuid::Uuid;
+
+pub use read::{find_by_external_id, get, history, list, lock, turn};
+pub use send::{
+    Report, apply_report, attach_external_id, begin_sending, mark_failed, mark_sent, mark_unknown,
+    requeue,
+};
+
+/// One message of a conversation.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// Its id; for an outbound one also the tag that its sends carry.
+    pub id: MessageId,
+    /// Its conversation.
+    pub conversation_id: ConversationId,
+    /// The channel it came or goes by.
+    pub channel_id: ChannelId,
+    /// Position in the conversation, from 1.
+    pub seq: i64,
+    /// Which way it goes.
+    pub direction: Direction,
+    /// Who wrote it.
+    pub author: Author,
+    /// The turn it belongs to, or answers.
+    pub turn: Option<i64>,
+    /// What it says.
+    pub text: String,
+    /// The normalised message, for what `text` cannot hold.
+    pub content: Value,
+    /// What an answer rests on.
+    pub sources: Vec<Source>,
+    /// How far it has come.
+    pub status: MessageStatus,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// The channel's id of it.
+    pub external_id: Option<String>,
+    /// How often a send was begun.
+    pub send_attempts: i16,
+    /// When the latest send was begun.
+    pub sending_at: Option<DateTime<Utc>>,
+    /// When the channel took it.
+    pub sent_at: Option<DateTime<Utc>>,
+    /// When it happened, by the channel's clock.
+    pub occurred_at: DateTime<Utc>,
+    /// When it was stored.
+    pub created_at: DateTime<Utc>,
+}
+
+/// A row as the statements of this module select it.
+struct Row {
+    id: Uuid,
+    conversation_id: Uuid,
+    channel_id: Uuid,
+    seq: i64,
+    direction: String,
+    author: String,
+    turn: Option<i64>,
+    text: String,
+    content: Value,
+    sources: Value,
+    status: String,
+    error: Option<String>,
+    external_id: Option<String>,
+    send_attempts: i16,
+    sending_at: Option<DateTime<Utc>>,
+    sent_at: Option<DateTime<Utc>>,
+    occurred_at: DateTime<Utc>,
+    created_at: DateTime<Utc>,
+}
+
+impl TryFrom<Row> for Message {
+    type Error = Error;
+
+    fn try_from(row: Row) -> Result<Self> {
+        let corrupt = |what: &str| Error::corrupt(format!("messages.{what} of {}", row.id));
+        Ok(Self {
+            id: row.id.into(),
+            conversation_id: row.conversation_id.into(),
+            channel_id: row.channel_id.into(),
+            seq: row.seq,
+            direction: row.direction.parse().map_err(|_| corrupt("direction"))?,
+            author: row.author.parse().map_err(|_| corrupt("author"))?,
+            turn: row.turn,
+            sources: serde_json::from_value(row.sources).map_err(|_| corrupt("sources"))?,
+            status: row.status.parse().map_err(|_| corrupt("status"))?,
+            text: row.text,
+            content: row.content,
+            error: row.error,
+            external_id: row.external_id,
+            send_attempts: row.send_attempts,
+            sending_at: row.sending_at,
+            sent_at: row.sent_at,
+            occurred_at: row.occurred_at,
+            created_at: row.created_at,
+        })
+    }
+}
+
+/// An inbound message to be stored.
+#[derive(Clone, Debug)]
+pub struct NewInbound<'a> {
+    /// Its conversation.
+    pub conversation_id: ConversationId,
+    /// The channel it came by.
+    pub channel_id: ChannelId,
+    /// Its position.
+    pub seq: i64,
+    /// Its turn.
+    pub turn: i64,
+    /// What it says.
+    pub text: &'a str,
+    /// The normalised message.
+    pub content: Value,
+    /// The channel's id of it.
+    pub external_id: &'a str,
+    /// When it happened.
+    pub occurred_at: DateTime<Utc>,
+}
+
+/// Stores an inbound message.
+///
+/// # Errors
+/// `Constraint` `messages_channel_id_external_id_key` if it is there already.
+pub async fn insert_inbound(tx: &mut TenantTx, new: &NewInbound<'_>) -> Result<MessageId> {
+    let tenant = tx.tenant();
+    let id = MessageId::new();
+    sqlx::query!(
+        "INSERT INTO messages (id, tenant_id, conversation_id, channel_id, seq, direction, author,
+                               turn, text, content, status, external_id, occurred_at)
+         VALUES ($1, $2, $3, $4, $5, 'inbound', 'contact', $6, $7, $8, 'received', $9, $10)",
+        id.as_uuid(),
+        tenant.as_uuid(),
+        new.conversation_id.as_uuid(),
+        new.channel_id.as_uuid(),
+        new.seq,
+        new.turn,
+        new.text,
+        new.content,
+        new.external_id,
+        new.occurred_at,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(id)
+}
+
+/// An outbound message to be stored, and then sent.
+#[derive(Clone, Debug)]
+pub struct NewOutbound<'a> {
+    /// Its conversation.
+    pub conversation_id: ConversationId,
+    /// The channel it goes by.
+    pub channel_id: ChannelId,
+    /// Its position.
+    pub seq: i64,
+    /// Who wrote it.
+    pub author: Author,
+    /// The turn it answers.
+    pub turn: Option<i64>,
+    /// What it says.
+    pub text: &'a str,
+    /// What it rests on.
+    pub sources: &'a [Source],
+}
+
+/// Stores an outbound message as `queued`.
+///
+/// # Errors
+/// `Constraint` `messages_one_answer_key` if the turn has an answer.
+pub async fn insert_outbound(tx: &mut TenantTx, new: &NewOutbound<'_>) -> Result<MessageId> {
+    let tenant = tx.tenant();
+    let id = MessageId::new();
+    let sources = serde_json::to_value(new.sources)
+        .map_err(|error| Error::corrupt(format!("sources: {error}")))?;
+    sqlx::query!(
+        "INSERT INTO messages (id, tenant_id, conversation_id, channel_id, seq, direction, author,
+                               turn, text, sources, status)
+         VALUES ($1, $2, $3, $4, $5, 'outbound', $6, $7, $8, $9, 'queued')",
+        id.as_uuid(),
+        tenant.as_uuid(),
+        new.conversation_id.as_uuid(),
+        new.channel_id.as_uuid(),
+        new.seq,
+        new.author.as_str(),
+        new.turn,
+        new.text,
+        sources,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(id)
+}

@@ -1,0 +1,202 @@
+//! The states of a send. Each step names the states it starts from, so that a step taken late, or
+//! twice, changes nothing.
+
+use chrono::{DateTime, Utc};
+use db::{Error, Result, TenantTx, Tx};
+use domain::{ChannelId, MessageId, MessageStatus};
+use uuid::Uuid;
+
+/// Commits the intent to send: from `queued` (or, to try once more, from `unknown`) to `sending`.
+///
+/// # Errors
+/// `NotFound` if the message is in no state to be sent.
+pub async fn begin_sending(tx: &mut TenantTx, id: MessageId, at: DateTime<Utc>) -> Result<()> {
+    let tenant = tx.tenant();
+    let changed = sqlx::query!(
+        "UPDATE messages SET status = 'sending', send_attempts = send_attempts + 1,
+                sending_at = $3, updated_at = now()
+         WHERE tenant_id = $1 AND id = $2 AND status IN ('queued', 'unknown')",
+        tenant.as_uuid(),
+        id.as_uuid(),
+        at,
+    )
+    .execute(tx.conn())
+    .await?
+    .rows_affected();
+    if changed == 1 {
+        Ok(())
+    } else {
+        Err(Error::NotFound)
+    }
+}
+
+/// Notes that the channel took the message. True if that is news.
+///
+/// # Errors
+/// Those of the database.
+pub async fn mark_sent(
+    tx: &mut TenantTx,
+    id: MessageId,
+    external_id: Option<&str>,
+    at: DateTime<Utc>,
+) -> Result<bool> {
+    let tenant = tx.tenant();
+    let changed = sqlx::query!(
+        "UPDATE messages SET status = 'sent', sent_at = $4, error = NULL,
+                external_id = coalesce(external_id, $3), updated_at = now()
+         WHERE tenant_id = $1 AND id = $2 AND status IN ('queued', 'sending', 'unknown')",
+        tenant.as_uuid(),
+        id.as_uuid(),
+        external_id,
+        at,
+    )
+    .execute(tx.conn())
+    .await?
+    .rows_affected();
+    Ok(changed == 1)
+}
+
+/// Notes the channel's id of a message whose report came before its answer.
+///
+/// # Errors
+/// Those of the database.
+pub async fn attach_external_id(tx: &mut TenantTx, id: MessageId, external_id: &str) -> Result<()> {
+    let tenant = tx.tenant();
+    sqlx::query!(
+        "UPDATE messages SET external_id = $3 WHERE tenant_id = $1 AND id = $2
+         AND external_id IS NULL",
+        tenant.as_uuid(),
+        id.as_uuid(),
+        external_id,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Notes that nobody saw the end of the send.
+///
+/// # Errors
+/// Those of the database.
+pub async fn mark_unknown(tx: &mut TenantTx, id: MessageId, why: &str) -> Result<()> {
+    let tenant = tx.tenant();
+    sqlx::query!(
+        "UPDATE messages SET status = 'unknown', error = $3, updated_at = now()
+         WHERE tenant_id = $1 AND id = $2 AND status = 'sending'",
+        tenant.as_uuid(),
+        id.as_uuid(),
+        why,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Puts a message back that surely did not leave.
+///
+/// # Errors
+/// Those of the database.
+pub async fn requeue(tx: &mut TenantTx, id: MessageId, why: &str) -> Result<()> {
+    let tenant = tx.tenant();
+    sqlx::query!(
+        "UPDATE messages SET status = 'queued', error = $3, updated_at = now()
+         WHERE tenant_id = $1 AND id = $2 AND status = 'sending'",
+        tenant.as_uuid(),
+        id.as_uuid(),
+        why,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Notes that the message will not be sent. True if that is news.
+///
+/// # Errors
+/// Those of the database.
+pub async fn mark_failed(tx: &mut TenantTx, id: MessageId, why: &str) -> Result<bool> {
+    let tenant = tx.tenant();
+    let changed = sqlx::query!(
+        "UPDATE messages SET status = 'failed', error = $3, updated_at = now()
+         WHERE tenant_id = $1 AND id = $2 AND status IN ('queued', 'sending', 'unknown', 'sent')",
+        tenant.as_uuid(),
+        id.as_uuid(),
+        why,
+    )
+    .execute(tx.conn())
+    .await?
+    .rows_affected();
+    Ok(changed == 1)
+}
+
+/// What a channel's report did to a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// No message of that id or tag.
+    UnknownMessage,
+    /// It said nothing new.
+    NoChange(MessageId),
+    /// It moved the message on; `first` says that it is the first proof of its having been sent.
+    Moved {
+        /// The message.
+        id: MessageId,
+        /// Whether nobody knew before that it was sent.
+        first: bool,
+    },
+}
+
+/// Applies a channel's report to the message of that id, or of that tag; statuses only move
+/// forward.
+///
+/// # Errors
+/// Those of the database.
+pub async fn apply_report(
+    tx: &mut TenantTx,
+    channel: ChannelId,
+    external_id: &str,
+    tag: Option<&str>,
+    status: MessageStatus,
+    error: Option<&str>,
+    at: DateTime<Utc>,
+) -> Result<Report> {
+    let tenant = tx.tenant();
+    let tag: Option<Uuid> = tag.and_then(|tag| tag.parse().ok());
+    let found = sqlx::query!(
+        "SELECT id, status, sent_at FROM messages
+         WHERE tenant_id = $1 AND channel_id = $2 AND direction = 'outbound'
+           AND (external_id = $3 OR id = $4)
+         LIMIT 1 FOR UPDATE",
+        tenant.as_uuid(),
+        channel.as_uuid(),
+        external_id,
+        tag,
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    let Some(found) = found else {
+        return Ok(Report::UnknownMessage);
+    };
+    let id = MessageId::from(found.id);
+    attach_external_id(tx, id, external_id).await?;
+    let current: MessageStatus = found
+        .status
+        .parse()
+        .map_err(|_| Error::corrupt("messages.status"))?;
+    if !current.may_become(status) {
+        return Ok(Report::NoChange(id));
+    }
+    sqlx::query!(
+        "UPDATE messages SET status = $3, error = $4, updated_at = now(),
+                sent_at = CASE WHEN $3 = 'failed' THEN sent_at ELSE coalesce(sent_at, $5) END
+         WHERE tenant_id = $1 AND id = $2",
+        tenant.as_uuid(),
+        id.as_uuid(),
+        status.as_str(),
+        error,
+        at,
+    )
+    .execute(tx.conn())
+    .await?;
+    let first = found.sent_at.is_none() && status != MessageStatus::Failed;
+    Ok(Report::Moved { id, first })
+}
