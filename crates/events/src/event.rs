@@ -1,0 +1,203 @@
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+use domain::{
+    Author, ChannelId, ConversationId, Direction, MessageId, MessageStatus, Source, UnknownName,
+};
+use serde::Serialize;
+use serde_json::Value;
+use store::messages::Message;
+
+/// What kind of thing happened: the names that endpoints subscribe to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EventType {
+    /// A contact's message was stored.
+    MessageReceived,
+    /// A channel took an outbound message.
+    MessageSent,
+    /// An outbound message failed.
+    MessageFailed,
+}
+
+impl EventType {
+    /// Every type, in the order in which they are shown.
+    pub const ALL: [Self; 3] = [
+        Self::MessageReceived,
+        Self::MessageSent,
+        Self::MessageFailed,
+    ];
+
+    /// The name on the wire: dotted, never changed.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::MessageReceived => "message.received",
+            Self::MessageSent => "message.sent",
+            Self::MessageFailed => "message.failed",
+        }
+    }
+
+    /// One sentence for people who choose what to subscribe to.
+    pub const fn description(self) -> &'static str {
+        match self {
+            Self::MessageReceived => "A contact wrote, and the message is stored.",
+            Self::MessageSent => "The channel took a message of the assistant's or an agent's.",
+            Self::MessageFailed => {
+                "A message of the assistant's or an agent's did not reach the contact."
+            }
+        }
+    }
+}
+
+impl fmt::Display for EventType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for EventType {
+    type Err = UnknownName;
+
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
+        Self::ALL
+            .into_iter()
+            .find(|known| known.as_str() == name)
+            .ok_or_else(|| UnknownName {
+                what: "event type",
+                name: name.to_owned(),
+            })
+    }
+}
+
+/// Something that happened to a tenant's conversations.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// A contact's message was stored.
+    MessageReceived(MessageData),
+    /// A channel took an outbound message.
+    MessageSent(MessageData),
+    /// An outbound message failed.
+    MessageFailed(MessageData),
+}
+
+/// A message as events tell it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MessageData {
+    /// Its id.
+    pub message_id: MessageId,
+    /// Its conversation.
+    pub conversation_id: ConversationId,
+    /// The channel it came or goes by.
+    pub channel_id: ChannelId,
+    /// Position in the conversation, from 1.
+    pub seq: i64,
+    /// Which way it goes.
+    pub direction: Direction,
+    /// Who wrote it.
+    pub author: Author,
+    /// What it says.
+    pub text: String,
+    /// How far it had come when the event happened.
+    pub status: MessageStatus,
+    /// What an answer rests on; empty for all other messages.
+    pub sources: Vec<Source>,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// When it happened, by the channel's clock.
+    pub occurred_at: DateTime<Utc>,
+}
+
+impl MessageData {
+    /// A stored message, with what integrators may see of it.
+    pub fn of(message: &Message) -> Self {
+        Self {
+            message_id: message.id,
+            conversation_id: message.conversation_id,
+            channel_id: message.channel_id,
+            seq: message.seq,
+            direction: message.direction,
+            author: message.author,
+            text: message.text.clone(),
+            status: message.status,
+            sources: message.sources.clone(),
+            error: message.error.clone(),
+            occurred_at: message.occurred_at,
+        }
+    }
+}
+
+/// The payload of a webhook, as Standard Webhooks 1.0.0 shapes it.
+#[derive(Serialize)]
+struct Payload<'a> {
+    r#type: &'static str,
+    timestamp: DateTime<Utc>,
+    data: &'a MessageData,
+}
+
+impl Event {
+    /// Its type.
+    pub const fn kind(&self) -> EventType {
+        match self {
+            Self::MessageReceived(_) => EventType::MessageReceived,
+            Self::MessageSent(_) => EventType::MessageSent,
+            Self::MessageFailed(_) => EventType::MessageFailed,
+        }
+    }
+
+    /// The name of its type on the wire, for example `message.received`.
+    pub const fn event_type(&self) -> &'static str {
+        self.kind().as_str()
+    }
+
+    /// What is told of it, as JSON.
+    ///
+    /// # Errors
+    /// `Corrupt` if the data has no JSON form.
+    pub fn data(&self) -> db::Result<Value> {
+        serde_json::to_value(self.message()).map_err(|error| self.unwritable(&error))
+    }
+
+    /// The whole webhook payload: type, the time at which it was emitted, data.
+    pub(crate) fn render(&self, timestamp: DateTime<Utc>) -> db::Result<String> {
+        let payload = Payload {
+            r#type: self.event_type(),
+            timestamp,
+            data: self.message(),
+        };
+        serde_json::to_string(&payload).map_err(|error| self.unwritable(&error))
+    }
+
+    const fn message(&self) -> &MessageData {
+        match self {
+            Self::MessageReceived(data) | Self::MessageSent(data) | Self::MessageFailed(data) => {
+                data
+            }
+        }
+    }
+
+    fn unwritable(&self, error: &serde_json::Error) -> db::Error {
+        db::Error::corrupt(format!("data of a {} event: {error}", self.event_type()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn event_types_read_back_and_others_are_refused() {
+        for known in EventType::ALL {
+            assert_eq!(known.as_str().parse::<EventType>().unwrap(), known);
+        }
+        assert!("message.receive".parse::<EventType>().is_err());
+    }
+
+    #[test]
+    fn the_guide_tells_of_every_event_type() {
+        let guide = include_str!("../../../docs/webhooks.md");
+        for known in EventType::ALL {
+            let row = format!("| `{known}` | {} |", known.description());
+            assert!(guide.contains(&row), "docs/webhooks.md lacks: {row}");
+        }
+    }
+}
