@@ -18,6 +18,9 @@ pub enum Error {
     /// Nobody vouches for it: no secret fits the signature, no session the token.
     #[error("not authenticated")]
     Unauthenticated,
+    /// The page that asks is none of those that may.
+    #[error("this page may not use the chat")]
+    OriginNotAllowed,
     /// The database.
     #[error(transparent)]
     Db(#[from] db::Error),

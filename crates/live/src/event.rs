@@ -1,4 +1,4 @@
-use domain::{ConversationId, ConversationStatus, MessageId, MessageStatus};
+use domain::{Author, ConversationId, ConversationStatus, MessageId, MessageStatus};
 use serde::{Deserialize, Serialize};
 
 /// Something in a conversation that connected clients want to see at once.
@@ -48,8 +48,10 @@ pub enum LiveBody {
         /// The attempt that begins.
         attempt: u32,
     },
-    /// Somebody on our side began or stopped writing.
+    /// Somebody began or stopped writing.
     Typing {
+        /// Who.
+        author: Author,
         /// Whether they write.
         on: bool,
     },

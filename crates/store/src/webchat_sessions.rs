@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
 use db::{Result, SystemTx, TenantTx, Tx as _};
-use domain::{ChannelId, TenantId, WebchatSessionId};
+use domain::{ChannelId, ConversationId, TenantId, WebchatSessionId};
 
 /// A visitor's stay in a web chat.
 #[derive(Clone, Debug)]
@@ -160,6 +160,38 @@ pub async fn count_message(tx: &mut TenantTx, id: WebchatSessionId, max: i32) ->
     .execute(tx.conn())
     .await?;
     Ok(counted.rows_affected() == 1)
+}
+
+/// Finds the conversation that a visitor of one of the tenant's chats is in: the open one, else the
+/// latest.
+///
+/// # Errors
+/// Those of the database.
+pub async fn find_conversation(
+    tx: &mut TenantTx,
+    channel_id: ChannelId,
+    visitor_id: &str,
+) -> Result<Option<ConversationId>> {
+    let tenant = tx.tenant();
+    Ok(sqlx::query_scalar!(
+        r#"
+        SELECT v.id AS "id: ConversationId"
+        FROM contacts AS c
+        JOIN conversations AS v ON v.contact_id = c.id
+        WHERE c.tenant_id = $1
+          AND c.channel_id = $2
+          AND c.external_id = $3
+          AND v.tenant_id = $1
+          AND v.channel_id = $2
+        ORDER BY v.status IN ('open', 'waiting', 'assigned_human') DESC, v.created_at DESC
+        LIMIT 1
+        "#,
+        tenant.as_uuid(),
+        channel_id.as_uuid(),
+        visitor_id,
+    )
+    .fetch_optional(tx.conn())
+    .await?)
 }
 
 /// Deletes sessions of all tenants that expired before a time; returns how many.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use db::{Db, DbOptions};
-use domain::{ConversationId, ConversationStatus, MessageId, MessageStatus, TenantId};
+use domain::{Author, ConversationId, ConversationStatus, MessageId, MessageStatus, TenantId};
 use futures::StreamExt;
 use live::{DeltaCoalescer, Hub, LiveBody, LiveEvent, Subscription, Update, publish, publish_now};
 use testkit::TestDb;
@@ -71,7 +71,11 @@ async fn events_are_heard_both_ways_and_only_in_their_conversation() {
     let closed = LiveBody::Conversation {
         status: ConversationStatus::Closed,
     };
-    for (from, body) in [(0, status), (1, closed), (0, LiveBody::Typing { on: true })] {
+    let typing = LiveBody::Typing {
+        author: Author::Agent,
+        on: true,
+    };
+    for (from, body) in [(0, status), (1, closed), (0, typing)] {
         let db = &processes[from].db;
         publish_now(db, &LiveEvent::new(other, LiveBody::Message { seq: 1 }));
         publish_now(db, &LiveEvent::new(mine, body.clone()));

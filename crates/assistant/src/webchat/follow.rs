@@ -1,0 +1,286 @@
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use domain::{Author, ConversationId, ConversationStatus, MessageId, MessageStatus};
+use futures::StreamExt as _;
+use live::{LiveBody, LiveEvent, Subscription, Update};
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use super::{Session, VisitorMessage, Webchat};
+use crate::Error;
+
+/// How many messages are read at once.
+const PAGE: usize = 100;
+
+/// How often the tables are looked at when nothing is heard: live events may be lost.
+const FLOOR: Duration = Duration::from_secs(20);
+
+/// How far a client has read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The conversation; `None` takes `after` as it is.
+    pub conversation_id: Option<ConversationId>,
+    /// The `seq` of the last message it has; 0: none.
+    pub after: i64,
+}
+
+/// What a visitor wants to see at once.
+#[derive(Clone, Debug)]
+pub enum Happening {
+    /// A message that comes after those seen.
+    Message(VisitorMessage),
+    /// A message seen before came further, or failed.
+    Status {
+        /// The message.
+        message_id: MessageId,
+        /// Its position.
+        seq: i64,
+        /// How far it came.
+        status: MessageStatus,
+    },
+    /// A piece of an answer that is being written; pieces may be lost.
+    AnswerDelta {
+        /// The turn that is answered.
+        turn: i64,
+        /// Which attempt at it.
+        attempt: u32,
+        /// How much stands before the piece, in UTF-16 code units.
+        offset: u64,
+        /// The piece.
+        text: String,
+    },
+    /// What was written of the answer so far does not hold.
+    AnswerReset {
+        /// The turn that is answered.
+        turn: i64,
+        /// The attempt that begins.
+        attempt: u32,
+    },
+    /// Somebody on the tenant's side began or stopped writing.
+    Typing {
+        /// Whether they write.
+        on: bool,
+    },
+    /// The visitor's conversation is another one, or stands elsewhere.
+    Conversation {
+        /// The conversation.
+        id: ConversationId,
+        /// Where it stands.
+        status: ConversationStatus,
+    },
+}
+
+/// A visitor's conversation as it goes on, from a place on: every message once, in order.
+///
+/// It listens before it reads, so nothing lies between.
+#[derive(Debug)]
+pub struct Follow {
+    webchat: Webchat,
+    session: Session,
+    place: Place,
+    in_conversation: Option<(ConversationStatus, Subscription)>,
+    /// There while a conversation may begin of which nobody knows the id yet.
+    beginnings: Option<Subscription>,
+    stale: bool,
+    answered_turn: i64,
+    ready: VecDeque<Happening>,
+}
+
+impl Webchat {
+    /// Follows the conversation of a session's visitor from a place on.
+    pub fn follow(&self, session: Session, from: Place) -> Follow {
+        Follow {
+            beginnings: (session.row.message_count > 0).then(|| self.hub.subscribe_to_beginnings()),
+            webchat: self.clone(),
+            session,
+            place: from,
+            in_conversation: None,
+            stale: true,
+            answered_turn: 0,
+            ready: VecDeque::new(),
+        }
+    }
+
+    /// Tells that a session's visitor began or stopped writing.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn tell_typing(&self, session: &Session, on: bool) -> Result<(), Error> {
+        let thread = self.list_messages(session, None, i64::MAX, 1).await?;
+        if let Some((id, _)) = thread.conversation {
+            let author = Author::Contact;
+            live::publish_now(
+                &self.db,
+                &LiveEvent::new(id, LiveBody::Typing { author, on }),
+            );
+        }
+        Ok(())
+    }
+}
+
+impl Follow {
+    /// How far the visitor has been told.
+    pub const fn place(&self) -> Place {
+        self.place
+    }
+
+    /// Goes back, or on, to another place.
+    pub fn go_to(&mut self, place: Place) {
+        self.place = place;
+        self.stale = true;
+        self.ready.clear();
+    }
+
+    /// Notes that the visitor wrote: a conversation may begin.
+    pub fn expect_conversation(&mut self) {
+        let is_open = |(status, _): &(ConversationStatus, _)| status.is_open();
+        if self.beginnings.is_none() && !self.in_conversation.as_ref().is_some_and(is_open) {
+            self.beginnings = Some(self.webchat.hub.subscribe_to_beginnings());
+            self.stale = true;
+        }
+    }
+
+    /// Waits for what happens next. Dropped while it waits it loses nothing.
+    ///
+    /// # Errors
+    /// `Unauthenticated` once the session's time is over, and those of the database.
+    pub async fn next(&mut self) -> Result<Happening, Error> {
+        loop {
+            if let Some(happening) = self.ready.pop_front() {
+                if let Happening::Message(message) = &happening {
+                    self.place.after = message.seq;
+                }
+                return Ok(happening);
+            }
+            if self.webchat.clock.now() >= self.session.expires_at() {
+                return Err(Error::Unauthenticated);
+            }
+            if self.stale {
+                self.read().await?;
+            } else {
+                self.listen().await;
+            }
+        }
+    }
+
+    /// Reads what the tables have after the place.
+    async fn read(&mut self) -> Result<(), Error> {
+        let Place {
+            conversation_id,
+            after,
+        } = self.place;
+        let thread = self
+            .webchat
+            .list_messages(&self.session, conversation_id, after, PAGE)
+            .await?;
+        let Some((id, status)) = thread.conversation else {
+            self.stale = false;
+            return Ok(());
+        };
+        if self.in_conversation.is_none() || conversation_id != Some(id) {
+            // Listen first, and read once more: something may have happened in between.
+            let other = conversation_id.is_some_and(|known| known != id);
+            self.place = Place {
+                conversation_id: Some(id),
+                after: if other { 0 } else { after },
+            };
+            self.in_conversation = Some((status, self.webchat.hub.subscribe(id)));
+            self.ready.push_back(Happening::Conversation { id, status });
+            return Ok(());
+        }
+        if let Some((known, _)) = &mut self.in_conversation
+            && *known != status
+        {
+            *known = status;
+            self.ready.push_back(Happening::Conversation { id, status });
+        }
+        self.stale = thread.more;
+        if status.is_open() {
+            self.beginnings = None;
+        }
+        for message in thread.messages {
+            if message.author != Author::Contact {
+                self.answered_turn = self.answered_turn.max(message.turn.unwrap_or(0));
+            }
+            self.ready.push_back(Happening::Message(message));
+        }
+        Ok(())
+    }
+
+    /// Waits until something is heard, or it is time to look.
+    async fn listen(&mut self) {
+        let floor = Instant::now() + FLOOR;
+        let conversation = self.in_conversation.as_mut().map(|(_, heard)| heard);
+        let (conversation, beginnings) = (next_of(conversation), next_of(self.beginnings.as_mut()));
+        let heard = timeout_at(floor, async {
+            tokio::select! {
+                update = conversation => update,
+                _ = beginnings => Some(Update::Resync),
+            }
+        })
+        .await;
+        match heard {
+            Ok(Some(Update::Event(event))) => self.hear(event),
+            // The hub ends only with the process; until then the floor is left.
+            Ok(Some(Update::Resync)) | Err(_) => self.stale = true,
+            Ok(None) => sleep_until(floor).await,
+        }
+    }
+
+    fn hear(&mut self, event: LiveEvent) {
+        let id = event.conversation_id;
+        match event.body {
+            LiveBody::Message { seq } => self.stale |= seq > self.place.after,
+            LiveBody::Status {
+                message_id,
+                seq,
+                status,
+            } => {
+                // One that was not told yet is told with the status it has.
+                if seq <= self.place.after {
+                    self.ready.push_back(Happening::Status {
+                        message_id,
+                        seq,
+                        status,
+                    });
+                }
+            }
+            LiveBody::AnswerDelta { turn, .. } | LiveBody::AnswerReset { turn, .. }
+                if turn <= self.answered_turn => {}
+            LiveBody::AnswerDelta {
+                turn,
+                attempt,
+                offset,
+                text,
+            } => self.ready.push_back(Happening::AnswerDelta {
+                turn,
+                attempt,
+                offset,
+                text,
+            }),
+            LiveBody::AnswerReset { turn, attempt } => {
+                self.ready
+                    .push_back(Happening::AnswerReset { turn, attempt });
+            }
+            LiveBody::Typing {
+                author: Author::Contact,
+                ..
+            } => {}
+            LiveBody::Typing { on, .. } => self.ready.push_back(Happening::Typing { on }),
+            LiveBody::Conversation { status } => {
+                if let Some((known, _)) = &mut self.in_conversation {
+                    *known = status;
+                }
+                self.ready.push_back(Happening::Conversation { id, status });
+            }
+        }
+    }
+}
+
+/// The next update of a subscription; never, if there is none.
+async fn next_of(subscription: Option<&mut Subscription>) -> Option<Update> {
+    match subscription {
+        Some(subscription) => subscription.next().await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,111 @@
+use chrono::{DateTime, Utc};
+use domain::{
+    Author, ConversationId, ConversationStatus, Direction, MessageId, MessageStatus, Source,
+};
+use store::messages::Message;
+use store::{conversations, webchat_sessions};
+
+use super::{Session, Webchat};
+use crate::Error;
+
+/// A message as the visitor may see it.
+#[derive(Clone, Debug)]
+pub struct VisitorMessage {
+    /// Its id.
+    pub id: MessageId,
+    /// Its conversation.
+    pub conversation_id: ConversationId,
+    /// Its position in the conversation, from 1.
+    pub seq: i64,
+    /// Which way it goes: `inbound` is the visitor's own.
+    pub direction: Direction,
+    /// Who wrote it.
+    pub author: Author,
+    /// The turn it belongs to, or answers.
+    pub turn: Option<i64>,
+    /// What it says.
+    pub text: String,
+    /// How far it has come.
+    pub status: MessageStatus,
+    /// What an answer rests on.
+    pub sources: Vec<Source>,
+    /// The client's own id of it, for the visitor's own.
+    pub client_id: Option<String>,
+    /// When it was stored.
+    pub created_at: DateTime<Utc>,
+}
+
+impl From<Message> for VisitorMessage {
+    fn from(message: Message) -> Self {
+        let own = message.direction == Direction::Inbound;
+        // A web chat's message is named `<session>:<client id>`.
+        let name = message.external_id.filter(|_| own);
+        let client_id = name.as_deref().and_then(|name| name.split_once(':'));
+        Self {
+            client_id: client_id.map(|(_, client_id)| client_id.to_owned()),
+            id: message.id,
+            conversation_id: message.conversation_id,
+            seq: message.seq,
+            direction: message.direction,
+            author: message.author,
+            turn: message.turn,
+            text: message.text,
+            status: message.status,
+            sources: message.sources,
+            created_at: message.created_at,
+        }
+    }
+}
+
+/// Messages of the conversation that a visitor is in.
+#[derive(Clone, Debug)]
+pub struct Thread {
+    /// The conversation and where it stands; `None` before the first message is stored.
+    pub conversation: Option<(ConversationId, ConversationStatus)>,
+    /// The messages, by `seq`.
+    pub messages: Vec<VisitorMessage>,
+    /// Whether there are more after them.
+    pub more: bool,
+}
+
+impl Webchat {
+    /// Lists messages of the conversation that a session's visitor is in, by `seq`: of the open one,
+    /// else of the latest.
+    ///
+    /// `after` counts in conversation `of`; if the visitor is in another one by now, the list starts
+    /// at its beginning. `None` takes `after` as it is.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn list_messages(
+        &self,
+        session: &Session,
+        of: Option<ConversationId>,
+        after: i64,
+        limit: usize,
+    ) -> Result<Thread, Error> {
+        let mut tx = self.db.tenant(session.tenant_id()).await?;
+        let channel = session.channel_id();
+        let visitor = &session.row.visitor_id;
+        let found = webchat_sessions::find_conversation(&mut tx, channel, visitor).await?;
+        let Some(id) = found else {
+            return Ok(Thread {
+                conversation: None,
+                messages: Vec::new(),
+                more: false,
+            });
+        };
+        let conversation = conversations::get(&mut tx, id).await?;
+        let after = if of.is_none_or(|of| of == id) {
+            after
+        } else {
+            0
+        };
+        let page = store::messages::list(&mut tx, id, after, limit).await?;
+        Ok(Thread {
+            conversation: Some((id, conversation.status)),
+            more: page.next_cursor.is_some(),
+            messages: page.data.into_iter().map(VisitorMessage::from).collect(),
+        })
+    }
+}
