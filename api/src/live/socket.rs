@@ -1,0 +1,232 @@
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use assistant::webchat::{Follow, Happening, Place, Session, Webchat};
+use poem::http::header;
+use serde::Serialize;
+use socketioxide::extract::{AckSender, Extension, SocketRef, TryData};
+use socketioxide::{SendError, SocketError};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep};
+
+use super::events::{self, Ack, Auth, Post, Refusal, Typing};
+use super::slots::{Slot, Slots};
+use crate::routes::webchat::MessageView;
+
+/// Where web chats connect.
+pub(super) const NAMESPACE: &str = "/webchat";
+
+/// The shortest time between two `typing` events that are passed on.
+const TYPING_PACE: Duration = Duration::from_secs(1);
+
+/// How often a packet is tried again that a slow client has no room for.
+const ROOM_RETRY: Duration = Duration::from_millis(50);
+
+/// After how many tries a slow client is let go; it resumes where it was.
+const ROOM_RETRIES: u32 = 400;
+
+/// How long to wait when the database is away.
+const RECONNECT: Duration = Duration::from_secs(1);
+
+/// What connections need.
+#[derive(Clone)]
+pub(super) struct Chats {
+    pub(super) webchat: Webchat,
+    pub(super) slots: Arc<Slots>,
+}
+
+/// One admitted connection.
+#[derive(Clone)]
+struct Connection {
+    webchat: Webchat,
+    session: Session,
+    from: Place,
+    wishes: mpsc::Sender<Wish>,
+    inbox: Arc<std::sync::Mutex<Option<mpsc::Receiver<Wish>>>>,
+    _slot: Arc<Slot>,
+}
+
+/// What a client wants of the task that follows its conversation.
+enum Wish {
+    Resume(Place),
+    ExpectConversation,
+    Typing(bool),
+}
+
+type Admission = Pin<Box<dyn Future<Output = Result<(), Refusal>> + Send>>;
+
+/// Lets connections in that show a token, from a page that may, while their session has room.
+pub(super) fn admission(
+    chats: Chats,
+) -> impl Fn(SocketRef, TryData<Auth>) -> Admission + Clone + Send + Sync + 'static {
+    move |socket, TryData(auth)| {
+        let chats = chats.clone();
+        Box::pin(async move { admit(&chats, &socket, auth.ok()).await })
+    }
+}
+
+async fn admit(chats: &Chats, socket: &SocketRef, auth: Option<Auth>) -> Result<(), Refusal> {
+    let auth = auth.ok_or_else(|| Refusal::new("unauthorized", "Send the session's token."))?;
+    let origin = socket.req_parts().headers.get(header::ORIGIN);
+    let origin = origin.map(|origin| origin.to_str().unwrap_or_default());
+    let authenticated = chats.webchat.authenticate(&auth.token, origin).await;
+    let session = authenticated.map_err(Refusal::of)?;
+    let slot = chats.slots.take(session.id()).ok_or_else(|| {
+        Refusal::new("too_many_connections", "This session has its most connections.")
+    })?;
+    let (wishes, inbox) = mpsc::channel(16);
+    socket.extensions.insert(Connection {
+        webchat: chats.webchat.clone(),
+        session,
+        from: place(&auth.from),
+        wishes,
+        inbox: Arc::new(std::sync::Mutex::new(Some(inbox))),
+        _slot: Arc::new(slot),
+    });
+    Ok(())
+}
+
+fn place(from: &events::From) -> Place {
+    Place {
+        conversation_id: from.conversation_id,
+        after: from.after.max(0),
+    }
+}
+
+/// Serves an admitted connection.
+pub(super) async fn begin(socket: SocketRef, Extension(connection): Extension<Connection>) {
+    let inbox = connection.inbox.lock().map_or(None, |mut inbox| inbox.take());
+    let Some(inbox) = inbox else { return };
+    socket.on("message", post);
+    let wishes = connection.wishes.clone();
+    let last_typing = Arc::new(std::sync::Mutex::new(None::<Instant>));
+    socket.on("typing", async move |TryData(typing): TryData<Typing>| {
+        let Ok(Typing { on }) = typing else { return };
+        if is_due(&last_typing) {
+            wishes.try_send(Wish::Typing(on)).ok();
+        }
+    });
+    let wishes = connection.wishes.clone();
+    socket.on("resume", async move |TryData(from): TryData<events::From>| {
+        if let Ok(from) = from {
+            wishes.send(Wish::Resume(place(&from))).await.ok();
+        }
+    });
+    // With the senders goes the task's inbox, and with that the task.
+    socket.on_disconnect(async |socket: SocketRef| {
+        socket.extensions.remove::<Connection>();
+    });
+    let follow = connection.webchat.follow(connection.session.clone(), connection.from);
+    drop(connection);
+    tokio::spawn(tell(socket, follow, inbox));
+}
+
+fn is_due(last: &std::sync::Mutex<Option<Instant>>) -> bool {
+    let Ok(mut last) = last.lock() else { return false };
+    let now = Instant::now();
+    let due = last.is_none_or(|last| now - last >= TYPING_PACE);
+    if due {
+        *last = Some(now);
+    }
+    due
+}
+
+/// Takes a message, and acknowledges it once it cannot be lost.
+async fn post(
+    Extension(connection): Extension<Connection>,
+    TryData(post): TryData<Post>,
+    ack: AckSender,
+) {
+    let answer = match post {
+        Err(_) => Ack {
+            ok: false,
+            client_id: None,
+            error: Some(Refusal::new("invalid_request", "Send {text, client_id}.")),
+        },
+        Ok(Post { text, client_id }) => {
+            let Connection { webchat, session, wishes, .. } = &connection;
+            let posted = webchat.post_message(session, text, client_id.clone()).await;
+            if posted.is_ok() {
+                wishes.send(Wish::ExpectConversation).await.ok();
+            }
+            Ack {
+                ok: posted.is_ok(),
+                client_id: Some(client_id),
+                error: posted.err().map(Refusal::of),
+            }
+        }
+    };
+    ack.send(&answer).ok();
+}
+
+/// Tells a client what happens, until one of both is gone.
+async fn tell(socket: SocketRef, mut follow: Follow, mut inbox: mpsc::Receiver<Wish>) {
+    while socket.connected() {
+        let happening = tokio::select! {
+            wish = inbox.recv() => match wish {
+                Some(Wish::Resume(place)) => { follow.go_to(place); continue }
+                Some(Wish::ExpectConversation) => { follow.expect_conversation(); continue }
+                Some(Wish::Typing(on)) => { follow.tell_typing(on); continue }
+                None => break,
+            },
+            happening = follow.next() => happening,
+        };
+        match happening {
+            Ok(happening) => {
+                if !emit(&socket, happening).await {
+                    break;
+                }
+            }
+            Err(assistant::Error::Db(error)) if error.is_unavailable() => sleep(RECONNECT).await,
+            Err(error) => {
+                Refusal::of(error);
+                break;
+            }
+        }
+    }
+    socket.disconnect().ok();
+}
+
+/// Emits what happened; false if the client is gone or does not keep up.
+async fn emit(socket: &SocketRef, happening: Happening) -> bool {
+    match happening {
+        Happening::Message(message) => {
+            emit_surely(socket, "message", &MessageView::of(message)).await
+        }
+        Happening::Status { message_id, seq, status } => {
+            let told = events::Status { message_id, seq, status };
+            emit_surely(socket, "status", &told).await
+        }
+        Happening::Conversation { id, status } => {
+            let told = events::Conversation { conversation_id: id, status };
+            emit_surely(socket, "conversation", &told).await
+        }
+        // What may be lost does not wait for room.
+        Happening::AnswerDelta { turn, attempt, offset, text } => {
+            let told = events::AnswerDelta { turn, attempt, offset, text };
+            socket.emit("answer.delta", &told).is_ok() || socket.connected()
+        }
+        Happening::AnswerReset { turn, attempt } => {
+            let told = events::AnswerReset { turn, attempt };
+            socket.emit("answer.reset", &told).is_ok() || socket.connected()
+        }
+        Happening::Typing { on } => {
+            socket.emit("typing", &Typing { on }).is_ok() || socket.connected()
+        }
+    }
+}
+
+async fn emit_surely<T: Serialize + Sync>(socket: &SocketRef, event: &str, data: &T) -> bool {
+    for _ in 0..ROOM_RETRIES {
+        match socket.emit(event, data) {
+            Ok(()) => return true,
+            Err(SendError::Socket(SocketError::InternalChannelFull)) => sleep(ROOM_RETRY).await,
+            Err(error) => {
+                tracing::debug!(%error, "a client is gone");
+                return false;
+            }
+        }
+    }
+    false
+}

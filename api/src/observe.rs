@@ -1,0 +1,121 @@
+//! What surrounds every request: its id, its line in the log, and an answer whatever happens.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures::FutureExt as _;
+use poem::http::{HeaderValue, StatusCode};
+use poem::{Endpoint, IntoResponse as _, PathPattern, Request, Response};
+use poem_openapi::OperationId;
+use uuid::Uuid;
+
+use crate::auth::CallerTenant;
+use crate::{Problem, openapi, problem};
+
+const HEADER: &str = "x-request-id";
+
+/// The longest id that is taken over from a caller.
+const MAX_ID_CHARS: usize = 64;
+
+/// What a request is known by in answers and in the log.
+#[derive(Clone, Debug)]
+pub(crate) struct RequestId(Arc<str>);
+
+impl RequestId {
+    /// The id of a request that [`observe`] let in.
+    pub(crate) fn of(request: &Request) -> Self {
+        request
+            .data::<Self>()
+            .cloned()
+            .unwrap_or_else(|| Self(Arc::from("")))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The caller's id if it is harmless, else a fresh one.
+    fn take(request: &Request) -> Self {
+        let given = request.header(HEADER).filter(|id| {
+            (1..=MAX_ID_CHARS).contains(&id.len())
+                && id
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+        });
+        Self(given.map_or_else(|| Uuid::new_v4().simple().to_string().into(), Into::into))
+    }
+}
+
+/// Calls an endpoint; an error becomes its answer.
+pub(crate) async fn answer(endpoint: &impl Endpoint, request: Request) -> Response {
+    let id = RequestId::of(&request);
+    match endpoint.call(request).await {
+        Ok(output) => output.into_response(),
+        Err(error) => problem::render(error, id.as_str()),
+    }
+}
+
+/// Gives the request an id, calls on, and writes one line to the log.
+///
+/// The line has no body, no query and no header: tokens travel in all of them.
+pub(crate) async fn observe<E: Endpoint>(
+    endpoint: Arc<E>,
+    mut request: Request,
+) -> poem::Result<Response> {
+    let id = RequestId::take(&request);
+    request.set_data(id.clone());
+    let method = request.method().clone();
+    let begun = Instant::now();
+    let answered = AssertUnwindSafe(answer(&*endpoint, request))
+        .catch_unwind()
+        .await;
+    let mut response = answered.unwrap_or_else(|panic| {
+        let problem = Problem::internal(format!("a handler panicked: {}", words(&*panic)));
+        problem::render(problem.into(), id.as_str())
+    });
+    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
+        response.headers_mut().insert(HEADER, value);
+    }
+    log(&method, &response, begun, &id);
+    Ok(response)
+}
+
+fn log(method: &poem::http::Method, response: &Response, begun: Instant, id: &RequestId) {
+    let operation = response.data::<OperationId>().map(|operation| operation.0);
+    let pattern = response.data::<PathPattern>().map(|pattern| &*pattern.0);
+    let route = operation
+        .and_then(openapi::path_of)
+        .or(pattern)
+        .unwrap_or("unmatched");
+    let tenant = match response.data::<CallerTenant>() {
+        Some(CallerTenant(Some(tenant))) => tenant.to_string(),
+        Some(CallerTenant(None)) => "operator".to_owned(),
+        None => "none".to_owned(),
+    };
+    let status = response.status();
+    let duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let (request_id, status_code) = (id.as_str(), status.as_u16());
+    if status.is_success() && route == "/api/health" {
+        tracing::debug!(%method, route, status = status_code, duration_ms, "health asked");
+    } else if status >= StatusCode::INTERNAL_SERVER_ERROR {
+        tracing::warn!(
+            %method, route, status = status_code, duration_ms,
+            request.id = request_id, tenant.id = tenant, "request served with an error of ours"
+        );
+    } else {
+        tracing::info!(
+            %method, route, status = status_code, duration_ms,
+            request.id = request_id, tenant.id = tenant, "request served"
+        );
+    }
+}
+
+fn words(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("without words")
+}

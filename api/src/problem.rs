@@ -1,0 +1,393 @@
+//! The only place where an error becomes HTTP: RFC 9457 problems with a stable `code`.
+//!
+//! `title` and `detail` are for people and may change; `code` is for programs and never does. What
+//! happened inside is logged here, once, and never sent.
+
+use std::fmt;
+
+use poem::error::{
+    MethodNotAllowedError, NotFoundError, ParseMultipartError, ReadBodyError, ResponseError,
+};
+use poem::http::{StatusCode, header};
+use poem::{PathPattern, Response};
+use poem_openapi::error::{
+    AuthorizationError, ContentTypeError, ParseParamError, ParsePathError, ParseRequestPayloadError,
+};
+use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, Registry};
+use poem_openapi::types::Type;
+use poem_openapi::{ApiResponse, Object, OperationId};
+use serde::{Deserialize, Serialize};
+
+/// Seconds after which a caller may ask again when something of ours is away.
+const RETRY_AFTER_SECONDS: u64 = 5;
+
+/// The media type of every error.
+pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
+
+/// Why a request was not done, ready to be sent.
+#[derive(Debug)]
+pub struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+    errors: Vec<FieldProblem>,
+    retry_after_seconds: Option<u64>,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// What is wrong with one field of a request.
+#[derive(Clone, Debug, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct FieldProblem {
+    /// The field, with dots and brackets where it lies inside others: `settings.llm.temperature`.
+    /// Empty: the body as a whole.
+    pub field: String,
+    /// What is wrong with it, for people.
+    pub detail: String,
+}
+
+/// The body of every error, by RFC 9457.
+#[derive(Clone, Debug, Object, Serialize, Deserialize)]
+#[oai(rename = "Problem")]
+pub struct ProblemBody {
+    /// Always `about:blank`: `code` tells problems apart.
+    #[serde(rename = "type")]
+    #[oai(rename = "type")]
+    pub kind: String,
+    /// The status in words.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What happened, for people.
+    pub detail: String,
+    /// What happened, for programs: `not_found`, `invalid_request`, … Never changes.
+    pub code: String,
+    /// The request's id, as in the header `X-Request-Id`; name it when you ask for help.
+    pub request_id: String,
+    /// What is wrong with which field, where fields are to blame.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[oai(default, skip_serializing_if_is_empty)]
+    pub errors: Vec<FieldProblem>,
+}
+
+impl FieldProblem {
+    /// Names a field and what is wrong with it.
+    pub fn new(field: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self {
+            field: field.into(),
+            detail: detail.into(),
+        }
+    }
+}
+
+impl Problem {
+    /// A problem of a status and a code, with a sentence for people.
+    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            detail: detail.into(),
+            errors: Vec::new(),
+            retry_after_seconds: None,
+            source: None,
+        }
+    }
+
+    /// 404: there is no such thing, or it is not the caller's to know of.
+    pub fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "There is nothing here.")
+    }
+
+    /// 422 for fields that are wrong.
+    pub fn invalid(errors: Vec<FieldProblem>) -> Self {
+        let problem = Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "invalid_request",
+            "The request is not valid; `errors` says where.",
+        );
+        Self { errors, ..problem }
+    }
+
+    /// 422 for one field that is wrong.
+    pub fn invalid_field(field: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::invalid(vec![FieldProblem::new(field, detail)])
+    }
+
+    /// 409: what stands already does not allow it.
+    pub fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, code, detail)
+    }
+
+    /// 401: no key, or one that does not work.
+    pub fn unauthorized() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "unauthorized",
+            "Send a valid API key as `Authorization: Bearer mck_…`.",
+        )
+    }
+
+    /// 403: the operation needs an operator's key.
+    pub fn operator_only() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "operator_key_required",
+            "Only an operator's key may do this.",
+        )
+    }
+
+    /// 413 for a body of more than `max_bytes`.
+    pub fn too_large(max_bytes: u64) -> Self {
+        let detail = format!("The body may have at most {max_bytes} bytes.");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
+    }
+
+    /// 415 for content that is not taken.
+    pub fn unsupported_media(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            detail,
+        )
+    }
+
+    /// 429: ask again after `seconds`.
+    pub fn rate_limited(seconds: u64) -> Self {
+        let detail = format!("Too many requests; try again in {seconds} s.");
+        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail);
+        Self {
+            retry_after_seconds: Some(seconds),
+            ..problem
+        }
+    }
+
+    /// 503: something of ours is away, ask again in five seconds.
+    pub fn unavailable(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        let problem = Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "unavailable",
+            "The service cannot answer right now; try again soon.",
+        );
+        let source = Some(source.into());
+        Self {
+            retry_after_seconds: Some(RETRY_AFTER_SECONDS),
+            source,
+            ..problem
+        }
+    }
+
+    /// 500: a mistake of ours; `source` goes to the log only.
+    pub fn internal(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        let problem = Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "Something went wrong on our side.",
+        );
+        Self {
+            source: Some(source.into()),
+            ..problem
+        }
+    }
+
+    /// The status it is sent with.
+    pub const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    fn log(&self, request_id: &str) {
+        let Some(source) = &self.source else { return };
+        let cause = chain(source.as_ref());
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            tracing::warn!(
+                request.id = request_id,
+                cause,
+                "the request could not be served"
+            );
+        } else {
+            tracing::error!(request.id = request_id, cause, "the request failed");
+        }
+    }
+
+    fn into_http(self, request_id: &str) -> Response {
+        self.log(request_id);
+        let body = ProblemBody {
+            kind: "about:blank".to_owned(),
+            title: self.status.canonical_reason().unwrap_or("Error").to_owned(),
+            status: self.status.as_u16(),
+            detail: self.detail,
+            code: self.code.to_owned(),
+            request_id: request_id.to_owned(),
+            errors: self.errors,
+        };
+        let mut response = Response::builder()
+            .status(self.status)
+            .content_type(MEDIA_TYPE);
+        if let Some(seconds) = self.retry_after_seconds {
+            response = response.header(header::RETRY_AFTER, seconds);
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            response = response.header(header::WWW_AUTHENTICATE, "Bearer");
+        }
+        response.body(serde_json::to_string(&body).unwrap_or_default())
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.detail)
+    }
+}
+
+impl std::error::Error for Problem {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_ref().map(|source| source.as_ref() as _)
+    }
+}
+
+impl From<Problem> for poem::Error {
+    fn from(problem: Problem) -> Self {
+        let status = problem.status;
+        Self::new(problem, status)
+    }
+}
+
+impl ApiResponse for Problem {
+    fn meta() -> MetaResponses {
+        MetaResponses {
+            responses: vec![MetaResponse {
+                description: "Not done; `code` says why.",
+                status: None,
+                status_range: None,
+                content: vec![MetaMediaType {
+                    content_type: MEDIA_TYPE,
+                    schema: ProblemBody::schema_ref(),
+                }],
+                headers: Vec::new(),
+            }],
+        }
+    }
+
+    fn register(registry: &mut Registry) {
+        ProblemBody::register(registry);
+    }
+}
+
+impl From<db::Error> for Problem {
+    fn from(error: db::Error) -> Self {
+        match &error {
+            db::Error::NotFound => Self::not_found(),
+            db::Error::Unavailable(_) => Self::unavailable(error),
+            // The tenant went away, or never was.
+            db::Error::Constraint { constraint, .. } if constraint.ends_with("_tenant_id_fkey") => {
+                Self::not_found()
+            }
+            _ => Self::internal(error),
+        }
+    }
+}
+
+impl From<secrets::Error> for Problem {
+    fn from(error: secrets::Error) -> Self {
+        Self::internal(error)
+    }
+}
+
+impl From<files::Error> for Problem {
+    fn from(error: files::Error) -> Self {
+        match error {
+            files::Error::TooLarge { max_bytes } => Self::too_large(max_bytes),
+            files::Error::NotFound { .. } => Self::not_found(),
+            files::Error::Cut(_) => Self::new(
+                StatusCode::BAD_REQUEST,
+                "upload_incomplete",
+                "The upload ended before the file was whole.",
+            ),
+            files::Error::Io { .. } => Self::internal(error),
+        }
+    }
+}
+
+impl From<Vec<channels::FieldError>> for Problem {
+    fn from(errors: Vec<channels::FieldError>) -> Self {
+        let within = |error: channels::FieldError| {
+            let dot = if error.field.is_empty() { "" } else { "." };
+            FieldProblem::new(format!("config{dot}{}", error.field), error.message)
+        };
+        Self::invalid(errors.into_iter().map(within).collect())
+    }
+}
+
+/// Turns any error of a route into its answer.
+pub(crate) fn render(error: poem::Error, request_id: &str) -> Response {
+    let operation = error.data::<OperationId>().copied();
+    let pattern = error.data::<PathPattern>().cloned();
+    let mut response = if error.is_from_response() {
+        error.into_response()
+    } else {
+        classify(error, operation).into_http(request_id)
+    };
+    if let Some(operation) = operation {
+        response.set_data(operation);
+    }
+    if let Some(pattern) = pattern {
+        response.set_data(pattern);
+    }
+    response
+}
+
+/// Gives what the framework reports our own words: its texts quote input and inner names.
+fn classify(error: poem::Error, operation: Option<OperationId>) -> Problem {
+    let error = match error.downcast::<Problem>() {
+        Ok(problem) => return problem,
+        Err(error) => error,
+    };
+    if error.is::<NotFoundError>() {
+        return Problem::not_found();
+    }
+    if error.is::<MethodNotAllowedError>() {
+        let detail = "This path does not take this method.";
+        return Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail);
+    }
+    if error.is::<AuthorizationError>() {
+        return Problem::unauthorized();
+    }
+    if let Some(error) = error.downcast_ref::<ParsePathError>() {
+        let name = crate::openapi::path_parameter(operation, error.name);
+        return Problem::invalid_field(name, "is not in its form");
+    }
+    if let Some(error) = error.downcast_ref::<ParseParamError>() {
+        return Problem::invalid_field(error.name, "is missing or not in its form");
+    }
+    if error.is::<ContentTypeError>() || is_other_media(&error) {
+        return Problem::unsupported_media("This path does not take this Content-Type.");
+    }
+    if error.is::<ReadBodyError>()
+        || error.is::<ParseRequestPayloadError>()
+        || error.is::<ParseMultipartError>()
+    {
+        let detail = "The body cannot be read.";
+        return Problem::new(StatusCode::BAD_REQUEST, "unreadable_body", detail);
+    }
+    if error.status().is_client_error() {
+        let detail = "The request cannot be understood.";
+        return Problem::new(error.status(), "bad_request", detail);
+    }
+    Problem::internal(error.to_string())
+}
+
+fn is_other_media(error: &poem::Error) -> bool {
+    error
+        .downcast_ref::<ParseMultipartError>()
+        .is_some_and(|error| error.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE)
+}
+
+/// An error with everything that caused it, in one line.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    text
+}

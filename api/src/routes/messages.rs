@@ -1,0 +1,132 @@
+use chrono::{DateTime, Utc};
+use domain::{ConversationId, Source};
+use poem_openapi::param::{Path, Query};
+use poem_openapi::{Object, OpenApi};
+use serde_json::Value;
+use store::messages::{self, Message};
+use uuid::Uuid;
+
+use super::Tag;
+use crate::Problem;
+use crate::answer::{Found, List};
+use crate::auth::Auth;
+use crate::payload::PageRequest;
+
+/// One message of a conversation.
+#[derive(Debug, Object)]
+#[oai(rename = "Message")]
+struct MessageView {
+    /// Its id.
+    id: Uuid,
+    /// Its position in the conversation, from 1.
+    seq: i64,
+    /// `inbound`: from the contact; `outbound`: to the contact.
+    direction: String,
+    /// Who wrote it: `contact`, `assistant`, `agent` or `system`.
+    author: String,
+    /// The words.
+    text: String,
+    /// How far it has come: inbound `received`; outbound `queued`, `sending`, `sent`, `delivered`,
+    /// `read`, `failed`, or `unknown` while nobody knows whether it was sent.
+    status: String,
+    /// Why it failed.
+    error: Option<String>,
+    /// The passages that an answer rests on.
+    sources: Vec<SourceView>,
+    /// The message as the channel brought it, where there is more than words.
+    content: Value,
+    /// When it happened, by the channel's clock where there is one.
+    occurred_at: DateTime<Utc>,
+    /// When it was sent.
+    sent_at: Option<DateTime<Utc>>,
+    /// When it was stored.
+    created_at: DateTime<Utc>,
+}
+
+/// A passage that an answer rests on.
+#[derive(Debug, Object)]
+#[oai(rename = "Source")]
+struct SourceView {
+    /// The number the answer cites it by, from 1.
+    number: u32,
+    /// Its document.
+    document_id: Uuid,
+    /// The passage itself.
+    chunk_id: Uuid,
+    /// The document's title, or its file name.
+    title: String,
+    /// The page it starts on, from 1, where the document has pages.
+    page: Option<i32>,
+    /// The heading it stands under.
+    heading: Option<String>,
+    /// How well it fits, 0 to 1.
+    score: f64,
+    /// The start of its text.
+    excerpt: String,
+}
+
+pub(crate) struct MessageRoutes;
+
+#[OpenApi(prefix_path = "/api", tag = "Tag::Conversations")]
+impl MessageRoutes {
+    /// List the messages of a conversation
+    ///
+    /// In order, oldest first.
+    #[oai(
+        path = "/tenants/:tenant_id/conversations/:conversation_id/messages",
+        method = "get",
+        operation_id = "list_messages"
+    )]
+    async fn list(
+        &self,
+        auth: Auth,
+        /// The tenant.
+        tenant_id: Path<Uuid>,
+        /// The conversation.
+        conversation_id: Path<Uuid>,
+        /// Where the page starts: `next_cursor` of the one before.
+        cursor: Query<Option<String>>,
+        /// Entries of a page, 1 to 100; 20 if missing.
+        limit: Query<Option<u32>>,
+    ) -> Result<Found<List<MessageView>>, Problem> {
+        let page = PageRequest::<i64>::read(cursor.0, limit.0)?;
+        let mut tx = auth.0.act_for(tenant_id.0.into()).await?;
+        let conversation = ConversationId::from(conversation_id.0);
+        store::conversations::get(&mut tx, conversation).await?;
+        let after = page.after.unwrap_or(0);
+        Ok(List::of(
+            messages::list(&mut tx, conversation, after, page.limit).await?,
+            view,
+        ))
+    }
+}
+
+fn view(message: Message) -> MessageView {
+    MessageView {
+        id: message.id.as_uuid(),
+        seq: message.seq,
+        direction: message.direction.to_string(),
+        author: message.author.to_string(),
+        text: message.text,
+        status: message.status.to_string(),
+        error: message.error,
+        sources: message.sources.into_iter().map(view_source).collect(),
+        content: message.content,
+        occurred_at: message.occurred_at,
+        sent_at: message.sent_at,
+        created_at: message.created_at,
+    }
+}
+
+fn view_source(source: Source) -> SourceView {
+    SourceView {
+        number: source.number,
+        document_id: source.document_id.as_uuid(),
+        chunk_id: source.chunk_id.as_uuid(),
+        title: source.title,
+        page: source.page,
+        heading: source.heading,
+        score: source.score,
+        excerpt: source.excerpt,
+    }
+}

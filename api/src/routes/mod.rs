@@ -1,0 +1,69 @@
+//! The routes, one file for each resource.
+
+mod api_keys;
+mod channels;
+mod conversations;
+mod documents;
+mod health;
+mod jobs;
+mod messages;
+mod raw_items;
+mod settings;
+mod tenants;
+mod upload;
+mod webhooks;
+
+use poem_openapi::Tags;
+
+/// Every resource; nest tuples beyond sixteen.
+pub(crate) type Routes = (
+    health::HealthRoutes,
+    tenants::TenantRoutes,
+    api_keys::ApiKeyRoutes,
+    channels::ChannelRoutes,
+    documents::DocumentRoutes,
+    conversations::ConversationRoutes,
+    messages::MessageRoutes,
+    webhooks::WebhookRoutes,
+    jobs::JobRoutes,
+    raw_items::RawItemRoutes,
+);
+
+/// The routes as they are served and specified.
+pub(crate) fn all() -> Routes {
+    (
+        health::HealthRoutes,
+        tenants::TenantRoutes,
+        api_keys::ApiKeyRoutes,
+        channels::ChannelRoutes,
+        documents::DocumentRoutes,
+        conversations::ConversationRoutes,
+        messages::MessageRoutes,
+        webhooks::WebhookRoutes,
+        jobs::JobRoutes,
+        raw_items::RawItemRoutes,
+    )
+}
+
+/// The chapters of the specification.
+#[derive(Tags)]
+pub(crate) enum Tag {
+    /// Whether the service is ready.
+    Health,
+    /// The businesses that use the product.
+    Tenants,
+    /// Keys to this API.
+    ApiKeys,
+    /// WhatsApp numbers and web chats.
+    Channels,
+    /// Files whose text answers draw on.
+    Documents,
+    /// Exchanges with contacts.
+    Conversations,
+    /// Where a tenant's events are sent.
+    Webhooks,
+    /// The work behind it all.
+    Jobs,
+    /// What channels posted.
+    RawItems,
+}

@@ -1,0 +1,203 @@
+//! A file on its way in, as the field `file` of a multipart form.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use domain::TenantId;
+use files::Stored;
+use futures::{Stream, StreamExt as _, stream};
+use poem::http::{StatusCode, header};
+use poem::web::{Field, Multipart};
+use poem::{Body, FromRequest, Request, RequestBody};
+use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaSchema, MetaSchemaRef, Registry};
+use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
+use rag::extract::{MediaType, sniff};
+use tokio_util::io::ReaderStream;
+
+use crate::{AppState, Problem};
+
+/// What the form around the file may weigh.
+const FORM_BYTES: u64 = 64 * 1024;
+/// How much of a file tells its kind.
+const SNIFFED_BYTES: usize = 1024;
+const MAX_NAME_CHARS: usize = 500;
+
+/// A form whose field `file` is read as it comes in.
+pub(crate) struct Upload {
+    form: Multipart,
+    max_bytes: u64,
+    /// Set when more came in than any file within the limit needs.
+    is_too_large: Arc<AtomicBool>,
+}
+
+/// A file that was stored.
+pub(crate) struct Received {
+    /// Where and what it is.
+    pub(crate) stored: Stored,
+    /// Its name, without folders.
+    pub(crate) name: String,
+    /// What it was recognised as.
+    pub(crate) media_type: MediaType,
+}
+
+impl Upload {
+    /// Opens the form. A body whose length is too large is refused before any of it is read.
+    async fn open(request: &Request, body: &mut RequestBody) -> Result<Self, poem::Error> {
+        let Some(state) = request.data::<Arc<AppState>>() else {
+            return Err(Problem::internal("the state is not set").into());
+        };
+        let max_bytes = state.limits.max_upload_bytes;
+        let length = request
+            .header(header::CONTENT_LENGTH)
+            .and_then(|text| text.parse().ok());
+        if length.is_some_and(|length: u64| length > max_bytes + FORM_BYTES) {
+            return Err(Problem::too_large(max_bytes).into());
+        }
+        let is_too_large = Arc::new(AtomicBool::new(false));
+        let capped = cap(
+            body.take()?,
+            max_bytes + FORM_BYTES,
+            Arc::clone(&is_too_large),
+        );
+        let mut body = RequestBody::new(Body::from_bytes_stream(capped));
+        let form = <Multipart as FromRequest>::from_request(request, &mut body).await?;
+        Ok(Self {
+            form,
+            max_bytes,
+            is_too_large,
+        })
+    }
+
+    /// Stores the field `file`; fields before it are ignored.
+    ///
+    /// # Errors
+    /// 413, 415 and 422, and 400 if the form ends before the file does.
+    pub(crate) async fn receive(
+        mut self,
+        state: &AppState,
+        tenant: TenantId,
+    ) -> Result<Received, Problem> {
+        let field = loop {
+            match self.form.next_field().await {
+                Ok(Some(field)) if field.name() == Some("file") => break field,
+                Ok(Some(_)) => {}
+                Ok(None) => return Err(Problem::invalid_field("file", "is required")),
+                Err(_) => return Err(self.broken()),
+            }
+        };
+        let name = file_name(&field)?;
+        let declared = field.content_type().map(str::to_owned);
+        let mut content = Box::pin(ReaderStream::new(field.into_async_read()));
+        let first = match read_first(&mut content).await {
+            Ok(first) => first,
+            Err(_) => return Err(self.broken()),
+        };
+        let media_type = sniff(&name, declared.as_deref(), &first)
+            .map_err(|unsupported| Problem::unsupported_media(unsupported.to_string()))?;
+        let whole = stream::once(async { Ok(first) }).chain(content);
+        match state.files.put_stream(tenant, whole, self.max_bytes).await {
+            Ok(stored) => Ok(Received {
+                stored,
+                name,
+                media_type,
+            }),
+            Err(files::Error::Cut(_)) => Err(self.broken()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Why the form cannot be read any further.
+    fn broken(&self) -> Problem {
+        if self.is_too_large.load(Ordering::Relaxed) {
+            return Problem::too_large(self.max_bytes);
+        }
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            "upload_incomplete",
+            "The form is not valid, or ended before the file was whole.",
+        )
+    }
+}
+
+impl<'a> ApiExtractor<'a> for Upload {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(_: &mut Registry) {}
+
+    fn request_meta() -> Option<MetaRequest> {
+        let file = MetaSchema {
+            format: Some("binary"),
+            ..MetaSchema::new("string")
+        };
+        let form = MetaSchema {
+            required: vec!["file"],
+            properties: vec![("file", MetaSchemaRef::Inline(Box::new(file)))],
+            ..MetaSchema::new("object")
+        };
+        Some(MetaRequest {
+            description: Some("A PDF, Markdown or text file."),
+            content: vec![MetaMediaType {
+                content_type: "multipart/form-data",
+                schema: MetaSchemaRef::Inline(Box::new(form)),
+            }],
+            required: true,
+        })
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        _: ExtractParamOptions<()>,
+    ) -> poem::Result<Self> {
+        Self::open(request, body).await
+    }
+}
+
+/// Ends a body with an error once it is longer than `max_bytes`.
+fn cap(
+    body: Body,
+    max_bytes: u64,
+    is_too_large: Arc<AtomicBool>,
+) -> impl Stream<Item = Result<Bytes, std::io::Error>> + Send + 'static {
+    let mut taken = 0_u64;
+    body.into_bytes_stream().map(move |piece| {
+        let piece = piece?;
+        taken = taken.saturating_add(piece.len() as u64);
+        if taken > max_bytes {
+            is_too_large.store(true, Ordering::Relaxed);
+            return Err(std::io::ErrorKind::FileTooLarge.into());
+        }
+        Ok(piece)
+    })
+}
+
+/// Reads enough of a file to tell its kind.
+async fn read_first<S>(content: &mut S) -> Result<Bytes, std::io::Error>
+where
+    S: Stream<Item = Result<Bytes, std::io::Error>> + Unpin,
+{
+    let mut first = Vec::new();
+    while first.len() < SNIFFED_BYTES {
+        match content.next().await {
+            Some(piece) => first.extend_from_slice(&piece?),
+            None => break,
+        }
+    }
+    Ok(first.into())
+}
+
+/// The file's name without the folders that some clients send along.
+fn file_name(field: &Field) -> Result<String, Problem> {
+    let given = field.file_name().unwrap_or_default();
+    let name = given.rsplit(['/', '\\']).next().unwrap_or_default().trim();
+    let fits = (1..=MAX_NAME_CHARS).contains(&name.chars().count());
+    if !fits || name.chars().any(char::is_control) {
+        let detail = format!("must be a file with a name of 1 to {MAX_NAME_CHARS} characters");
+        return Err(Problem::invalid_field("file", detail));
+    }
+    Ok(name.to_owned())
+}

@@ -1,0 +1,286 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use assistant::webchat::{Place, Session, VisitorMessage};
+use channels::webchat::{MAX_CLIENT_ID_CHARS, MAX_TEXT_CHARS};
+use chrono::{DateTime, Utc};
+use poem::Request;
+use poem::http::header;
+use poem::web::Data;
+use poem_openapi::auth::Bearer;
+use poem_openapi::param::{Path, Query};
+use poem_openapi::{Object, OpenApi, SecurityScheme};
+use secrecy::ExposeSecret as _;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::Tag;
+use crate::answer::{Accepted, Answer, Created, Found};
+use crate::live::client_address;
+use crate::payload::{Checks, JsonBody};
+use crate::{AppState, Problem};
+
+/// The longest a request may wait for a message, in seconds.
+const MAX_WAIT_SECONDS: u32 = 25;
+
+const DEFAULT_LIMIT: u32 = 50;
+const MAX_LIMIT: u32 = 100;
+
+/// A web chat session's token, sent as `Authorization: Bearer mcw_…`.
+#[derive(SecurityScheme)]
+#[oai(rename = "webchat_token", ty = "bearer")]
+struct VisitorToken(Bearer);
+
+/// A session in a web chat.
+#[derive(Object)]
+#[oai(rename = "WebchatSession")]
+struct SessionView {
+    /// Its id.
+    session_id: Uuid,
+    /// What the visitor sends as `Authorization: Bearer …`. Keep it: it is shown this once.
+    token: String,
+    /// Who visits: the same for a visitor who showed an earlier token.
+    visitor_id: String,
+    /// When the token stops working.
+    expires_at: DateTime<Utc>,
+    /// What stands above the chat.
+    title: String,
+    /// What the visitor reads first.
+    greeting: String,
+    /// The chat's main colour, `#rrggbb`.
+    colour: String,
+}
+
+/// What a visitor writes.
+#[derive(Debug, Object, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[oai(rename = "CreateWebchatMessage", example)]
+struct CreateMessage {
+    /// The words, 1 to 4000 characters.
+    text: String,
+    /// The client's own id of the message, 1 to 100 characters: sent again, it is the same message.
+    client_id: String,
+}
+
+impl poem_openapi::types::Example for CreateMessage {
+    fn example() -> Self {
+        Self {
+            text: "When do you open?".to_owned(),
+            client_id: "7c1f0a".to_owned(),
+        }
+    }
+}
+
+/// A message that will not be lost.
+#[derive(Debug, Object)]
+#[oai(rename = "WebchatMessageAccepted")]
+struct AcceptedMessage {
+    /// The client's own id of it.
+    client_id: String,
+    /// Always `accepted`.
+    status: String,
+    /// Whether it was there already.
+    duplicate: bool,
+}
+
+/// A message of a web chat.
+#[derive(Debug, Object, Serialize)]
+#[oai(rename = "WebchatMessage")]
+pub(crate) struct MessageView {
+    /// Its id.
+    id: Uuid,
+    /// Its conversation.
+    conversation_id: Uuid,
+    /// Its position in the conversation, from 1.
+    seq: i64,
+    /// `inbound`: the visitor's own; `outbound`: to the visitor.
+    direction: String,
+    /// Who wrote it: `contact`, `assistant`, `agent` or `system`.
+    author: String,
+    /// The turn it belongs to, or answers.
+    turn: Option<i64>,
+    /// The words.
+    text: String,
+    /// How far it has come: inbound `received`; outbound `queued`, `sending`, `sent`, `failed` or
+    /// `unknown`.
+    status: String,
+    /// The passages that an answer rests on.
+    sources: Vec<SourceView>,
+    /// The client's own id of it, for the visitor's own.
+    client_id: Option<String>,
+    /// When it was stored.
+    created_at: DateTime<Utc>,
+}
+
+/// A passage that an answer rests on, as a visitor sees it.
+#[derive(Debug, Object, Serialize)]
+#[oai(rename = "WebchatSource")]
+struct SourceView {
+    /// The number the answer cites it by, from 1.
+    number: u32,
+    /// The document's title, or its file name.
+    title: String,
+    /// The page it starts on, from 1, where the document has pages.
+    page: Option<i32>,
+    /// The heading it stands under.
+    heading: Option<String>,
+    /// The start of its text.
+    excerpt: String,
+}
+
+impl MessageView {
+    /// Shows a message to its visitor.
+    pub(crate) fn of(message: VisitorMessage) -> Self {
+        let sources = message.sources.into_iter().map(|source| SourceView {
+            number: source.number,
+            title: source.title,
+            page: source.page,
+            heading: source.heading,
+            excerpt: source.excerpt,
+        });
+        Self {
+            id: message.id.as_uuid(),
+            conversation_id: message.conversation_id.as_uuid(),
+            seq: message.seq,
+            direction: message.direction.to_string(),
+            author: message.author.to_string(),
+            turn: message.turn,
+            text: message.text,
+            status: message.status.to_string(),
+            sources: sources.collect(),
+            client_id: message.client_id,
+            created_at: message.created_at,
+        }
+    }
+}
+
+/// Messages of the conversation that a visitor is in.
+#[derive(Debug, Object)]
+#[oai(rename = "WebchatMessages")]
+struct MessagesView {
+    /// The messages, by `seq`.
+    data: Vec<MessageView>,
+    /// What to send as `after` for those that follow at once; `null` if there are none yet.
+    next_cursor: Option<String>,
+    /// The conversation, in which `seq` counts; `null` before the first message is stored.
+    conversation_id: Option<Uuid>,
+    /// Where it stands: `open`, `waiting`, `assigned_human`, `resolved` or `closed`.
+    conversation_status: Option<String>,
+}
+
+pub(crate) struct WebchatRoutes;
+
+#[OpenApi(prefix_path = "/api/webchat", tag = "Tag::Webchat")]
+impl WebchatRoutes {
+    /// Open a web chat session
+    ///
+    /// Needs no key: this is what a visitor's browser does. A visitor who was here before sends the
+    /// earlier token as `Authorization: Bearer …` and keeps the conversation.
+    #[oai(path = "/:channel_id/sessions", method = "post", operation_id = "create_webchat_session")]
+    async fn open(
+        &self,
+        request: &Request,
+        state: Data<&Arc<AppState>>,
+        /// The web chat.
+        channel_id: Path<Uuid>,
+    ) -> Result<Created<SessionView>, Problem> {
+        let earlier = request.header(header::AUTHORIZATION).and_then(|value| {
+            let (scheme, token) = value.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+        });
+        let address = client_address(request, state.trust_forwarded_for);
+        let channel = channel_id.0.into();
+        let opened =
+            state.webchat.open_session(channel, origin_of(request), address, earlier).await?;
+        Ok(Answer(SessionView {
+            session_id: opened.session_id.as_uuid(),
+            token: opened.token.expose_secret().to_owned(),
+            visitor_id: opened.visitor_id,
+            expires_at: opened.expires_at,
+            title: opened.config.title,
+            greeting: opened.config.greeting,
+            colour: opened.config.colour,
+        }))
+    }
+
+    /// Write a message in a web chat
+    ///
+    /// 202 means that it will not be lost; it appears in the list a moment later.
+    #[oai(path = "/messages", method = "post", operation_id = "create_webchat_message")]
+    async fn create(
+        &self,
+        request: &Request,
+        state: Data<&Arc<AppState>>,
+        token: VisitorToken,
+        body: JsonBody<CreateMessage>,
+    ) -> Result<Accepted<AcceptedMessage>, Problem> {
+        let session = authenticate(&state, &token, request).await?;
+        let CreateMessage { text, client_id } = body.value;
+        let mut checks = Checks::default();
+        checks.length("text", text.trim(), 1, MAX_TEXT_CHARS);
+        checks.length("client_id", client_id.trim(), 1, MAX_CLIENT_ID_CHARS);
+        checks.finish()?;
+        let accepted = state.webchat.post_message(&session, text, client_id).await?;
+        Ok(Answer(AcceptedMessage {
+            client_id: accepted.client_id,
+            status: "accepted".to_owned(),
+            duplicate: accepted.duplicate,
+        }))
+    }
+
+    /// List the messages of a web chat
+    ///
+    /// Those of the conversation the visitor is in, oldest first: the open one, else the latest.
+    #[oai(path = "/messages", method = "get", operation_id = "list_webchat_messages")]
+    async fn list(
+        &self,
+        request: &Request,
+        state: Data<&Arc<AppState>>,
+        token: VisitorToken,
+        /// The `seq` of the last message that was seen; 0 if missing.
+        after: Query<Option<i64>>,
+        /// The conversation that `after` counts in: if the visitor is in another one by now, the
+        /// list starts at its beginning.
+        conversation_id: Query<Option<Uuid>>,
+        /// Seconds to wait for a message if there is none, up to 25; 0 if missing.
+        wait: Query<Option<u32>>,
+        /// Entries of a page, 1 to 100; 50 if missing.
+        limit: Query<Option<u32>>,
+    ) -> Result<Found<MessagesView>, Problem> {
+        let session = authenticate(&state, &token, request).await?;
+        let from = Place {
+            conversation_id: conversation_id.0.map(Into::into),
+            after: after.0.unwrap_or(0).max(0),
+        };
+        let limit = limit.0.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT) as usize;
+        let wait = Duration::from_secs(wait.0.unwrap_or(0).min(MAX_WAIT_SECONDS).into());
+        let thread = tokio::select! {
+            thread = state.webchat.wait_for_messages(&session, from, limit, wait) => thread?,
+            () = state.live.closing() => {
+                let Place { conversation_id, after } = from;
+                state.webchat.list_messages(&session, conversation_id, after, limit).await?
+            }
+        };
+        let last = thread.messages.last().filter(|_| thread.more);
+        Ok(Answer(MessagesView {
+            next_cursor: last.map(|message| message.seq.to_string()),
+            conversation_id: thread.conversation.map(|(id, _)| id.as_uuid()),
+            conversation_status: thread.conversation.map(|(_, status)| status.to_string()),
+            data: thread.messages.into_iter().map(MessageView::of).collect(),
+        }))
+    }
+}
+
+async fn authenticate(
+    state: &AppState,
+    token: &VisitorToken,
+    request: &Request,
+) -> Result<Session, Problem> {
+    Ok(state.webchat.authenticate(&token.0.token, origin_of(request)).await?)
+}
+
+/// The page that asks; one that cannot be read is none that may.
+fn origin_of(request: &Request) -> Option<&str> {
+    let origin = request.headers().get(header::ORIGIN)?;
+    Some(origin.to_str().unwrap_or_default())
+}

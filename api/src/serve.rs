@@ -1,0 +1,45 @@
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use poem::listener::TcpAcceptor;
+use poem::{Endpoint, EndpointExt as _, Response, Route, Server};
+use tokio::net::TcpListener;
+
+use crate::{AppState, auth, idempotency, observe, openapi};
+
+/// How long open requests may take to finish once the process is to end.
+const DRAIN: Duration = Duration::from_secs(20);
+
+/// The whole of HTTP as one endpoint.
+///
+/// From outside in: request id, log and problems; keys and their limits; idempotency; routes.
+pub fn server(state: Arc<AppState>) -> impl Endpoint<Output = Response> + 'static {
+    let routes = Route::new()
+        .at("/api/openapi.json", openapi::json_endpoint())
+        .at("/api/docs", openapi::docs_endpoint())
+        .nest("/", openapi::service());
+    routes
+        .boxed()
+        .around(idempotency::replay)
+        .around(auth::authenticate)
+        .boxed()
+        .around(observe::observe)
+        .data(state)
+        .map_to_response()
+        .boxed()
+}
+
+/// Serves HTTP on a socket until `shutdown` resolves, then lets open requests finish for 20 seconds.
+///
+/// # Errors
+/// If the socket cannot be listened on.
+pub async fn serve(
+    listener: TcpListener,
+    state: Arc<AppState>,
+    shutdown: impl Future<Output = ()> + Send,
+) -> io::Result<()> {
+    Server::new_with_acceptor(TcpAcceptor::from_tokio(listener)?)
+        .run_with_graceful_shutdown(server(state), shutdown, Some(DRAIN))
+        .await
+}

@@ -1,0 +1,102 @@
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use db::Db;
+use domain::Clock;
+use files::Files;
+use outbound::Guard;
+use secrecy::{ExposeSecret, SecretString};
+use secrets::Keyring;
+
+use crate::auth::KeyCache;
+use crate::rate_limit::RateLimits;
+
+/// What every handler can reach; one per process, shared.
+#[derive(Debug)]
+pub struct AppState {
+    /// The database.
+    pub db: Db,
+    /// What secrets are sealed under.
+    pub keyring: Keyring,
+    /// Where uploaded files are kept.
+    pub files: Files,
+    /// The time.
+    pub clock: Clock,
+    /// Which addresses a tenant may set.
+    pub guard: Guard,
+    /// How much is taken from callers.
+    pub limits: Limits,
+    /// Hash of the operator's own key.
+    pub(crate) admin_key_hash: [u8; 32],
+    /// Whose keys were asked for lately.
+    pub(crate) keys: KeyCache,
+    /// How much each key has left.
+    pub(crate) rates: RateLimits,
+}
+
+/// What an [`AppState`] is made of.
+#[derive(Debug)]
+pub struct StateParts {
+    /// The database.
+    pub db: Db,
+    /// What secrets are sealed under.
+    pub keyring: Keyring,
+    /// Where uploaded files are kept.
+    pub files: Files,
+    /// The time.
+    pub clock: Clock,
+    /// Which addresses a tenant may set.
+    pub guard: Guard,
+    /// The operator's own key, which works for every tenant.
+    pub admin_key: SecretString,
+    /// How much is taken from callers.
+    pub limits: Limits,
+}
+
+/// How much is taken from callers.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The largest file that may be uploaded, in bytes.
+    pub max_upload_bytes: u64,
+    /// Requests that a key gets back each second.
+    pub requests_per_second: NonZeroU32,
+    /// Requests that a key may have in store.
+    pub burst: NonZeroU32,
+}
+
+impl Default for Limits {
+    /// 50 MiB a file; 50 requests a second, 100 at once.
+    fn default() -> Self {
+        Self {
+            max_upload_bytes: 50 * 1024 * 1024,
+            requests_per_second: const { NonZeroU32::new(50).unwrap() },
+            burst: const { NonZeroU32::new(100).unwrap() },
+        }
+    }
+}
+
+impl AppState {
+    /// Puts the parts together.
+    pub fn new(parts: StateParts) -> Arc<Self> {
+        let StateParts {
+            db,
+            keyring,
+            files,
+            clock,
+            guard,
+            admin_key,
+            limits,
+        } = parts;
+        Arc::new(Self {
+            db,
+            keyring,
+            files,
+            clock,
+            guard,
+            limits,
+            admin_key_hash: secrets::sha256(admin_key.expose_secret().as_bytes()),
+            keys: KeyCache::default(),
+            rates: RateLimits::new(limits.requests_per_second, limits.burst),
+        })
+    }
+}

@@ -1,0 +1,156 @@
+use poem::http::Method;
+use serde_json::{Value, json};
+
+use crate::server::{ADMIN_KEY, TestServer};
+
+/// Operations that a tenant may call without meeting anything of another's. May only shrink.
+const OPEN: [&str; 2] = ["get_health", "list_jobs"];
+
+/// What exists of a tenant, by the name of the path parameter.
+async fn things(server: &TestServer, tenant: &str) -> Vec<(&'static str, String)> {
+    let id = |body: &Value| body["id"].as_str().unwrap().to_owned();
+    let channel = json!({"type": "webchat", "name": "Chat"});
+    let channel = server
+        .post(ADMIN_KEY, &format!("{tenant}/channels"), channel)
+        .await
+        .expect(201);
+    let hook = json!({"url": "https://hooks.example.com/"});
+    let hook = server
+        .post(ADMIN_KEY, &format!("{tenant}/webhooks"), hook)
+        .await
+        .expect(201);
+    let key = server
+        .post(ADMIN_KEY, &format!("{tenant}/api-keys"), json!({}))
+        .await
+        .expect(201);
+    let file = server
+        .upload(
+            ADMIN_KEY,
+            &format!("{tenant}/documents"),
+            "a.txt",
+            b"Words.",
+        )
+        .await;
+    let job = server.get(ADMIN_KEY, "/api/jobs").await.expect(200)["data"][0]["id"].to_string();
+    vec![
+        ("{tenant_id}", tenant.rsplit('/').next().unwrap().to_owned()),
+        ("{channel_id}", id(&channel)),
+        ("{webhook_id}", id(&hook)),
+        ("{api_key_id}", id(&key)),
+        ("{document_id}", id(&file.expect(202))),
+        (
+            "{conversation_id}",
+            conversation(server, tenant, &id(&channel)).await,
+        ),
+        ("{job_id}", job),
+    ]
+}
+
+async fn conversation(server: &TestServer, tenant: &str, channel: &str) -> String {
+    let tenant = tenant.rsplit('/').next().unwrap();
+    let (contact, conversation) = (
+        domain::ContactId::new().to_string(),
+        domain::ConversationId::new().to_string(),
+    );
+    for statement in [
+        format!(
+            "INSERT INTO contacts (id, tenant_id, channel_id, external_id)
+             VALUES ('{contact}', '{tenant}', '{channel}', 'visitor')"
+        ),
+        format!(
+            "INSERT INTO conversations (id, tenant_id, channel_id, contact_id)
+             VALUES ('{conversation}', '{tenant}', '{channel}', '{contact}')"
+        ),
+    ] {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statement))
+            .execute(server.database.pool())
+            .await
+            .unwrap();
+    }
+    conversation
+}
+
+fn fill(path: &str, things: &[(&str, String)]) -> String {
+    let path = things
+        .iter()
+        .fold(path.to_owned(), |path, (name, id)| path.replace(name, id));
+    assert!(
+        !path.contains('{'),
+        "give {path} something to look for in this test"
+    );
+    if path.ends_with("raw-items") {
+        format!("{path}?outcome=failed")
+    } else {
+        path
+    }
+}
+
+#[tokio::test]
+async fn no_operation_meets_another_tenants_things() {
+    let server = TestServer::start().await;
+    let (victim, _) = server.tenant("Victim").await;
+    let (_, key) = server.tenant("Intruder").await;
+    let things = things(&server, &victim).await;
+    let before = server.get(ADMIN_KEY, &victim).await.expect(200);
+    let spec: Value = serde_json::from_str(&api::openapi_json()).unwrap();
+    let mut called = 0;
+    for (path, methods) in spec["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let id = operation["operationId"].as_str().unwrap();
+            if OPEN.contains(&id) {
+                continue;
+            }
+            let method: Method = method.to_uppercase().parse().unwrap();
+            let path = fill(path, &things);
+            let body = match method {
+                Method::POST | Method::PUT => valid_body(id),
+                _ => Value::Null,
+            };
+            let foreign = if id == "create_document" {
+                server.upload(&key, &path, "a.txt", b"Words.").await
+            } else {
+                server.call(&key, method.clone(), &path, body.clone()).await
+            };
+            let status = foreign.status.as_u16();
+            assert!(
+                matches!(status, 403 | 404),
+                "{id} answers {status}: {}",
+                foreign.text
+            );
+            assert!(
+                status == 404 || foreign.problem(403) == "operator_key_required",
+                "{id}"
+            );
+            let nobody = server.call("", method, &path, body).await;
+            assert_eq!(nobody.problem(401), "unauthorized", "{id}");
+            called += 1;
+        }
+    }
+    assert!(called > 25, "only {called} operations were called");
+    assert_eq!(server.get(ADMIN_KEY, &victim).await.expect(200), before);
+}
+
+fn valid_body(operation: &str) -> Value {
+    match operation {
+        "create_channel" => json!({"type": "webchat", "name": "Mine"}),
+        "create_tenant" | "update_tenant" | "update_channel" => json!({"name": "Mine"}),
+        "create_webhook" => json!({"url": "https://hooks.example.com/mine"}),
+        "update_conversation" => json!({"status": "closed"}),
+        _ => json!({}),
+    }
+}
+
+#[tokio::test]
+async fn a_tenant_sees_its_own_jobs_alone() {
+    let server = TestServer::start().await;
+    let (victim, victims_key) = server.tenant("Victim").await;
+    let (_, key) = server.tenant("Intruder").await;
+    things(&server, &victim).await;
+    let own = server.get(&victims_key, "/api/jobs").await.expect(200);
+    assert_eq!(own["data"].as_array().unwrap().len(), 1);
+    let foreign = server.get(&key, "/api/jobs").await.expect(200);
+    assert_eq!(foreign["data"], json!([]));
+    let asked = format!("/api/jobs?tenant_id={}", victim.rsplit('/').next().unwrap());
+    assert_eq!(server.get(&key, &asked).await.problem(404), "not_found");
+    assert_eq!(server.get(ADMIN_KEY, &asked).await.expect(200), own);
+}
