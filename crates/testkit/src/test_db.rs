@@ -8,16 +8,21 @@ use url::Url;
 /// Names the variable that `with-postgres` sets: the address of the server that tests share.
 pub const URL_VARIABLE: &str = "METACHAT_TEST_DATABASE_URL";
 
+/// How the databases of tests are named, before the number of the process.
+const PREFIX: &str = "metachat_test_";
+
 /// Names the variable with the folder of `psql`, `pg_dump` and `pgbench`.
 pub const BIN_VARIABLE: &str = "METACHAT_TEST_PG_BIN";
 
-/// A database of one test's own, with every migration applied; it goes when the value is dropped.
+/// A database of one test's own, with every migration applied. It goes when the test's process has
+/// ended: the next test that makes one clears up.
+///
+/// Dropping it from within the test would block the test's runtime, and a connection that was just
+/// being opened there would hold the drop up until Postgres gives up on it, a minute later.
 ///
 /// It is a copy of a template that the first test makes and all later ones share.
 #[derive(Debug)]
 pub struct TestDb {
-    name: String,
-    server: PgConnectOptions,
     url: Url,
     pool: PgPool,
 }
@@ -51,7 +56,9 @@ impl TestDb {
         let mut url = Url::parse(server_url)?;
         let mut connection = PgConnection::connect_with(&server).await?;
         let template = ensure_template(&mut connection, &server).await?;
-        let name = format!("metachat_test_{}", hex::encode(rand::random::<[u8; 8]>()));
+        clear_up(&mut connection).await?;
+        let random = hex::encode(rand::random::<[u8; 8]>());
+        let name = format!("{PREFIX}{}_{random}", std::process::id());
         let statement = format!("CREATE DATABASE {name} TEMPLATE {template}");
         execute(&mut connection, statement).await?;
         connection.close().await?;
@@ -59,12 +66,7 @@ impl TestDb {
         let pool = PgPoolOptions::new()
             .max_connections(10)
             .connect_lazy_with(server.clone().database(&name));
-        Ok(Self {
-            name,
-            server,
-            url,
-            pool,
-        })
+        Ok(Self { url, pool })
     }
 
     /// The database's address, with the rights of the owner of its schema.
@@ -79,28 +81,6 @@ impl TestDb {
     }
 }
 
-impl Drop for TestDb {
-    /// Drops the database with whoever is still connected; on a thread of its own, because the
-    /// test's runtime may be on its way out.
-    fn drop(&mut self) {
-        let server = self.server.clone();
-        let statement = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
-        let dropping = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .map_err(sqlx::Error::Io)?;
-            runtime.block_on(async {
-                let mut connection = PgConnection::connect_with(&server).await?;
-                execute(&mut connection, statement).await?;
-                connection.close().await
-            })
-        });
-        // A test that fails may take its server along; the database then goes with that.
-        drop(dropping.join());
-    }
-}
-
 /// The folder of `psql`, `pg_dump` and `pgbench`, where the tests' server brought them.
 pub fn postgres_programs() -> Option<std::path::PathBuf> {
     variable(BIN_VARIABLE).map(Into::into)
@@ -112,6 +92,29 @@ pub fn postgres_programs() -> Option<std::path::PathBuf> {
 )]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Drops a few databases of processes that have ended.
+async fn clear_up(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    const AT_A_TIME: usize = 3;
+    let names: Vec<String> =
+        sqlx::query_scalar("SELECT datname::text FROM pg_database WHERE datname LIKE $1 || '%'")
+            .bind(PREFIX)
+            .fetch_all(&mut *connection)
+            .await?;
+    let ended = names.into_iter().filter(|name| {
+        let process = name
+            .strip_prefix(PREFIX)
+            .and_then(|rest| rest.split('_').next());
+        process.is_some_and(|id| !std::path::Path::new("/proc").join(id).exists())
+    });
+    for name in ended.take(AT_A_TIME) {
+        // Somebody else may be dropping the same one.
+        execute(connection, format!("DROP DATABASE IF EXISTS {name}"))
+            .await
+            .ok();
+    }
+    Ok(())
 }
 
 /// Makes sure of the migrated template; answers its name, which tells one set of migrations from

@@ -5,7 +5,9 @@
 //! jobs; they never wait for a model.
 
 mod intake;
+/// The job that stores what a contact wrote.
 pub mod message;
+/// The job that applies what a channel reported.
 pub mod status;
 pub mod whatsapp;
 

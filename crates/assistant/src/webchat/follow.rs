@@ -100,22 +100,6 @@ impl Webchat {
             ready: VecDeque::new(),
         }
     }
-
-    /// Tells that a session's visitor began or stopped writing.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub async fn tell_typing(&self, session: &Session, on: bool) -> Result<(), Error> {
-        let thread = self.list_messages(session, None, i64::MAX, 1).await?;
-        if let Some((id, _)) = thread.conversation {
-            let author = Author::Contact;
-            live::publish_now(
-                &self.db,
-                &LiveEvent::new(id, LiveBody::Typing { author, on }),
-            );
-        }
-        Ok(())
-    }
 }
 
 impl Follow {
@@ -137,6 +121,15 @@ impl Follow {
         if self.beginnings.is_none() && !self.in_conversation.as_ref().is_some_and(is_open) {
             self.beginnings = Some(self.webchat.hub.subscribe_to_beginnings());
             self.stale = true;
+        }
+    }
+
+    /// Tells the tenant's side that the visitor began or stopped writing.
+    pub fn tell_typing(&self, on: bool) {
+        if let Some(id) = self.place.conversation_id {
+            let author = Author::Contact;
+            let body = LiveBody::Typing { author, on };
+            live::publish_now(&self.webchat.db, &LiveEvent::new(id, body));
         }
     }
 

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use domain::{
     Author, ConversationId, ConversationStatus, Direction, MessageId, MessageStatus, Source,
@@ -5,7 +7,7 @@ use domain::{
 use store::messages::Message;
 use store::{conversations, webchat_sessions};
 
-use super::{Session, Webchat};
+use super::{Happening, Place, Session, Webchat};
 use crate::Error;
 
 /// A message as the visitor may see it.
@@ -107,5 +109,42 @@ impl Webchat {
             more: page.next_cursor.is_some(),
             messages: page.data.into_iter().map(VisitorMessage::from).collect(),
         })
+    }
+
+    /// Lists messages as [`Webchat::list_messages`] does; if there are none yet, waits for one up to
+    /// `wait`.
+    ///
+    /// # Errors
+    /// Those of the database, and `Unauthenticated` if the session ends meanwhile.
+    pub async fn wait_for_messages(
+        &self,
+        session: &Session,
+        from: Place,
+        limit: usize,
+        wait: Duration,
+    ) -> Result<Thread, Error> {
+        let Place {
+            conversation_id,
+            after,
+        } = from;
+        let thread = self
+            .list_messages(session, conversation_id, after, limit)
+            .await?;
+        if !thread.messages.is_empty() || wait.is_zero() {
+            return Ok(thread);
+        }
+        let mut follow = self.follow(session.clone(), from);
+        let message = async {
+            while !matches!(follow.next().await?, Happening::Message(_)) {}
+            Ok(())
+        };
+        match tokio::time::timeout(wait, message).await {
+            Ok(Ok(())) => {
+                self.list_messages(session, conversation_id, after, limit)
+                    .await
+            }
+            Ok(Err(error)) => Err(error),
+            Err(_) => Ok(thread),
+        }
     }
 }

@@ -50,6 +50,11 @@ impl Webchat {
             caps,
         }
     }
+
+    /// The caps it serves under.
+    pub const fn caps(&self) -> WebchatCaps {
+        self.caps
+    }
 }
 
 impl WebchatCaps {
