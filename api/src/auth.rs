@@ -41,7 +41,7 @@ impl fmt::Debug for Caller {
         f.debug_struct("Caller")
             .field("key", &self.key)
             .field("tenant", &self.tenant)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -126,11 +126,9 @@ impl KeyCache {
         self.lock().clear();
     }
 
-    fn find(&self, hash: &[u8; 32], now: DateTime<Utc>) -> Option<Option<KeyOwner>> {
-        self.lock()
-            .get(hash)
-            .filter(|known| known.until > now)
-            .map(|known| known.owner)
+    fn find(&self, hash: &[u8; 32], now: DateTime<Utc>) -> Option<Known> {
+        let known = self.lock().get(hash).copied();
+        known.filter(|known| known.until > now)
     }
 
     fn keep(&self, hash: [u8; 32], owner: Option<KeyOwner>, now: DateTime<Utc>) {
@@ -210,7 +208,7 @@ async fn identify(state: &Arc<AppState>, request: &Request) -> Result<Option<Cal
     }
     let now = state.clock.now();
     let owner = match state.keys.find(&hash, now) {
-        Some(owner) => owner,
+        Some(known) => known.owner,
         None => look_up(state, &hash, now).await?,
     };
     let valid = owner.filter(|owner| owner.expires_at.is_none_or(|at| at > now));

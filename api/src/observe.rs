@@ -119,3 +119,24 @@ fn words(panic: &(dyn Any + Send)) -> &str {
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("without words")
 }
+
+#[cfg(test)]
+mod tests {
+    use poem::EndpointExt as _;
+    use poem::endpoint::make_sync;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_a_problem_like_any_other() {
+        let broken = make_sync(|_| -> Response { panic!("the secret is hunter2") });
+        let endpoint = broken.around(observe).map_to_response();
+        let mut response = endpoint.get_response(Request::default()).await;
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let id = response.headers()[HEADER].to_str().unwrap().to_owned();
+        let body = response.take_body().into_string().await.unwrap();
+        assert!(body.contains("\"code\":\"internal\""), "{body}");
+        assert!(body.contains(&id), "{body}");
+        assert!(!body.contains("hunter2"), "{body}");
+    }
+}

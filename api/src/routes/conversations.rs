@@ -90,7 +90,7 @@ impl ConversationRoutes {
         let status = status.0.map(Into::into);
         let channel = channel_id.0.map(Into::into);
         let found = conversations::list(&mut tx, status, channel, page.after, page.limit).await?;
-        Ok(List::of(found, view))
+        Ok(List::of(found, |conversation| view(&conversation)))
     }
 
     /// Get a conversation
@@ -108,9 +108,8 @@ impl ConversationRoutes {
         conversation_id: Path<Uuid>,
     ) -> Result<Found<ConversationView>, Problem> {
         let mut tx = auth.0.act_for(tenant_id.0.into()).await?;
-        Ok(Answer(view(
-            conversations::get(&mut tx, conversation_id.0.into()).await?,
-        )))
+        let conversation = conversations::get(&mut tx, conversation_id.0.into()).await?;
+        Ok(Answer(view(&conversation)))
     }
 
     /// Put a conversation into another status
@@ -133,7 +132,7 @@ impl ConversationRoutes {
         let changed = conversations::set_status(&mut tx, conversation_id.0.into(), status).await;
         let conversation = changed.map_err(another_open)?;
         tx.commit().await?;
-        Ok(Answer(view(conversation)))
+        Ok(Answer(view(&conversation)))
     }
 }
 
@@ -145,7 +144,7 @@ fn another_open(error: db::Error) -> Problem {
     error.into()
 }
 
-fn view(conversation: Conversation) -> ConversationView {
+fn view(conversation: &Conversation) -> ConversationView {
     ConversationView {
         id: conversation.id.as_uuid(),
         channel_id: conversation.channel_id.as_uuid(),

@@ -82,7 +82,8 @@ struct JobWithAttempts {
 #[oai(rename = "JobAttempt")]
 struct Attempt {
     /// Which attempt, from 1.
-    attempt: i16,
+    #[oai(rename = "attempt")]
+    number: i16,
     /// When it began.
     claimed_at: Option<DateTime<Utc>>,
     /// When it ended.
@@ -179,7 +180,7 @@ fn view(job: JobView) -> Job {
 
 fn view_attempt(attempt: AttemptView) -> Attempt {
     Attempt {
-        attempt: attempt.attempt,
+        number: attempt.attempt,
         claimed_at: attempt.claimed_at,
         ended_at: attempt.ended_at,
         outcome: attempt.outcome,

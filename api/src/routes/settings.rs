@@ -233,94 +233,61 @@ fn merge(target: &mut Value, patch: Value) {
 }
 
 fn check(settings: &TenantSettings, guard: &Guard, checks: &mut Checks) {
-    let share = |value: f64| (0.0..=1.0).contains(&value);
-    let (llm, retrieval) = (&settings.llm, &settings.retrieval);
-    let between = |low: u32, value: u32, high: u32| (low..=high).contains(&value);
-    for (holds, field, detail) in [
-        (
-            settings.settle_ms <= 60_000,
-            "settle_ms",
-            "must be at most 60000",
-        ),
-        (
-            settings.settle_max_ms <= 300_000,
-            "settle_max_ms",
-            "must be at most 300000",
-        ),
-        (
-            settings.instructions.chars().count() <= 20_000,
-            "instructions",
-            "must have at most 20000 characters",
-        ),
-        (
-            settings.history_messages <= 100,
-            "history_messages",
-            "must be at most 100",
-        ),
-        (
-            between(
-                1,
-                u32::try_from(settings.fallback_text.trim().chars().count()).unwrap_or(0),
-                2000,
-            ),
-            "fallback_text",
-            "must have 1 to 2000 characters",
-        ),
-        (
-            between(5, settings.answer_deadline_seconds, 600),
-            "answer_deadline_seconds",
-            "must be from 5 to 600",
-        ),
-        (
-            between(1, retrieval.top_k, 20),
-            "retrieval.top_k",
-            "must be from 1 to 20",
-        ),
-        (
-            share(retrieval.keyword_weight),
-            "retrieval.keyword_weight",
-            "must be from 0 to 1",
-        ),
-        (
-            share(retrieval.vector_weight),
-            "retrieval.vector_weight",
-            "must be from 0 to 1",
-        ),
-        (
-            share(retrieval.min_similarity),
-            "retrieval.min_similarity",
-            "must be from 0 to 1",
-        ),
-        (
-            between(1, llm.max_output_tokens, 32_000),
-            "llm.max_output_tokens",
-            "must be from 1 to 32000",
-        ),
-        (
-            llm.temperature
-                .is_none_or(|value| (0.0..=2.0).contains(&value)),
-            "llm.temperature",
-            "must be from 0 to 2",
-        ),
-        (
-            (1..=64).contains(&llm.provider.len()),
-            "llm.provider",
-            "must have 1 to 64 characters",
-        ),
-        (
-            llm.model.len() <= 200,
-            "llm.model",
-            "must have at most 200 characters",
-        ),
-        (
-            settings.webchat_origins.len() <= 50,
-            "webchat_origins",
-            "must list at most 50 origins",
-        ),
-    ] {
-        checks.require(holds, &format!("settings.{field}"), detail);
-    }
+    check_numbers(settings, checks);
+    let chars = |text: &str| text.chars().count();
+    let mut text = |field: &str, value: &str, low: usize, high: usize| {
+        let fits = (low..=high).contains(&chars(value.trim())) && !value.contains('\0');
+        let detail = format!("must have {low} to {high} characters");
+        checks.require(fits, &format!("settings.{field}"), detail);
+    };
+    text("instructions", &settings.instructions, 0, 20_000);
+    text("fallback_text", &settings.fallback_text, 1, 2000);
+    text("llm.provider", &settings.llm.provider, 1, 64);
+    text("llm.model", &settings.llm.model, 0, 200);
     check_addresses(settings, guard, checks);
+}
+
+fn check_numbers(settings: &TenantSettings, checks: &mut Checks) {
+    let (llm, retrieval) = (&settings.llm, &settings.retrieval);
+    let mut number = |field: &str, value: f64, low: f64, high: f64| {
+        let detail = format!("must be from {low} to {high}");
+        checks.require(
+            (low..=high).contains(&value),
+            &format!("settings.{field}"),
+            detail,
+        );
+    };
+    for (field, value, low, high) in [
+        ("settle_ms", settings.settle_ms, 0, 60_000),
+        ("settle_max_ms", settings.settle_max_ms, 0, 300_000),
+        ("history_messages", settings.history_messages, 0, 100),
+        (
+            "answer_deadline_seconds",
+            settings.answer_deadline_seconds,
+            5,
+            600,
+        ),
+        ("retrieval.top_k", retrieval.top_k, 1, 20),
+        ("llm.max_output_tokens", llm.max_output_tokens, 1, 32_000),
+    ] {
+        number(field, value.into(), low.into(), high.into());
+    }
+    number(
+        "retrieval.keyword_weight",
+        retrieval.keyword_weight,
+        0.0,
+        1.0,
+    );
+    number("retrieval.vector_weight", retrieval.vector_weight, 0.0, 1.0);
+    number(
+        "retrieval.min_similarity",
+        retrieval.min_similarity,
+        0.0,
+        1.0,
+    );
+    if let Some(temperature) = llm.temperature {
+        number("llm.temperature", temperature.into(), 0.0, 2.0);
+    }
 }
 
 fn check_addresses(settings: &TenantSettings, guard: &Guard, checks: &mut Checks) {
@@ -329,6 +296,12 @@ fn check_addresses(settings: &TenantSettings, guard: &Guard, checks: &mut Checks
     {
         checks.require(false, "settings.llm.base_url", refusal.to_string());
     }
+    let is_short = settings.webchat_origins.len() <= 50;
+    checks.require(
+        is_short,
+        "settings.webchat_origins",
+        "must list at most 50 origins",
+    );
     for (at, origin) in settings.webchat_origins.iter().enumerate() {
         let field = format!("settings.webchat_origins[{at}]");
         checks.require(
@@ -351,13 +324,13 @@ mod tests {
 
     use super::*;
 
-    fn change(settings: &mut TenantSettings, raw: Value) -> (TenantSecrets, Result<(), String>) {
+    fn change(settings: &mut TenantSettings, raw: &Value) -> (TenantSecrets, Result<(), String>) {
         let mut checks = Checks::default();
         let mut secrets = TenantSecrets {
             llm_api_key: Some("old".to_owned()),
         };
         let change: SettingsChange = serde_json::from_value(raw.clone()).unwrap();
-        change.apply(&raw, settings, &mut secrets, &Guard::default(), &mut checks);
+        change.apply(raw, settings, &mut secrets, &Guard::default(), &mut checks);
         let checked = checks.finish().map_err(|problem| format!("{problem:?}"));
         (secrets, checked)
     }
@@ -366,26 +339,28 @@ mod tests {
     fn what_is_missing_stays_and_null_is_the_default() {
         let mut settings = TenantSettings::default();
         let raw = json!({"settle_ms": 0, "llm": {"provider": "openai", "model": "m", "temperature": 0.5}});
-        change(&mut settings, raw).1.unwrap();
-        change(&mut settings, json!({"llm": {"temperature": null}}))
+        change(&mut settings, &raw).1.unwrap();
+        change(&mut settings, &json!({"llm": {"temperature": null}}))
             .1
             .unwrap();
         assert_eq!(settings.settle_ms, 0);
         assert_eq!(settings.llm.provider, "openai");
         assert_eq!(settings.llm.temperature, None);
-        change(&mut settings, json!({"settle_ms": null})).1.unwrap();
+        change(&mut settings, &json!({"settle_ms": null}))
+            .1
+            .unwrap();
         assert_eq!(settings.settle_ms, 2000);
     }
 
     #[test]
     fn the_key_goes_to_the_secrets_alone() {
         let mut settings = TenantSettings::default();
-        let (kept, _) = change(&mut settings, json!({"llm": {"model": "m"}}));
+        let (kept, _) = change(&mut settings, &json!({"llm": {"model": "m"}}));
         assert_eq!(kept.llm_api_key.as_deref(), Some("old"));
-        let (set, _) = change(&mut settings, json!({"llm": {"api_key": "sk-new"}}));
+        let (set, _) = change(&mut settings, &json!({"llm": {"api_key": "sk-new"}}));
         assert_eq!(set.llm_api_key.as_deref(), Some("sk-new"));
         assert!(!serde_json::to_string(&settings).unwrap().contains("sk-new"));
-        let (gone, _) = change(&mut settings, json!({"llm": {"api_key": null}}));
+        let (gone, _) = change(&mut settings, &json!({"llm": {"api_key": null}}));
         assert_eq!(gone.llm_api_key, None);
     }
 
@@ -397,7 +372,7 @@ mod tests {
             "retrieval": {"top_k": 0},
             "webchat_origins": ["https://shop.example/path"],
         });
-        let error = change(&mut TenantSettings::default(), raw).1.unwrap_err();
+        let error = change(&mut TenantSettings::default(), &raw).1.unwrap_err();
         for field in [
             "settings.settle_ms",
             "settings.llm.base_url",

@@ -89,9 +89,8 @@ impl Upload {
         let name = file_name(&field)?;
         let declared = field.content_type().map(str::to_owned);
         let mut content = Box::pin(ReaderStream::new(field.into_async_read()));
-        let first = match read_first(&mut content).await {
-            Ok(first) => first,
-            Err(_) => return Err(self.broken()),
+        let Ok(first) = read_first(&mut content).await else {
+            return Err(self.broken());
         };
         let media_type = sniff(&name, declared.as_deref(), &first)
             .map_err(|unsupported| Problem::unsupported_media(unsupported.to_string()))?;

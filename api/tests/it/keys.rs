@@ -11,7 +11,10 @@ async fn a_key_is_shown_once_and_stored_as_a_hash() {
     assert!(!listed.text.contains(&key));
     let listed = listed.expect(200);
     assert_eq!(listed["data"][0]["prefix"], key[..12]);
-    assert_eq!(listed["data"][0]["last_used_at"], "2026-11-23T12:00:00+00:00");
+    assert_eq!(
+        listed["data"][0]["last_used_at"],
+        "2026-11-23T12:00:00+00:00"
+    );
     let hash: Vec<u8> = sqlx::query_scalar("SELECT key_hash FROM api_keys")
         .fetch_one(server.database.pool())
         .await

@@ -1,4 +1,9 @@
 //! The API over a database of each test's own.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "what the tests share fails as they do"
+)]
 
 mod documents;
 mod idempotency;
