@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures::FutureExt as _;
-use poem::http::{HeaderValue, StatusCode};
+use poem::http::{HeaderValue, Method, StatusCode};
 use poem::{Endpoint, IntoResponse as _, PathPattern, Request, Response};
 use poem_openapi::OperationId;
 use uuid::Uuid;
@@ -82,7 +82,7 @@ pub(crate) async fn observe<E: Endpoint>(
     Ok(response)
 }
 
-fn log(method: &poem::http::Method, response: &Response, begun: Instant, id: &RequestId) {
+fn log(method: &Method, response: &Response, begun: Instant, id: &RequestId) {
     let operation = response.data::<OperationId>().map(|operation| operation.0);
     let pattern = response.data::<PathPattern>().map(|pattern| &*pattern.0);
     let route = operation

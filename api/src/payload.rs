@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use domain::Cursor;
+use poem::http::StatusCode;
 use poem::{Request, RequestBody};
 use poem_openapi::payload::{Json, ParsePayload, Payload};
 use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaSchemaRef, Registry};
@@ -103,7 +104,7 @@ pub(crate) async fn read_capped(body: poem::Body) -> Result<bytes::Bytes, Proble
 
 fn unreadable() -> Problem {
     Problem::new(
-        poem::http::StatusCode::BAD_REQUEST,
+        StatusCode::BAD_REQUEST,
         "unreadable_body",
         "The body cannot be read as JSON.",
     )
@@ -273,7 +274,7 @@ mod tests {
     fn a_body_that_is_not_json_is_unreadable() {
         for text in ["", "{", "\u{feff}"] {
             let problem = parse::<Outer>(text.as_bytes()).unwrap_err();
-            assert_eq!(problem.status(), poem::http::StatusCode::BAD_REQUEST);
+            assert_eq!(problem.status(), StatusCode::BAD_REQUEST);
         }
     }
 
