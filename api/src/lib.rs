@@ -7,6 +7,7 @@
 pub mod answer;
 pub mod auth;
 mod idempotency;
+mod live;
 mod observe;
 mod openapi;
 pub mod payload;

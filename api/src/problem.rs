@@ -285,6 +285,28 @@ impl From<db::Error> for Problem {
     }
 }
 
+impl From<assistant::Error> for Problem {
+    fn from(error: assistant::Error) -> Self {
+        use assistant::Error;
+        match error {
+            Error::NotFound => Self::not_found(),
+            Error::Refused(why) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "refused", why),
+            Error::RateLimited { retry_after } => {
+                // Rounded up: too early is refused again.
+                Self::rate_limited(retry_after.as_secs() + 1)
+            }
+            Error::Unauthenticated => Self::unauthorized(),
+            Error::OriginNotAllowed => Self::new(
+                StatusCode::FORBIDDEN,
+                "origin_not_allowed",
+                "This web chat does not answer pages of that origin.",
+            ),
+            Error::Db(error) => error.into(),
+            broken @ Error::Broken { .. } => Self::internal(broken),
+        }
+    }
+}
+
 impl From<secrets::Error> for Problem {
     fn from(error: secrets::Error) -> Self {
         Self::internal(error)

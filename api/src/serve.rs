@@ -6,23 +6,30 @@ use poem::listener::TcpAcceptor;
 use poem::{Endpoint, EndpointExt as _, Response, Route, Server};
 use tokio::net::TcpListener;
 
-use crate::{AppState, auth, idempotency, observe, openapi};
+use crate::routes::whatsapp;
+use crate::{AppState, auth, idempotency, live, observe, openapi};
 
 /// How long open requests may take to finish once the process is to end.
 const DRAIN: Duration = Duration::from_secs(20);
 
 /// The whole of HTTP as one endpoint.
 ///
-/// From outside in: request id, log and problems; keys and their limits; idempotency; routes.
+/// From outside in: request id, log and problems; keys and their limits; idempotency; routes. Channels
+/// and open web chats have proofs of their own, and come by neither keys nor their limits.
 pub fn server(state: Arc<AppState>) -> impl Endpoint<Output = Response> + 'static {
-    let routes = Route::new()
+    let keyed = Route::new()
         .at("/api/openapi.json", openapi::json_endpoint())
         .at("/api/docs", openapi::docs_endpoint())
-        .nest("/", openapi::service());
-    routes
+        .nest("/", openapi::service())
         .boxed()
         .around(idempotency::replay)
         .around(auth::authenticate)
+        .around(live::cors::webchat)
+        .boxed();
+    Route::new()
+        .nest("/webhooks/whatsapp", whatsapp::endpoint())
+        .nest_no_strip(live::PATH, state.live.endpoint())
+        .nest_no_strip("/", keyed)
         .boxed()
         .around(observe::observe)
         .data(state)
@@ -39,6 +46,12 @@ pub async fn serve(
     state: Arc<AppState>,
     shutdown: impl Future<Output = ()> + Send,
 ) -> io::Result<()> {
+    let open = Arc::clone(&state);
+    // Open web chats wait for ever; they are told first.
+    let shutdown = async move {
+        shutdown.await;
+        open.live.close().await;
+    };
     Server::new_with_acceptor(TcpAcceptor::from_tokio(listener)?)
         .run_with_graceful_shutdown(server(state), shutdown, Some(DRAIN))
         .await

@@ -1,6 +1,8 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use assistant::Assistant;
+use assistant::webchat::Webchat;
 use db::Db;
 use domain::Clock;
 use files::Files;
@@ -9,15 +11,22 @@ use secrecy::{ExposeSecret, SecretString};
 use secrets::Keyring;
 
 use crate::auth::KeyCache;
+use crate::live::Live;
 use crate::rate_limit::RateLimits;
 
 /// What every handler can reach; one per process, shared.
 #[derive(Debug)]
 pub struct AppState {
+    /// The use cases.
+    pub assistant: Assistant,
+    /// The web chats.
+    pub webchat: Webchat,
+    /// The open connections of web chats.
+    pub live: Live,
     /// The database.
     pub db: Db,
     /// What secrets are sealed under.
-    pub keyring: Keyring,
+    pub keyring: Arc<Keyring>,
     /// Where uploaded files are kept.
     pub files: Files,
     /// The time.
@@ -26,6 +35,8 @@ pub struct AppState {
     pub guard: Guard,
     /// How much is taken from callers.
     pub limits: Limits,
+    /// Whether a caller's address is what a proxy says it is.
+    pub trust_forwarded_for: bool,
     /// Hash of the operator's own key.
     pub(crate) admin_key_hash: [u8; 32],
     /// Whose keys were asked for lately.
@@ -37,20 +48,16 @@ pub struct AppState {
 /// What an [`AppState`] is made of.
 #[derive(Debug)]
 pub struct StateParts {
-    /// The database.
-    pub db: Db,
-    /// What secrets are sealed under.
-    pub keyring: Keyring,
-    /// Where uploaded files are kept.
-    pub files: Files,
-    /// The time.
-    pub clock: Clock,
+    /// The use cases, with the database and all else they work on.
+    pub assistant: Assistant,
     /// Which addresses a tenant may set.
     pub guard: Guard,
     /// The operator's own key, which works for every tenant.
     pub admin_key: SecretString,
     /// How much is taken from callers.
     pub limits: Limits,
+    /// Whether a caller's address is what a proxy says it is.
+    pub trust_forwarded_for: bool,
 }
 
 /// How much is taken from callers.
@@ -79,24 +86,31 @@ impl AppState {
     /// Puts the parts together.
     pub fn new(parts: StateParts) -> Arc<Self> {
         let StateParts {
-            db,
-            keyring,
-            files,
-            clock,
+            assistant,
             guard,
             admin_key,
             limits,
+            trust_forwarded_for,
         } = parts;
+        let webchat = Webchat::new(
+            assistant.db.clone(),
+            assistant.clock.clone(),
+            assistant.settings.webchat,
+        );
         Arc::new(Self {
-            db,
-            keyring,
-            files,
-            clock,
+            live: Live::new(&webchat),
+            webchat,
+            db: assistant.db.clone(),
+            keyring: Arc::clone(&assistant.keyring),
+            files: assistant.files.clone(),
+            clock: assistant.clock.clone(),
             guard,
             limits,
+            trust_forwarded_for,
             admin_key_hash: secrets::sha256(admin_key.expose_secret().as_bytes()),
             keys: KeyCache::default(),
             rates: RateLimits::new(limits.requests_per_second, limits.burst),
+            assistant,
         })
     }
 }

@@ -15,11 +15,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use assistant::webchat::Webchat;
-use poem::endpoint::TowerCompatExt as _;
-use poem::{Endpoint, Response};
+use poem::endpoint::{BoxEndpoint, TowerCompatExt as _};
+use poem::{Endpoint, EndpointExt as _, Response};
 use socketioxide::SocketIo;
 use socketioxide::handler::ConnectHandler as _;
-use socketioxide::service::SocketIoService;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use address::client_address;
@@ -36,13 +35,16 @@ const BUFFERED_PACKETS: usize = 128;
 /// How long a connection may take to show its token.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long clients may take to see that the server ends.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// Where Socket.IO is served.
 pub(crate) const PATH: &str = "/socket.io";
 
 /// The open web chats of this process; clones share everything.
 #[derive(Clone)]
 pub struct Live {
-    service: SocketIoService<engineioxide::service::NotFoundService>,
+    endpoint: Arc<BoxEndpoint<'static, Response>>,
     io: SocketIo,
     closing: CancellationToken,
 }
@@ -62,9 +64,13 @@ impl Live {
             webchat: webchat.clone(),
             slots: Arc::new(Slots::default()),
         };
-        io.ns(socket::NAMESPACE, socket::begin.with(socket::admission(chats)));
+        io.ns(
+            socket::NAMESPACE,
+            socket::begin.with(socket::admission(chats)),
+        );
+        let bridge = Bridge::new(service.clone(), service.compat());
         Self {
-            service,
+            endpoint: Arc::new(cors::socket_io(bridge).boxed()),
             io,
             closing: CancellationToken::new(),
         }
@@ -72,7 +78,7 @@ impl Live {
 
     /// What answers under [`PATH`], path and all.
     pub(crate) fn endpoint(&self) -> impl Endpoint<Output = Response> + 'static {
-        cors::socket_io(Bridge::new(self.service.clone(), self.service.clone().compat()))
+        Arc::clone(&self.endpoint)
     }
 
     /// Resolves once the process is to end, so that nothing waits any longer.
@@ -80,10 +86,14 @@ impl Live {
         self.closing.cancelled().await;
     }
 
-    /// Ends every wait and closes every connection; clients come back to another process.
+    /// Ends every wait and closes every connection, taking two seconds at most; clients come back to
+    /// another process.
     pub async fn close(&self) {
         self.closing.cancel();
-        self.io.close().await;
+        let closed = tokio::time::timeout(CLOSE_TIMEOUT, self.io.close()).await;
+        if closed.is_err() {
+            tracing::debug!("some web chats did not take their leave");
+        }
     }
 }
 

@@ -36,11 +36,7 @@ impl Slots {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let mut open = self
-            .slots
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.slots.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Entry::Occupied(mut entry) = open.entry(self.session) {
             *entry.get_mut() -= 1;
             if *entry.get() == 0 {
@@ -58,7 +54,9 @@ mod tests {
     fn a_place_given_back_can_be_taken_again_and_nothing_is_kept() {
         let slots = Arc::new(Slots::default());
         let session = WebchatSessionId::new();
-        let mut taken: Vec<Slot> = (0..PER_SESSION).filter_map(|_| slots.take(session)).collect();
+        let mut taken: Vec<Slot> = (0..PER_SESSION)
+            .filter_map(|_| slots.take(session))
+            .collect();
         assert_eq!(taken.len(), PER_SESSION);
         assert!(slots.take(session).is_none());
         assert!(slots.take(WebchatSessionId::new()).is_some());

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use assistant::webchat::{Follow, Happening, Place, Session, Webchat};
 use poem::http::header;
+use poem_openapi::types::ToJSON as _;
 use serde::Serialize;
 use socketioxide::extract::{AckSender, Extension, SocketRef, TryData};
 use socketioxide::{SendError, SocketError};
@@ -38,7 +39,7 @@ pub(super) struct Chats {
 
 /// One admitted connection.
 #[derive(Clone)]
-struct Connection {
+pub(super) struct Connection {
     webchat: Webchat,
     session: Session,
     from: Place,
@@ -73,7 +74,10 @@ async fn admit(chats: &Chats, socket: &SocketRef, auth: Option<Auth>) -> Result<
     let authenticated = chats.webchat.authenticate(&auth.token, origin).await;
     let session = authenticated.map_err(Refusal::of)?;
     let slot = chats.slots.take(session.id()).ok_or_else(|| {
-        Refusal::new("too_many_connections", "This session has its most connections.")
+        Refusal::new(
+            "too_many_connections",
+            "This session has its most connections.",
+        )
     })?;
     let (wishes, inbox) = mpsc::channel(16);
     socket.extensions.insert(Connection {
@@ -96,7 +100,10 @@ fn place(from: &events::From) -> Place {
 
 /// Serves an admitted connection.
 pub(super) async fn begin(socket: SocketRef, Extension(connection): Extension<Connection>) {
-    let inbox = connection.inbox.lock().map_or(None, |mut inbox| inbox.take());
+    let inbox = connection
+        .inbox
+        .lock()
+        .map_or(None, |mut inbox| inbox.take());
     let Some(inbox) = inbox else { return };
     socket.on("message", post);
     let wishes = connection.wishes.clone();
@@ -108,22 +115,29 @@ pub(super) async fn begin(socket: SocketRef, Extension(connection): Extension<Co
         }
     });
     let wishes = connection.wishes.clone();
-    socket.on("resume", async move |TryData(from): TryData<events::From>| {
-        if let Ok(from) = from {
-            wishes.send(Wish::Resume(place(&from))).await.ok();
-        }
-    });
+    socket.on(
+        "resume",
+        async move |TryData(from): TryData<events::From>| {
+            if let Ok(from) = from {
+                wishes.send(Wish::Resume(place(&from))).await.ok();
+            }
+        },
+    );
     // With the senders goes the task's inbox, and with that the task.
     socket.on_disconnect(async |socket: SocketRef| {
         socket.extensions.remove::<Connection>();
     });
-    let follow = connection.webchat.follow(connection.session.clone(), connection.from);
+    let follow = connection
+        .webchat
+        .follow(connection.session.clone(), connection.from);
     drop(connection);
     tokio::spawn(tell(socket, follow, inbox));
 }
 
 fn is_due(last: &std::sync::Mutex<Option<Instant>>) -> bool {
-    let Ok(mut last) = last.lock() else { return false };
+    let Ok(mut last) = last.lock() else {
+        return false;
+    };
     let now = Instant::now();
     let due = last.is_none_or(|last| now - last >= TYPING_PACE);
     if due {
@@ -145,7 +159,12 @@ async fn post(
             error: Some(Refusal::new("invalid_request", "Send {text, client_id}.")),
         },
         Ok(Post { text, client_id }) => {
-            let Connection { webchat, session, wishes, .. } = &connection;
+            let Connection {
+                webchat,
+                session,
+                wishes,
+                ..
+            } = &connection;
             let posted = webchat.post_message(session, text, client_id.clone()).await;
             if posted.is_ok() {
                 wishes.send(Wish::ExpectConversation).await.ok();
@@ -192,19 +211,40 @@ async fn tell(socket: SocketRef, mut follow: Follow, mut inbox: mpsc::Receiver<W
 async fn emit(socket: &SocketRef, happening: Happening) -> bool {
     match happening {
         Happening::Message(message) => {
-            emit_surely(socket, "message", &MessageView::of(message)).await
+            emit_surely(socket, "message", &MessageView::of(message).to_json()).await
         }
-        Happening::Status { message_id, seq, status } => {
-            let told = events::Status { message_id, seq, status };
+        Happening::Status {
+            message_id,
+            seq,
+            status,
+        } => {
+            let told = events::Status {
+                message_id,
+                seq,
+                status,
+            };
             emit_surely(socket, "status", &told).await
         }
         Happening::Conversation { id, status } => {
-            let told = events::Conversation { conversation_id: id, status };
+            let told = events::Conversation {
+                conversation_id: id,
+                status,
+            };
             emit_surely(socket, "conversation", &told).await
         }
         // What may be lost does not wait for room.
-        Happening::AnswerDelta { turn, attempt, offset, text } => {
-            let told = events::AnswerDelta { turn, attempt, offset, text };
+        Happening::AnswerDelta {
+            turn,
+            attempt,
+            offset,
+            text,
+        } => {
+            let told = events::AnswerDelta {
+                turn,
+                attempt,
+                offset,
+                text,
+            };
             socket.emit("answer.delta", &told).is_ok() || socket.connected()
         }
         Happening::AnswerReset { turn, attempt } => {

@@ -11,7 +11,9 @@ mod raw_items;
 mod settings;
 mod tenants;
 mod upload;
+pub(crate) mod webchat;
 mod webhooks;
+pub(crate) mod whatsapp;
 
 use poem_openapi::Tags;
 
@@ -27,6 +29,7 @@ pub(crate) type Routes = (
     webhooks::WebhookRoutes,
     jobs::JobRoutes,
     raw_items::RawItemRoutes,
+    webchat::WebchatRoutes,
 );
 
 /// The routes as they are served and specified.
@@ -42,6 +45,7 @@ pub(crate) fn all() -> Routes {
         webhooks::WebhookRoutes,
         jobs::JobRoutes,
         raw_items::RawItemRoutes,
+        webchat::WebchatRoutes,
     )
 }
 
@@ -66,4 +70,6 @@ pub(crate) enum Tag {
     Jobs,
     /// What channels posted.
     RawItems,
+    /// The chat on a web site.
+    Webchat,
 }

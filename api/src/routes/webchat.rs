@@ -11,7 +11,7 @@ use poem_openapi::auth::Bearer;
 use poem_openapi::param::{Path, Query};
 use poem_openapi::{Object, OpenApi, SecurityScheme};
 use secrecy::ExposeSecret as _;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use uuid::Uuid;
 
 use super::Tag;
@@ -84,7 +84,7 @@ struct AcceptedMessage {
 }
 
 /// A message of a web chat.
-#[derive(Debug, Object, Serialize)]
+#[derive(Debug, Object)]
 #[oai(rename = "WebchatMessage")]
 pub(crate) struct MessageView {
     /// Its id.
@@ -113,7 +113,7 @@ pub(crate) struct MessageView {
 }
 
 /// A passage that an answer rests on, as a visitor sees it.
-#[derive(Debug, Object, Serialize)]
+#[derive(Debug, Object)]
 #[oai(rename = "WebchatSource")]
 struct SourceView {
     /// The number the answer cites it by, from 1.
@@ -176,7 +176,11 @@ impl WebchatRoutes {
     ///
     /// Needs no key: this is what a visitor's browser does. A visitor who was here before sends the
     /// earlier token as `Authorization: Bearer …` and keeps the conversation.
-    #[oai(path = "/:channel_id/sessions", method = "post", operation_id = "create_webchat_session")]
+    #[oai(
+        path = "/:channel_id/sessions",
+        method = "post",
+        operation_id = "create_webchat_session"
+    )]
     async fn open(
         &self,
         request: &Request,
@@ -190,8 +194,10 @@ impl WebchatRoutes {
         });
         let address = client_address(request, state.trust_forwarded_for);
         let channel = channel_id.0.into();
-        let opened =
-            state.webchat.open_session(channel, origin_of(request), address, earlier).await?;
+        let opened = state
+            .webchat
+            .open_session(channel, origin_of(request), address, earlier)
+            .await?;
         Ok(Answer(SessionView {
             session_id: opened.session_id.as_uuid(),
             token: opened.token.expose_secret().to_owned(),
@@ -206,7 +212,11 @@ impl WebchatRoutes {
     /// Write a message in a web chat
     ///
     /// 202 means that it will not be lost; it appears in the list a moment later.
-    #[oai(path = "/messages", method = "post", operation_id = "create_webchat_message")]
+    #[oai(
+        path = "/messages",
+        method = "post",
+        operation_id = "create_webchat_message"
+    )]
     async fn create(
         &self,
         request: &Request,
@@ -217,10 +227,13 @@ impl WebchatRoutes {
         let session = authenticate(&state, &token, request).await?;
         let CreateMessage { text, client_id } = body.value;
         let mut checks = Checks::default();
-        checks.length("text", text.trim(), 1, MAX_TEXT_CHARS);
-        checks.length("client_id", client_id.trim(), 1, MAX_CLIENT_ID_CHARS);
+        checks.text("text", &text, MAX_TEXT_CHARS);
+        checks.text("client_id", &client_id, MAX_CLIENT_ID_CHARS);
         checks.finish()?;
-        let accepted = state.webchat.post_message(&session, text, client_id).await?;
+        let accepted = state
+            .webchat
+            .post_message(&session, text, client_id)
+            .await?;
         Ok(Answer(AcceptedMessage {
             client_id: accepted.client_id,
             status: "accepted".to_owned(),
@@ -231,7 +244,11 @@ impl WebchatRoutes {
     /// List the messages of a web chat
     ///
     /// Those of the conversation the visitor is in, oldest first: the open one, else the latest.
-    #[oai(path = "/messages", method = "get", operation_id = "list_webchat_messages")]
+    #[oai(
+        path = "/messages",
+        method = "get",
+        operation_id = "list_webchat_messages"
+    )]
     async fn list(
         &self,
         request: &Request,
@@ -276,7 +293,10 @@ async fn authenticate(
     token: &VisitorToken,
     request: &Request,
 ) -> Result<Session, Problem> {
-    Ok(state.webchat.authenticate(&token.0.token, origin_of(request)).await?)
+    Ok(state
+        .webchat
+        .authenticate(&token.0.token, origin_of(request))
+        .await?)
 }
 
 /// The page that asks; one that cannot be read is none that may.

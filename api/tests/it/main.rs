@@ -13,3 +13,6 @@ mod openapi;
 mod problems;
 mod resources;
 mod server;
+mod webchat;
+mod webchat_live;
+mod webchat_stage;

@@ -2,11 +2,15 @@
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use api::{AppState, Limits, StateParts};
+use assistant::{Assistant, MetaPlatform, Settings, WebchatCaps};
+use channels::whatsapp::Graph;
 use db::{Db, DbOptions};
 use domain::Clock;
 use files::Files;
+use llm::{HashedNgrams, Models, PlatformProviders, Timeouts};
 use outbound::Guard;
 use poem::http::{HeaderMap, Method, StatusCode};
 use poem::{Body, Endpoint, Request, Response};
@@ -16,6 +20,8 @@ use tempfile::TempDir;
 use testkit::TestDb;
 
 pub(crate) const ADMIN_KEY: &str = "the-operators-own-key";
+pub(crate) const APP_SECRET: &str = "the-platforms-app-secret";
+pub(crate) const VERIFY_TOKEN: &str = "the-platforms-verify-token";
 pub(crate) const MAX_UPLOAD_BYTES: u64 = 100_000;
 
 /// The API with its database and its files.
@@ -193,14 +199,46 @@ impl TestServer {
 
 pub(crate) fn state(db: Db, folder: &TempDir, clock: Clock, limits: Limits) -> Arc<AppState> {
     AppState::new(StateParts {
-        db,
-        keyring: Keyring::new(MasterKey::generate(), Vec::new()),
-        files: Files::disk(folder.path()),
-        clock,
+        assistant: assistant(db, folder, clock),
         guard: Guard::default(),
         admin_key: ADMIN_KEY.into(),
         limits,
+        trust_forwarded_for: false,
     })
+}
+
+fn assistant(db: Db, folder: &TempDir, clock: Clock) -> Assistant {
+    let guard = Guard::default();
+    let platform = PlatformProviders::default();
+    Assistant {
+        db,
+        clock,
+        keyring: Arc::new(Keyring::new(MasterKey::generate(), Vec::new())),
+        files: Files::disk(folder.path()),
+        models: Arc::new(Models::new(platform, &guard, Timeouts::default()).unwrap()),
+        embedder: Arc::new(HashedNgrams),
+        trusted: outbound::Client::trusted(outbound::Timeouts::default()).unwrap(),
+        guarded: outbound::Client::guarded(&guard).unwrap(),
+        settings: Arc::new(Settings {
+            meta: MetaPlatform {
+                graph: Graph {
+                    url: "http://127.0.0.1:1".parse().unwrap(),
+                    version: "v25.0".to_owned(),
+                },
+                app_secret: Some(APP_SECRET.into()),
+                verify_token: Some(VERIFY_TOKEN.into()),
+            },
+            send_reconcile: Duration::from_secs(30),
+            extract_program: "metachat".into(),
+            max_upload_bytes: 1024 * 1024,
+            webchat: WebchatCaps {
+                sessions_per_address_hour: 5,
+                sessions_per_tenant_hour: 8,
+                messages_per_session: 10,
+                messages_per_minute: 6,
+            },
+        }),
+    }
 }
 
 /// A form with one file: its media type and its bytes.

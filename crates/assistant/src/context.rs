@@ -33,6 +33,12 @@ pub struct Assistant {
     pub settings: Arc<Settings>,
 }
 
+impl std::fmt::Debug for Assistant {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Assistant").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
 /// The operator's choices.
 #[derive(Clone, Debug)]
 pub struct Settings {

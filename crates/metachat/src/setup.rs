@@ -54,7 +54,7 @@ pub(crate) fn database(config: &Config) -> anyhow::Result<Db> {
 /// The database at `url`.
 pub(crate) fn connect(config: &Config, url: &str) -> anyhow::Result<Db> {
     let mut options = DbOptions::new(url);
-    options.max_connections = config.database.max_connections;
+    options.max_connections = config.database.max_connections.into();
     Ok(Db::connect_lazy(&options)?)
 }
 
@@ -120,12 +120,12 @@ fn settings(config: &Config) -> anyhow::Result<Settings> {
         },
         send_reconcile: config.jobs.send_reconcile,
         extract_program: unreplaced(&program).to_owned(),
-        max_upload_bytes: config.server.max_upload_bytes,
+        max_upload_bytes: config.server.max_upload_bytes.into(),
         webchat: WebchatCaps {
-            sessions_per_address_hour: config.webchat.sessions_per_address_hour,
-            sessions_per_tenant_hour: config.webchat.sessions_per_tenant_hour,
-            messages_per_session: config.webchat.messages_per_session,
-            messages_per_minute: config.webchat.messages_per_minute,
+            sessions_per_address_hour: config.webchat.sessions_per_address_hour.into(),
+            sessions_per_tenant_hour: config.webchat.sessions_per_tenant_hour.into(),
+            messages_per_session: config.webchat.messages_per_session.into(),
+            messages_per_minute: config.webchat.messages_per_minute.into(),
         },
     })
 }

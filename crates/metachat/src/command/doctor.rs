@@ -101,7 +101,7 @@ async fn database(config: &Config) -> Vec<Finding> {
 /// A process opens its pool and three connections beside it: to listen, to signal, for heartbeats.
 async fn connections(config: &Config, db: &db::Db) -> Finding {
     const BESIDE_THE_POOL: u32 = 3;
-    let needed = config.database.max_connections + BESIDE_THE_POOL;
+    let needed = config.database.max_connections.get() + BESIDE_THE_POOL;
     let result = match db.max_connections().await {
         Ok(max) if max > needed => Ok(format!("{needed} a process, of the server's {max}")),
         Ok(max) => Err(format!(
@@ -113,7 +113,7 @@ async fn connections(config: &Config, db: &db::Db) -> Finding {
 }
 
 fn embedded_database(config: &Config) -> Result<String, String> {
-    let programs = config.server.data_dir.join("postgres-programs");
+    let programs = config.server.data_dir.join("install");
     if Path::new(&programs).exists() {
         return Ok("embedded, fetched".to_owned());
     }

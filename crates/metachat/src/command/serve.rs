@@ -57,7 +57,7 @@ pub(crate) async fn serve(
         guard: setup::guard(config),
         admin_key: setup::admin_key(config)?.key,
         limits: Limits {
-            max_upload_bytes: config.server.max_upload_bytes,
+            max_upload_bytes: config.server.max_upload_bytes.into(),
             ..Limits::default()
         },
         trust_forwarded_for: config.server.trust_forwarded_for,
@@ -73,8 +73,8 @@ pub(crate) async fn start_workers(
     assistant: Assistant,
 ) -> anyhow::Result<Workers> {
     let mut options = EngineOptions::new(workers::known_kinds());
-    options.interactive_slots = config.jobs.slots_interactive;
-    options.bulk_slots = config.jobs.slots_bulk;
+    options.interactive_slots = config.jobs.slots_interactive.into();
+    options.bulk_slots = config.jobs.slots_bulk.into();
     options.lease = config.jobs.lease;
     loop {
         let started = match assistant.db.check().await {

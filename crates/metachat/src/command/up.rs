@@ -53,7 +53,7 @@ async fn database(config: &Config) -> anyhow::Result<(Option<Server>, Db)> {
         return Ok((None, setup::database(config)?));
     }
     let folder = std::path::absolute(&config.server.data_dir)?;
-    let options = Options::new(folder.join("postgres"), folder.join("postgres-programs"));
+    let options = Options::new(folder.join("postgres"), folder.join("install"));
     let progress = Arc::new(|step: embedded::Progress| {
         output::print(&format!("  {step}")).ok();
     });

@@ -1,0 +1,383 @@
+//! The web chat over Socket.IO, with the client that web sites use.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::net::TcpListener;
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::webchat_stage::Stage;
+
+const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/socket_io");
+
+/// The client, installed once for all tests.
+async fn installed() -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("socket_io");
+    std::fs::create_dir_all(&folder).unwrap();
+    let lock = std::fs::File::create(folder.join("lock")).unwrap();
+    lock.lock().unwrap();
+    for file in ["package.json", "package-lock.json", "client.mjs"] {
+        let source = format!("{SOURCE}/{file}");
+        std::fs::copy(source, folder.join(file)).unwrap();
+    }
+    let wanted = std::fs::read(folder.join("package-lock.json")).unwrap();
+    let stamp = folder.join("installed");
+    if std::fs::read(&stamp).is_ok_and(|installed| installed == wanted) {
+        return folder;
+    }
+    let npm = Command::new("npm")
+        .args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"])
+        .current_dir(&folder)
+        .output()
+        .await
+        .expect("npm is needed: install Node 20.19 or newer");
+    assert!(
+        npm.status.success(),
+        "{}",
+        String::from_utf8_lossy(&npm.stderr)
+    );
+    std::fs::write(&stamp, wanted).unwrap();
+    folder
+}
+
+/// A stage whose server listens, and a program with clients of it.
+struct Play {
+    stage: Stage,
+    url: String,
+    _program: Child,
+    commands: ChildStdin,
+    heard: Lines<BufReader<ChildStdout>>,
+    stop: Option<oneshot::Sender<()>>,
+    serving: JoinHandle<std::io::Result<()>>,
+}
+
+impl Play {
+    async fn begin(config: Value) -> Self {
+        let stage = Stage::set(config).await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/webchat", listener.local_addr().unwrap());
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serving = tokio::spawn(api::serve(
+            listener,
+            Arc::clone(&stage.server.state),
+            async {
+                stopped.await.ok();
+            },
+        ));
+        let mut program = Command::new("node")
+            .arg("client.mjs")
+            .current_dir(installed().await)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("node is needed: install Node 20.19 or newer");
+        Self {
+            commands: program.stdin.take().unwrap(),
+            heard: BufReader::new(program.stdout.take().unwrap()).lines(),
+            _program: program,
+            stage,
+            url,
+            stop: Some(stop),
+            serving,
+        }
+    }
+
+    async fn say(&mut self, command: Value) {
+        let line = format!("{command}\n");
+        self.commands.write_all(line.as_bytes()).await.unwrap();
+    }
+
+    async fn connect(&mut self, name: &str, transports: &[&str], auth: Value) {
+        let url = self.url.clone();
+        self.say(json!({"do": "connect", "name": name, "url": url, "transports": transports, "auth": auth})).await;
+    }
+
+    async fn emit(&mut self, name: &str, event: &str, data: Value) {
+        self.say(json!({"do": "emit", "name": name, "event": event, "data": data}))
+            .await;
+    }
+
+    /// The next that any client hears: its name, the event and the data.
+    async fn next(&mut self) -> (String, String, Value) {
+        let line = tokio::time::timeout(Duration::from_secs(20), self.heard.next_line());
+        let line = line
+            .await
+            .expect("nothing was heard")
+            .unwrap()
+            .expect("the clients ended");
+        let mut line: Value = serde_json::from_str(&line).unwrap();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        (
+            text(&line["name"]),
+            text(&line["event"]),
+            line["data"].take(),
+        )
+    }
+
+    /// The next such event; what else is heard is passed over, unless it is a message.
+    #[track_caller]
+    async fn expect(&mut self, name: &str, event: &str) -> Value {
+        loop {
+            let (who, what, data) = self.next().await;
+            if (who.as_str(), what.as_str()) == (name, event) {
+                return data;
+            }
+            assert_ne!(
+                what, "message",
+                "{name} waits for {event}, {who} heard {data}"
+            );
+        }
+    }
+
+    async fn write(&mut self, name: &str, text: &str, client_id: &str) {
+        self.emit(
+            name,
+            "message",
+            json!({"text": text, "client_id": client_id}),
+        )
+        .await;
+        let ack = self.expect(name, "ack").await;
+        assert_eq!(ack, json!({"ok": true, "client_id": client_id}));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_travel_by_polling_and_by_websocket_from_another_process() {
+    for transports in [&["websocket"][..], &["polling"]] {
+        let mut play = Play::begin(json!({})).await;
+        let token = play.stage.token().await;
+        play.connect("a", transports, json!({"token": token})).await;
+        assert_eq!(play.expect("a", "open").await["transport"], transports[0]);
+        play.expect("a", "connect").await;
+        play.write("a", "When do you open?", "c1").await;
+        let conversation = play.stage.work().await.unwrap();
+        let question = play.expect("a", "message").await;
+        assert_eq!(
+            (&question["seq"], &question["client_id"]),
+            (&json!(1), &json!("c1"))
+        );
+        play.stage.answer(conversation, "At nine.").await;
+        let answer = play.expect("a", "message").await;
+        assert_eq!(
+            (&answer["seq"], &answer["text"]),
+            (&json!(2), &json!("At nine."))
+        );
+        let listed = play.stage.read(&token, "").await;
+        assert_eq!(listed["data"], json!([question, answer]));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_is_upgraded_and_loses_nothing() {
+    let mut play = Play::begin(json!({})).await;
+    let token = play.stage.token().await;
+    play.connect("a", &["polling", "websocket"], json!({"token": token}))
+        .await;
+    assert_eq!(play.expect("a", "open").await["transport"], "polling");
+    let (mut connected, mut upgraded) = (false, false);
+    while !(connected && upgraded) {
+        let (_, event, data) = play.next().await;
+        connected |= event == "connect";
+        upgraded |= event == "upgrade" && data["transport"] == "websocket";
+    }
+    play.write("a", "1", "c1").await;
+    let conversation = play.stage.work().await.unwrap();
+    for text in 2..=40 {
+        play.stage.answer(conversation, &text.to_string()).await;
+    }
+    let mut seqs = Vec::new();
+    while seqs.len() < 40 {
+        seqs.push(play.expect("a", "message").await["seq"].as_i64().unwrap());
+    }
+    assert_eq!(seqs, (1..=40).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_back_hears_what_was_missed_once() {
+    let mut play = Play::begin(json!({})).await;
+    let token = play.stage.token().await;
+    play.connect("a", &["websocket"], json!({"token": token}))
+        .await;
+    play.expect("a", "connect").await;
+    play.write("a", "Hi", "c1").await;
+    let conversation = play.stage.work().await.unwrap();
+    assert_eq!(play.expect("a", "message").await["seq"], 1);
+    play.say(json!({"do": "disconnect", "name": "a"})).await;
+    play.expect("a", "disconnect").await;
+    for text in ["two", "three"] {
+        play.stage.answer(conversation, text).await;
+    }
+    let auth = json!({"token": token, "after": 1, "conversation_id": conversation.to_string()});
+    play.connect("b", &["websocket"], auth).await;
+    play.expect("b", "connect").await;
+    play.stage.answer(conversation, "four").await;
+    for seq in 2..=4 {
+        assert_eq!(play.expect("b", "message").await["seq"], seq);
+    }
+    play.emit("b", "resume", json!({"after": 3})).await;
+    assert_eq!(play.expect("b", "message").await["seq"], 4);
+    // The conversation goes on elsewhere: the next one is heard from its beginning.
+    play.stage
+        .sql("UPDATE conversations SET status = 'closed'")
+        .await;
+    play.emit("b", "resume", json!({"after": 4})).await;
+    while play.expect("b", "conversation").await["status"] != "closed" {}
+    play.write("b", "Again", "c2").await;
+    play.stage.work().await.unwrap();
+    let first = play.expect("b", "message").await;
+    assert_eq!(
+        (&first["seq"], &first["text"]),
+        (&json!(1), &json!("Again"))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_is_seen_while_it_is_written() {
+    let mut play = Play::begin(json!({})).await;
+    let token = play.stage.token().await;
+    play.connect("a", &["websocket"], json!({"token": token}))
+        .await;
+    play.expect("a", "connect").await;
+    play.write("a", "Hi", "c1").await;
+    let conversation = play.stage.work().await.unwrap();
+    play.expect("a", "message").await;
+    let deltas = live::DeltaCoalescer::new(play.stage.elsewhere.clone(), conversation, 1, 1);
+    deltas.push("At n");
+    let delta = play.expect("a", "answer.delta").await;
+    assert_eq!(
+        delta,
+        json!({"turn": 1, "attempt": 1, "offset": 0, "text": "At n"})
+    );
+    deltas.push("oon.");
+    let delta = play.expect("a", "answer.delta").await;
+    assert_eq!(
+        delta,
+        json!({"turn": 1, "attempt": 1, "offset": 4, "text": "oon."})
+    );
+    deltas.reset(2);
+    let reset = play.expect("a", "answer.reset").await;
+    assert_eq!(reset, json!({"turn": 1, "attempt": 2}));
+    deltas.push("At nine.");
+    deltas.finish();
+    assert_eq!(play.expect("a", "answer.delta").await["offset"], 0);
+    play.stage.answer(conversation, "At nine.").await;
+    let answer = play.expect("a", "message").await;
+    assert_eq!(
+        (&answer["turn"], &answer["text"]),
+        (&json!(1), &json!("At nine."))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_connects_without_a_token_from_a_strange_page_or_too_often() {
+    let mut play = Play::begin(json!({"allowed_origins": ["https://shop.example"]})).await;
+    let opened = play
+        .stage
+        .open("", &[("origin", "https://shop.example")])
+        .await;
+    let token = opened.expect(201)["token"].as_str().unwrap().to_owned();
+    for auth in [json!({}), json!({"token": "mcw_none"})] {
+        play.connect("a", &["websocket"], auth).await;
+        assert_eq!(
+            play.expect("a", "connect_error").await["message"],
+            "unauthorized"
+        );
+    }
+    let url = play.url.clone();
+    for (origin, event) in [
+        ("https://evil.example", "connect_error"),
+        ("https://shop.example", "connect"),
+    ] {
+        let auth = json!({"token": token});
+        play.say(
+            json!({"do": "connect", "name": "a", "url": url, "origin": origin,
+            "transports": ["polling"], "auth": auth}),
+        )
+        .await;
+        let told = play.expect("a", event).await;
+        if event == "connect_error" {
+            assert_eq!(told["message"], "origin_not_allowed");
+        }
+    }
+    for _ in 0..7 {
+        play.connect("b", &["websocket"], json!({"token": token}))
+            .await;
+        play.expect("b", "connect").await;
+    }
+    play.connect("c", &["websocket"], json!({"token": token}))
+        .await;
+    assert_eq!(
+        play.expect("c", "connect_error").await["message"],
+        "too_many_connections"
+    );
+    play.say(json!({"do": "disconnect", "name": "b"})).await;
+    play.expect("b", "disconnect").await;
+    loop {
+        play.connect("c", &["websocket"], json!({"token": token}))
+            .await;
+        if play.next().await.1 == "connect" {
+            break;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_is_refused_is_told_and_a_huge_one_ends_the_connection() {
+    let mut play = Play::begin(json!({})).await;
+    let token = play.stage.token().await;
+    play.connect("a", &["websocket"], json!({"token": token}))
+        .await;
+    play.expect("a", "connect").await;
+    for (message, client_id) in [
+        (
+            json!({"text": "x".repeat(4001), "client_id": "c1"}),
+            json!("c1"),
+        ),
+        (json!("Hi"), Value::Null),
+    ] {
+        play.emit("a", "message", message).await;
+        let ack = play.expect("a", "ack").await;
+        assert_eq!((&ack["ok"], &ack["client_id"]), (&json!(false), &client_id));
+        assert_eq!(ack["error"]["code"], "invalid_request");
+    }
+    play.emit(
+        "a",
+        "message",
+        json!({"text": "x".repeat(200_000), "client_id": "c1"}),
+    )
+    .await;
+    play.expect("a", "disconnect").await;
+    assert_eq!(play.stage.count("raw_items").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_the_server_ends_connections_and_waits_at_once() {
+    let mut play = Play::begin(json!({})).await;
+    let token = play.stage.token().await;
+    for (name, transport) in [("a", "websocket"), ("b", "polling")] {
+        play.connect(name, &[transport], json!({"token": token}))
+            .await;
+        play.expect(name, "connect").await;
+    }
+    play.stop.take().unwrap().send(()).unwrap();
+    let mut gone = Vec::new();
+    while gone.len() < 2 {
+        if let (name, event, _) = play.next().await
+            && event == "disconnect"
+        {
+            gone.push(name);
+        }
+    }
+    let ended = tokio::time::timeout(Duration::from_secs(10), &mut play.serving).await;
+    ended
+        .expect("it drains for longer than its clients stay")
+        .unwrap()
+        .unwrap();
+}
