@@ -54,7 +54,7 @@ pub(super) struct Refusal {
 
 /// `status` to a client.
 #[derive(Debug, Serialize)]
-pub(super) struct Status {
+pub(super) struct Moved {
     pub(super) message_id: MessageId,
     pub(super) seq: i64,
     pub(super) status: MessageStatus,

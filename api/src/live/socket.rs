@@ -218,7 +218,7 @@ async fn emit(socket: &SocketRef, happening: Happening) -> bool {
             seq,
             status,
         } => {
-            let told = events::Status {
+            let told = events::Moved {
                 message_id,
                 seq,
                 status,

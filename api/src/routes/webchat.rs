@@ -28,8 +28,18 @@ const MAX_LIMIT: u32 = 100;
 
 /// A web chat session's token, sent as `Authorization: Bearer mcw_…`.
 #[derive(SecurityScheme)]
-#[oai(rename = "webchat_token", ty = "bearer")]
-struct VisitorToken(Bearer);
+#[oai(rename = "webchat_token", ty = "bearer", checker = "known_visitor")]
+struct Visitor(Session);
+
+async fn known_visitor(request: &Request, bearer: Bearer) -> poem::Result<Session> {
+    let Some(state) = request.data::<Arc<AppState>>() else {
+        return Err(Problem::internal("the state is not set").into());
+    };
+    let found = state
+        .webchat
+        .authenticate(&bearer.token, origin_of(request));
+    Ok(found.await.map_err(Problem::from)?)
+}
 
 /// A session in a web chat.
 #[derive(Object)]
@@ -219,12 +229,10 @@ impl WebchatRoutes {
     )]
     async fn create(
         &self,
-        request: &Request,
         state: Data<&Arc<AppState>>,
-        token: VisitorToken,
+        visitor: Visitor,
         body: JsonBody<CreateMessage>,
     ) -> Result<Accepted<AcceptedMessage>, Problem> {
-        let session = authenticate(&state, &token, request).await?;
         let CreateMessage { text, client_id } = body.value;
         let mut checks = Checks::default();
         checks.text("text", &text, MAX_TEXT_CHARS);
@@ -232,7 +240,7 @@ impl WebchatRoutes {
         checks.finish()?;
         let accepted = state
             .webchat
-            .post_message(&session, text, client_id)
+            .post_message(&visitor.0, text, client_id)
             .await?;
         Ok(Answer(AcceptedMessage {
             client_id: accepted.client_id,
@@ -251,9 +259,8 @@ impl WebchatRoutes {
     )]
     async fn list(
         &self,
-        request: &Request,
         state: Data<&Arc<AppState>>,
-        token: VisitorToken,
+        visitor: Visitor,
         /// The `seq` of the last message that was seen; 0 if missing.
         after: Query<Option<i64>>,
         /// The conversation that `after` counts in: if the visitor is in another one by now, the
@@ -264,7 +271,6 @@ impl WebchatRoutes {
         /// Entries of a page, 1 to 100; 50 if missing.
         limit: Query<Option<u32>>,
     ) -> Result<Found<MessagesView>, Problem> {
-        let session = authenticate(&state, &token, request).await?;
         let from = Place {
             conversation_id: conversation_id.0.map(Into::into),
             after: after.0.unwrap_or(0).max(0),
@@ -272,10 +278,10 @@ impl WebchatRoutes {
         let limit = limit.0.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT) as usize;
         let wait = Duration::from_secs(wait.0.unwrap_or(0).min(MAX_WAIT_SECONDS).into());
         let thread = tokio::select! {
-            thread = state.webchat.wait_for_messages(&session, from, limit, wait) => thread?,
+            thread = state.webchat.wait_for_messages(&visitor.0, from, limit, wait) => thread?,
             () = state.live.closing() => {
                 let Place { conversation_id, after } = from;
-                state.webchat.list_messages(&session, conversation_id, after, limit).await?
+                state.webchat.list_messages(&visitor.0, conversation_id, after, limit).await?
             }
         };
         let last = thread.messages.last().filter(|_| thread.more);
@@ -286,17 +292,6 @@ impl WebchatRoutes {
             data: thread.messages.into_iter().map(MessageView::of).collect(),
         }))
     }
-}
-
-async fn authenticate(
-    state: &AppState,
-    token: &VisitorToken,
-    request: &Request,
-) -> Result<Session, Problem> {
-    Ok(state
-        .webchat
-        .authenticate(&token.0.token, origin_of(request))
-        .await?)
 }
 
 /// The page that asks; one that cannot be read is none that may.

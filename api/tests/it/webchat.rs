@@ -227,8 +227,8 @@ async fn open_over_a_socket(stage: &Stage) -> String {
         .await
         .unwrap();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let state = Arc::clone(&stage.server.state);
-    let serving = tokio::spawn(api::serve(listener, state, async {
+    let app = Arc::clone(&stage.server.state);
+    let serving = tokio::spawn(api::serve(listener, app, async {
         stopped.await.ok();
     }));
     let head = format!(

@@ -1,5 +1,7 @@
 //! The web chat over Socket.IO, with the client that web sites use.
 
+#![expect(clippy::expect_used, reason = "what the tests share fails as they do")]
+
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -122,7 +124,6 @@ impl Play {
     }
 
     /// The next such event; what else is heard is passed over, unless it is a message.
-    #[track_caller]
     async fn expect(&mut self, name: &str, event: &str) -> Value {
         loop {
             let (who, what, data) = self.next().await;
@@ -375,6 +376,9 @@ async fn the_end_of_the_server_ends_connections_and_waits_at_once() {
             gone.push(name);
         }
     }
+    let begun = tokio::time::Instant::now();
+    assert_eq!(play.stage.read(&token, "wait=25").await["data"], json!([]));
+    assert!(begun.elapsed() < Duration::from_secs(10));
     let ended = tokio::time::timeout(Duration::from_secs(10), &mut play.serving).await;
     ended
         .expect("it drains for longer than its clients stay")
