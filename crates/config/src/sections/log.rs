@@ -7,7 +7,7 @@ section! {
 
     /// What is logged: `error`, `warn`, `info`, `debug`, `trace`, or one for each part of the program, such
     /// as `info,sqlx=warn`.
-    "METACHAT_LOG" = "info" => filter: String;
+    "METACHAT_LOG" = "info,sqlx=warn,apalis_core=warn,poem=warn" => filter: String;
 
     /// `text` for people, `json` for machines: one object a line.
     "METACHAT_LOG_FORMAT" = "text" => format: LogFormat;
