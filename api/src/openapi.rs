@@ -48,7 +48,11 @@ fn add_idempotency_key(spec: &mut Value) {
             let Some(operation) = path.get_mut(method).and_then(Value::as_object_mut) else {
                 continue;
             };
-            if !operation.contains_key("security") {
+            // A visitor's writes carry an id of their own.
+            let takes_key = operation
+                .get("security")
+                .is_some_and(|of| of[0]["api_key"].is_array());
+            if !takes_key {
                 continue;
             }
             let parameters = operation.entry("parameters").or_insert_with(|| json!([]));
