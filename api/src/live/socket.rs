@@ -1,5 +1,5 @@
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use assistant::webchat::{Follow, Happening, Place, Session, Webchat};
@@ -44,7 +44,8 @@ pub(super) struct Connection {
     session: Session,
     from: Place,
     wishes: mpsc::Sender<Wish>,
-    inbox: Arc<std::sync::Mutex<Option<mpsc::Receiver<Wish>>>>,
+    inbox: Arc<Mutex<Option<mpsc::Receiver<Wish>>>>,
+    last_typing: Arc<Mutex<Option<Instant>>>,
     _slot: Arc<Slot>,
 }
 
@@ -85,8 +86,17 @@ async fn admit(chats: &Chats, socket: &SocketRef, auth: Option<Auth>) -> Result<
         session,
         from: place(&auth.from),
         wishes,
-        inbox: Arc::new(std::sync::Mutex::new(Some(inbox))),
+        inbox: Arc::new(Mutex::new(Some(inbox))),
+        last_typing: Arc::default(),
         _slot: Arc::new(slot),
+    });
+    // Before the client learns that it is connected: what it sends at once is heard.
+    socket.on("message", post);
+    socket.on("typing", typing);
+    socket.on("resume", resume);
+    // With the connection go the wishes' only sender and, with that, the task.
+    socket.on_disconnect(async |socket: SocketRef| {
+        socket.extensions.remove::<Connection>();
     });
     Ok(())
 }
@@ -105,28 +115,6 @@ pub(super) async fn begin(socket: SocketRef, Extension(connection): Extension<Co
         .lock()
         .map_or(None, |mut inbox| inbox.take());
     let Some(inbox) = inbox else { return };
-    socket.on("message", post);
-    let wishes = connection.wishes.clone();
-    let last_typing = Arc::new(std::sync::Mutex::new(None::<Instant>));
-    socket.on("typing", async move |TryData(typing): TryData<Typing>| {
-        let Ok(Typing { on }) = typing else { return };
-        if is_due(&last_typing) {
-            wishes.try_send(Wish::Typing(on)).ok();
-        }
-    });
-    let wishes = connection.wishes.clone();
-    socket.on(
-        "resume",
-        async move |TryData(from): TryData<events::From>| {
-            if let Ok(from) = from {
-                wishes.send(Wish::Resume(place(&from))).await.ok();
-            }
-        },
-    );
-    // With the senders goes the task's inbox, and with that the task.
-    socket.on_disconnect(async |socket: SocketRef| {
-        socket.extensions.remove::<Connection>();
-    });
     let follow = connection
         .webchat
         .follow(connection.session.clone(), connection.from);
@@ -134,7 +122,27 @@ pub(super) async fn begin(socket: SocketRef, Extension(connection): Extension<Co
     tokio::spawn(tell(socket, follow, inbox));
 }
 
-fn is_due(last: &std::sync::Mutex<Option<Instant>>) -> bool {
+async fn typing(Extension(connection): Extension<Connection>, TryData(typing): TryData<Typing>) {
+    let Ok(Typing { on }) = typing else { return };
+    if is_due(&connection.last_typing) {
+        connection.wishes.try_send(Wish::Typing(on)).ok();
+    }
+}
+
+async fn resume(
+    Extension(connection): Extension<Connection>,
+    TryData(from): TryData<events::From>,
+) {
+    if let Ok(from) = from {
+        connection
+            .wishes
+            .send(Wish::Resume(place(&from)))
+            .await
+            .ok();
+    }
+}
+
+fn is_due(last: &Mutex<Option<Instant>>) -> bool {
     let Ok(mut last) = last.lock() else {
         return false;
     };

@@ -58,7 +58,11 @@ async fn verify(
     channel: Option<ChannelId>,
     subscription: &Subscription,
 ) -> poem::Result<Response> {
-    let Subscription { mode, token, challenge } = subscription;
+    let Subscription {
+        mode,
+        token,
+        challenge,
+    } = subscription;
     let (mode, token) = (mode.as_deref(), token.as_deref());
     let verified =
         whatsapp::verify(&state.assistant, channel, mode, token, challenge.as_deref()).await;
@@ -82,8 +86,13 @@ async fn receive_shared(
     body: Body,
 ) -> poem::Result<StatusCode> {
     let body = read(request, body).await?;
-    let signature = request.headers().get(SIGNATURE).map(|value| value.as_bytes());
-    whatsapp::receive(&state.assistant, &body, signature).await.map_err(Problem::from)?;
+    let signature = request
+        .headers()
+        .get(SIGNATURE)
+        .map(poem::http::HeaderValue::as_bytes);
+    whatsapp::receive(&state.assistant, &body, signature)
+        .await
+        .map_err(Problem::from)?;
     Ok(StatusCode::OK)
 }
 
@@ -96,7 +105,10 @@ async fn receive_own(
 ) -> poem::Result<StatusCode> {
     let channel = channel_id(&channel)?;
     let body = read(request, body).await?;
-    let signature = request.headers().get(SIGNATURE).map(|value| value.as_bytes());
+    let signature = request
+        .headers()
+        .get(SIGNATURE)
+        .map(poem::http::HeaderValue::as_bytes);
     whatsapp::receive_for(&state.assistant, channel, &body, signature)
         .await
         .map_err(Problem::from)?;
@@ -110,12 +122,21 @@ fn channel_id(text: &str) -> Result<ChannelId, Problem> {
 /// The body as it came, to the byte: that is what is signed.
 async fn read(request: &Request, body: Body) -> Result<Vec<u8>, Problem> {
     let too_large = || Problem::too_large(MAX_BODY_BYTES as u64);
-    let declared = request.header("content-length").and_then(|length| length.parse::<u64>().ok());
+    let declared = request
+        .header("content-length")
+        .and_then(|length| length.parse::<u64>().ok());
     if declared.is_some_and(|length| length > MAX_BODY_BYTES as u64) {
         return Err(too_large());
     }
-    body.into_bytes_limit(MAX_BODY_BYTES).await.map(Vec::from).map_err(|error| match error {
-        poem::error::ReadBodyError::PayloadTooLarge => too_large(),
-        _ => Problem::new(StatusCode::BAD_REQUEST, "body_unreadable", "The body broke off."),
-    })
+    body.into_bytes_limit(MAX_BODY_BYTES)
+        .await
+        .map(Vec::from)
+        .map_err(|error| match error {
+            poem::error::ReadBodyError::PayloadTooLarge => too_large(),
+            _ => Problem::new(
+                StatusCode::BAD_REQUEST,
+                "body_unreadable",
+                "The body broke off.",
+            ),
+        })
 }

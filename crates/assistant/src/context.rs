@@ -35,7 +35,9 @@ pub struct Assistant {
 
 impl std::fmt::Debug for Assistant {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Assistant").field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("Assistant")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
     }
 }
 

@@ -3,7 +3,12 @@ use sqlx::AssertSqlSafe;
 use crate::{Db, Result, Tx as _};
 
 /// The tables that are kept in daily partitions.
-const PARTITIONED: [&str; 4] = ["raw_items", "job_history", "job_attempts", "webhook_attempts"];
+const PARTITIONED: [&str; 4] = [
+    "raw_items",
+    "job_history",
+    "job_attempts",
+    "webhook_attempts",
+];
 
 impl Db {
     /// Makes the daily partitions from today up to `days_ahead`; says how many were missing.

@@ -8,8 +8,14 @@ pub(crate) fn set_up(points: Option<&str>) -> anyhow::Result<()> {
     use anyhow::Context as _;
     use rustix::process::{Signal, getpid, kill_process};
 
-    for point in points.unwrap_or_default().split(',').filter(|point| !point.is_empty()) {
-        let (name, action) = point.split_once('=').context("a failpoint is <name>=<action>")?;
+    for point in points
+        .unwrap_or_default()
+        .split(',')
+        .filter(|point| !point.is_empty())
+    {
+        let (name, action) = point
+            .split_once('=')
+            .context("a failpoint is <name>=<action>")?;
         let signal = match action {
             "kill" => Signal::KILL,
             "stop" => Signal::STOP,

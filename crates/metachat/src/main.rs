@@ -52,7 +52,10 @@ fn main() -> ExitCode {
     if let Command::Extract { header } = &arguments.command {
         return rag::extract::child::main(header);
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return output::fail(&error.into()),
     };

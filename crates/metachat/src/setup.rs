@@ -66,7 +66,10 @@ pub(crate) fn admin_key(config: &Config) -> anyhow::Result<AdminKey> {
     }
     let path = config.server.data_dir.join("admin.key");
     let file = keyfile::read_or_create(&path, || ApiKey::generate().secret().clone())?;
-    Ok(AdminKey { key: file.text, is_new: file.is_new })
+    Ok(AdminKey {
+        key: file.text,
+        is_new: file.is_new,
+    })
 }
 
 fn keyring(config: &Config) -> anyhow::Result<Keyring> {
@@ -133,5 +136,9 @@ fn settings(config: &Config) -> anyhow::Result<Settings> {
 /// On Linux the running program stays reachable here even if its file is replaced by a new build.
 fn unreplaced(program: &Path) -> &Path {
     let own = Path::new("/proc/self/exe");
-    if own.exists() && program.to_string_lossy().ends_with(" (deleted)") { own } else { program }
+    if own.exists() && program.to_string_lossy().ends_with(" (deleted)") {
+        own
+    } else {
+        program
+    }
 }

@@ -40,7 +40,9 @@ pub async fn answer(
     let completion = ask(assistant, handle, &turn, &sources).await?;
     let text = completion.text.trim();
     if text.is_empty() {
-        return Err(Failure::retry(Error::Refused("the model gave no text".to_owned())));
+        return Err(Failure::retry(Error::Refused(
+            "the model gave no text".to_owned(),
+        )));
     }
     let mut tx = assistant.db.tenant(job.tenant_id).await?;
     fail_point!("answer.before_commit");
@@ -51,7 +53,12 @@ pub async fn answer(
         return Ok(());
     }
     let cited = prompt::cited(text, sources);
-    let answer = Outgoing { author: Author::Assistant, turn: now.turn_seq, text, sources: &cited };
+    let answer = Outgoing {
+        author: Author::Assistant,
+        turn: now.turn_seq,
+        text,
+        sources: &cited,
+    };
     queue(&mut tx, &now, &answer).await?;
     tx.commit().await?;
     fail_point!("answer.after_commit");
@@ -112,9 +119,10 @@ fn check_deadline(assistant: &Assistant, turn: &Turn) -> Result<(), Failure> {
     let settle = Duration::from_millis(turn.profile.settings.settle_max_ms.into());
     let waited = assistant.clock.now() - turn.stored_at();
     match waited.to_std() {
-        Ok(waited) if waited > deadline(turn) + settle => {
-            Err(Failure::dead(format!("the turn has waited {}s", waited.as_secs())))
-        }
+        Ok(waited) if waited > deadline(turn) + settle => Err(Failure::dead(format!(
+            "the turn has waited {}s",
+            waited.as_secs()
+        ))),
         _ => Ok(()),
     }
 }
@@ -147,7 +155,10 @@ async fn queue(
     outgoing: &Outgoing<'_>,
 ) -> db::Result<()> {
     let channel = store::channels::get(tx, conversation.channel_id).await?;
-    let pieces = match channels::channel(channel.kind).capabilities().max_text_units {
+    let pieces = match channels::channel(channel.kind)
+        .capabilities()
+        .max_text_units
+    {
         // A tenth is left for what the channel's markup adds.
         Some(max) => channels::split_text(outgoing.text, max - max / 10),
         None => vec![outgoing.text.to_owned()],
@@ -166,7 +177,10 @@ async fn queue(
             sources: if first { outgoing.sources } else { &[] },
         };
         let message_id = messages::insert_outbound(tx, &new).await?;
-        let shown = LiveEvent { conversation_id: conversation.id, body: LiveBody::Message { seq } };
+        let shown = LiveEvent {
+            conversation_id: conversation.id,
+            body: LiveBody::Message { seq },
+        };
         live::publish(tx, &shown);
         let job = SendReply {
             tenant_id: tx.tenant(),
@@ -183,11 +197,7 @@ async fn queue(
 ///
 /// # Errors
 /// Those of the database.
-pub async fn on_dead(
-    assistant: &Assistant,
-    tx: &mut TenantTx,
-    dead: &DeadJob,
-) -> db::Result<()> {
+pub async fn on_dead(assistant: &Assistant, tx: &mut TenantTx, dead: &DeadJob) -> db::Result<()> {
     let Ok(job) = dead.job.decode::<AnswerTurn>() else {
         return Ok(());
     };
@@ -199,6 +209,11 @@ pub async fn on_dead(
         return Ok(());
     }
     let turn = conversation.turn_seq;
-    let outgoing = Outgoing { author: Author::System, turn, text, sources: &[] };
+    let outgoing = Outgoing {
+        author: Author::System,
+        turn,
+        text,
+        sources: &[],
+    };
     queue(tx, &conversation, &outgoing).await
 }

@@ -23,10 +23,15 @@ pub(super) fn build(turn: &Turn, passages: &[Passage]) -> Request {
         fits
     });
     let recent: Vec<_> = recent.collect();
-    messages.extend(recent.into_iter().rev().map(|message| match message.direction {
-        Direction::Inbound => Message::user(&message.text),
-        Direction::Outbound => Message::assistant(&message.text),
-    }));
+    messages.extend(
+        recent
+            .into_iter()
+            .rev()
+            .map(|message| match message.direction {
+                Direction::Inbound => Message::user(&message.text),
+                Direction::Outbound => Message::assistant(&message.text),
+            }),
+    );
     messages.push(Message::user(turn.question()));
     Request {
         model: settings.llm.model.clone(),
@@ -69,11 +74,21 @@ fn system_text(turn: &Turn, passages: &[Passage]) -> String {
     );
     for passage in passages {
         // Writing to a String cannot fail.
-        write!(text, "\n[{}] {}", passage.source.number, passage.source.title).ok();
+        write!(
+            text,
+            "\n[{}] {}",
+            passage.source.number, passage.source.title
+        )
+        .ok();
         if let Some(page) = passage.source.page {
             write!(text, ", page {page}").ok();
         }
-        write!(text, "\n<source>\n{}\n</source>\n", passage.text.replace("</source>", "")).ok();
+        write!(
+            text,
+            "\n<source>\n{}\n</source>\n",
+            passage.text.replace("</source>", "")
+        )
+        .ok();
     }
     text
 }
@@ -116,7 +131,13 @@ mod tests {
     fn an_answer_carries_the_sources_it_cites_and_no_others() {
         let passages = vec![passage(1), passage(2), passage(3)];
         let sources = cited("Within two days [2].", passages);
-        assert_eq!(sources.iter().map(|source| source.number).collect::<Vec<_>>(), [2]);
+        assert_eq!(
+            sources
+                .iter()
+                .map(|source| source.number)
+                .collect::<Vec<_>>(),
+            [2]
+        );
         assert_eq!(sources[0].excerpt, "Parcels leave within two days.");
     }
 }

@@ -23,7 +23,10 @@ pub(super) struct Turn {
 
 /// Whether the machine may speak in a conversation of that status.
 pub(super) const fn is_answered_by_machine(status: ConversationStatus) -> bool {
-    matches!(status, ConversationStatus::Open | ConversationStatus::Waiting)
+    matches!(
+        status,
+        ConversationStatus::Open | ConversationStatus::Waiting
+    )
 }
 
 impl Turn {
@@ -48,7 +51,9 @@ impl Turn {
             conversation.turn_seq,
         )
         .await?;
-        let Some(first) = asked.first() else { return Ok(None) };
+        let Some(first) = asked.first() else {
+            return Ok(None);
+        };
         let limit = profile.settings.history_messages;
         let history = messages::history(&mut tx, conversation_id, first.seq, limit).await?;
         Ok(Some(Self {
@@ -63,12 +68,18 @@ impl Turn {
 
     /// When the turn's first message was stored.
     pub(super) fn stored_at(&self) -> DateTime<Utc> {
-        self.asked.first().map_or(DateTime::UNIX_EPOCH, |message| message.created_at)
+        self.asked
+            .first()
+            .map_or(DateTime::UNIX_EPOCH, |message| message.created_at)
     }
 
     /// What the contact asks, as one text.
     pub(super) fn question(&self) -> String {
-        let parts: Vec<&str> = self.asked.iter().map(|message| message.text.as_str()).collect();
+        let parts: Vec<&str> = self
+            .asked
+            .iter()
+            .map(|message| message.text.as_str())
+            .collect();
         parts.join("\n")
     }
 

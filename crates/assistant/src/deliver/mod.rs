@@ -39,7 +39,9 @@ pub async fn send(
     handle: &JobHandle,
     job: SendReply,
 ) -> Result<(), Failure> {
-    let Some(plan) = prepare(assistant, handle, &job).await? else { return Ok(()) };
+    let Some(plan) = prepare(assistant, handle, &job).await? else {
+        return Ok(());
+    };
     fail_point!("send.intent_committed");
     match adapter(plan.channel.kind).capabilities().delivery {
         // The stored message is the delivery: open windows are told after commit.
@@ -113,14 +115,19 @@ fn refusal(
         return Some("a person took over before it was sent");
     }
     let window = adapter(channel.kind).capabilities().reply_window?;
-    let since = conversation.last_inbound_at.map(|at| now - at).and_then(|since| since.to_std().ok());
+    let since = conversation
+        .last_inbound_at
+        .map(|at| now - at)
+        .and_then(|since| since.to_std().ok());
     since
         .is_some_and(|since| since > window)
         .then_some("the contact wrote too long ago: the channel allows no free answer any more")
 }
 
 fn time_left(assistant: &Assistant, since: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Duration {
-    let waited = since.and_then(|since| (now - since).to_std().ok()).unwrap_or_default();
+    let waited = since
+        .and_then(|since| (now - since).to_std().ok())
+        .unwrap_or_default();
     assistant.settings.send_reconcile.saturating_sub(waited)
 }
 
@@ -130,7 +137,10 @@ fn wait_for_report(
     now: DateTime<Utc>,
 ) -> Failure {
     let wait = time_left(assistant, since, now).max(Duration::from_millis(100));
-    Failure::snooze(wait, "waits for the channel's report whether the message was sent")
+    Failure::snooze(
+        wait,
+        "waits for the channel's report whether the message was sent",
+    )
 }
 
 /// Notes that the channel took the message, and applies the reports that were quicker.
@@ -174,11 +184,7 @@ async fn fail(
 ///
 /// # Errors
 /// Those of the database.
-pub async fn on_dead(
-    assistant: &Assistant,
-    tx: &mut TenantTx,
-    dead: &DeadJob,
-) -> db::Result<()> {
+pub async fn on_dead(assistant: &Assistant, tx: &mut TenantTx, dead: &DeadJob) -> db::Result<()> {
     let Ok(job) = dead.job.decode::<SendReply>() else {
         return Ok(());
     };

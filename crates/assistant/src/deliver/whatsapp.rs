@@ -43,8 +43,7 @@ pub(super) async fn send(
     // A process that slept past its lease must not send: this is the last look before it leaves.
     handle.check_lease()?;
     fail_point!("send.before_request");
-    let answer =
-        whatsapp::send(&assistant.trusted, &assistant.settings.meta.graph, &request).await;
+    let answer = whatsapp::send(&assistant.trusted, &assistant.settings.meta.graph, &request).await;
     fail_point!("send.after_request");
     match answer {
         Ok(sent) => settle_sent(assistant, plan, Some(&sent.external_id)).await,
@@ -67,7 +66,9 @@ async fn write(assistant: &Assistant, plan: &Plan) -> Result<Result<Letter, Stri
         Ok(config) => config,
         Err(error) => return Ok(Err(format!("the channel's configuration: {error}"))),
     };
-    let content = Content::Text { body: plan.message.text.clone() };
+    let content = Content::Text {
+        body: plan.message.text.clone(),
+    };
     let pieces = match adapter(channel.kind).encode(&content) {
         Ok(pieces) => pieces,
         Err(Unsupported { reason, .. }) => return Ok(Err(reason.to_owned())),

@@ -20,8 +20,7 @@ pub async fn embed(
     let model = assistant.embedder.model().to_owned();
     let mut tx = assistant.db.tenant(job.tenant_id).await?;
     let (document, version) = (job.document_id, job.version);
-    let run =
-        chunks::list_run(&mut tx, document, version, &model, job.first, job.count).await?;
+    let run = chunks::list_run(&mut tx, document, version, &model, job.first, job.count).await?;
     drop(tx);
     if !run.is_empty() {
         let texts: Vec<String> = run
@@ -32,7 +31,11 @@ pub async fn embed(
             })
             .collect();
         handle.check_lease()?;
-        let vectors = assistant.embedder.embed(&texts).await.map_err(failure_of_embedder)?;
+        let vectors = assistant
+            .embedder
+            .embed(&texts)
+            .await
+            .map_err(failure_of_embedder)?;
         let rows = run.iter().map(|chunk| chunk.id).zip(vectors).collect();
         let mut tx = assistant.db.tenant(job.tenant_id).await?;
         handle.fence(&mut tx).await?;
@@ -54,7 +57,9 @@ async fn switch_if_whole(
 ) -> Result<(), Failure> {
     let (document, version) = (job.document_id, job.version);
     let mut tx = assistant.db.tenant(job.tenant_id).await?;
-    if documents::find_for_update(&mut tx, document).await?.is_none()
+    if documents::find_for_update(&mut tx, document)
+        .await?
+        .is_none()
         || chunks::count_unembedded(&mut tx, document, version, model).await? > 0
     {
         return Ok(());

@@ -7,8 +7,8 @@ pub mod search;
 
 use db::TenantTx;
 use jobs::DeadJob;
-use jobs::kinds::{EmbedChunk, IngestDocument};
 use jobs::Job as _;
+use jobs::kinds::{EmbedChunk, IngestDocument};
 use store::documents;
 
 use crate::Assistant;
@@ -23,11 +23,7 @@ const RUN: usize = 64;
 ///
 /// # Errors
 /// Those of the database.
-pub async fn on_dead(
-    _assistant: &Assistant,
-    tx: &mut TenantTx,
-    dead: &DeadJob,
-) -> db::Result<()> {
+pub async fn on_dead(_assistant: &Assistant, tx: &mut TenantTx, dead: &DeadJob) -> db::Result<()> {
     let job = &dead.job;
     let (document, version) = match job.kind.as_str() {
         IngestDocument::KIND => match job.decode::<IngestDocument>() {

@@ -21,7 +21,9 @@ pub async fn ingest(
     handle: &JobHandle,
     job: IngestDocument,
 ) -> Result<(), Failure> {
-    let Some(document) = begin(assistant, handle, &job).await? else { return Ok(()) };
+    let Some(document) = begin(assistant, handle, &job).await? else {
+        return Ok(());
+    };
     let extracted = match extract_text(assistant, &document).await {
         Ok(extracted) => extracted,
         Err(Problem::Passing(failure)) => return Err(failure),
@@ -55,7 +57,9 @@ async fn begin(
 ) -> Result<Option<Document>, Failure> {
     let mut tx = assistant.db.tenant(job.tenant_id).await?;
     handle.fence(&mut tx).await?;
-    let Some(document) = documents::find(&mut tx, job.document_id).await? else { return Ok(None) };
+    let Some(document) = documents::find(&mut tx, job.document_id).await? else {
+        return Ok(None);
+    };
     let wanted = documents::mark_processing(&mut tx, job.document_id, job.version).await?;
     tx.commit().await?;
     Ok(wanted.then_some(document))
@@ -69,7 +73,9 @@ async fn extract_text(assistant: &Assistant, document: &Document) -> Result<Extr
     let key = document
         .file_key
         .parse()
-        .map_err(|error: files::InvalidFileKey| Problem::Passing(Failure::dead(error.to_string())))?;
+        .map_err(|error: files::InvalidFileKey| {
+            Problem::Passing(Failure::dead(error.to_string()))
+        })?;
     let path = assistant.files.path(&key);
     let program = &assistant.settings.extract_program;
     fail_point!("ingest.before_extract");
@@ -106,7 +112,9 @@ async fn write(
     handle.fence(&mut tx).await?;
     let facts = VersionFacts {
         title: extracted.title.as_deref(),
-        page_count: extracted.page_count.and_then(|pages| i32::try_from(pages).ok()),
+        page_count: extracted
+            .page_count
+            .and_then(|pages| i32::try_from(pages).ok()),
         text_config,
     };
     if !documents::set_facts(&mut tx, job.document_id, job.version, &facts).await? {
@@ -144,11 +152,18 @@ fn as_row(chunk: Chunk) -> NewChunk {
 }
 
 fn terms_of(chunk: &NewChunk) -> Vec<NewTerm> {
-    let in_heading = chunk.heading.as_deref().map(terms::bigrams).unwrap_or_default();
+    let in_heading = chunk
+        .heading
+        .as_deref()
+        .map(terms::bigrams)
+        .unwrap_or_default();
     in_heading
         .into_iter()
         .chain(terms::bigrams(&chunk.text))
-        .map(|term| NewTerm { chunk_id: chunk.id, term })
+        .map(|term| NewTerm {
+            chunk_id: chunk.id,
+            term,
+        })
         .collect()
 }
 

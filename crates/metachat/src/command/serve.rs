@@ -23,7 +23,10 @@ pub(crate) async fn worker() -> anyhow::Result<()> {
     let config = setup::configure()?;
     let assistant = setup::assistant(&config, setup::database(&config)?)?;
     let end = told_to_end()?;
-    let Some(workers) = end.run_until_cancelled(start_workers(&config, assistant)).await else {
+    let Some(workers) = end
+        .run_until_cancelled(start_workers(&config, assistant))
+        .await
+    else {
         return Ok(());
     };
     end.cancelled().await;

@@ -8,8 +8,8 @@ use secrecy::ExposeSecret as _;
 
 use super::demo::{self, Demo};
 use super::serve;
-use crate::setup::{self, AdminKey};
 use crate::output;
+use crate::setup::{self, AdminKey};
 
 /// Runs the database, the API and a worker on this machine, until it is told to end.
 pub(crate) async fn run() -> anyhow::Result<()> {
@@ -24,7 +24,10 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     let ran = run_on(&config, db.clone(), listener, end).await;
     db.close().await;
     if let Some(server) = server {
-        server.stop().await.context("the embedded database did not stop")?;
+        server
+            .stop()
+            .await
+            .context("the embedded database did not stop")?;
     }
     ran
 }
@@ -66,8 +69,11 @@ async fn database(config: &Config) -> anyhow::Result<(Option<Server>, Db)> {
 fn welcome(config: &Config, address: &str, admin: &AdminKey, demo: &Demo) -> String {
     let key_file = config.server.data_dir.join("admin.key");
     let key = if admin.is_new {
-        format!("{}\n              (shown this once, kept in {})", admin.key.expose_secret(),
-            key_file.display())
+        format!(
+            "{}\n              (shown this once, kept in {})",
+            admin.key.expose_secret(),
+            key_file.display()
+        )
     } else {
         format!("in {}", key_file.display())
     };
