@@ -77,8 +77,8 @@ CREATE TABLE parked_statuses (
 );
 SELECT protect_table('parked_statuses', 'tenant_id');
 
--- What a channel posted, one row per item, before anybody tried to understand it. Written and
--- read across tenants only; the tenant is set once the channel is known.
+-- What a channel posted, one row per item, before anybody tried to understand it. Written across
+-- tenants, because one post may concern several; a tenant's jobs meet the items of its channels.
 CREATE TABLE raw_items (
     id uuid NOT NULL,
     received_at timestamptz NOT NULL DEFAULT now(),
@@ -98,6 +98,9 @@ CREATE INDEX raw_items_outcome_idx ON raw_items (outcome, id)
     WHERE outcome IN ('unroutable', 'unreadable', 'failed');
 ALTER TABLE raw_items ENABLE ROW LEVEL SECURITY;
 ALTER TABLE raw_items FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant_isolation ON raw_items TO metachat_app
+    USING (tenant_id = current_tenant()) WITH CHECK (tenant_id = current_tenant());
 CREATE POLICY system_access ON raw_items TO metachat_system USING (true) WITH CHECK (true);
+GRANT SELECT, UPDATE ON raw_items TO metachat_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON raw_items TO metachat_system;
 SELECT ensure_daily_partitions('raw_items', 7);

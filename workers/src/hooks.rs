@@ -1,7 +1,10 @@
 use std::sync::Arc;
 
 use assistant::Assistant;
-use jobs::kinds::{AnswerTurn, DeliverWebhook, EmbedChunk, IngestDocument, SendReply};
+use jobs::kinds::{
+    AnswerTurn, ChannelStatus, DeliverWebhook, EmbedChunk, InboundMessage, IngestDocument,
+    SendReply,
+};
 use jobs::{DeadHook, DeadHooks, Job};
 
 /// What each kind does when a job of its is dead, in the transaction that buries it.
@@ -20,6 +23,14 @@ pub(crate) fn all(assistant: &Assistant) -> DeadHooks {
         Arc::new(|tx, dead| Box::pin(async move { events::on_dead(tx, dead).await }));
     DeadHooks::from([
         (AnswerTurn::KIND, hook!(assistant::answer::on_dead)),
+        (
+            ChannelStatus::KIND,
+            hook!(assistant::receive::status::on_dead),
+        ),
+        (
+            InboundMessage::KIND,
+            hook!(assistant::receive::message::on_dead),
+        ),
         (SendReply::KIND, hook!(assistant::deliver::on_dead)),
         (IngestDocument::KIND, hook!(assistant::ingest::on_dead)),
         (EmbedChunk::KIND, hook!(assistant::ingest::on_dead)),

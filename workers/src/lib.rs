@@ -32,7 +32,9 @@ impl Workers {
             .into_iter()
             .map(|backend| {
                 let assistant = assistant.clone();
-                jobs::work(backend, move |handle| dispatch::run(assistant.clone(), handle))
+                jobs::work(backend, move |handle| {
+                    dispatch::run(assistant.clone(), handle)
+                })
             })
             .collect();
         let upkeep = CancellationToken::new();

@@ -1,7 +1,7 @@
 //! Items as channels posted them: written before anybody tried to understand them.
 
 use chrono::{DateTime, Utc};
-use db::{Error, Result, SystemTx, Tx};
+use db::{Error, Result, SystemTx, TenantTx, Tx};
 use domain::{ChannelId, ChannelKind, Cursor, Page, RawItemId, RawOutcome, TenantId};
 use serde_json::Value;
 
@@ -71,16 +71,18 @@ pub async fn insert(tx: &mut SystemTx, item: &NewRawItem) -> Result<()> {
     Ok(())
 }
 
-/// Gets an item back.
+/// Gets an item of the tenant's channels back.
 ///
 /// # Errors
 /// `NotFound` if it is not, or no longer, there.
-pub async fn get(tx: &mut SystemTx, id: RawItemId, received_at: DateTime<Utc>) -> Result<RawItem> {
+pub async fn get(tx: &mut TenantTx, id: RawItemId, received_at: DateTime<Utc>) -> Result<RawItem> {
+    let tenant = tx.tenant();
     let row = sqlx::query!(
         "SELECT id, received_at, channel_kind, tenant_id, channel_id, payload, outcome, error
-         FROM raw_items WHERE id = $1 AND received_at = $2",
+         FROM raw_items WHERE id = $1 AND received_at = $2 AND tenant_id = $3",
         id.as_uuid(),
         received_at,
+        tenant.as_uuid(),
     )
     .fetch_one(tx.conn())
     .await?;
@@ -101,18 +103,21 @@ pub async fn get(tx: &mut SystemTx, id: RawItemId, received_at: DateTime<Utc>) -
 /// # Errors
 /// Those of the database.
 pub async fn settle(
-    tx: &mut SystemTx,
+    tx: &mut TenantTx,
     id: RawItemId,
     received_at: DateTime<Utc>,
     outcome: RawOutcome,
     error: Option<&str>,
 ) -> Result<()> {
+    let tenant = tx.tenant();
     sqlx::query!(
-        "UPDATE raw_items SET outcome = $3, error = $4 WHERE id = $1 AND received_at = $2",
+        "UPDATE raw_items SET outcome = $3, error = $4
+         WHERE id = $1 AND received_at = $2 AND tenant_id = $5",
         id.as_uuid(),
         received_at,
         outcome.as_str(),
         error,
+        tenant.as_uuid(),
     )
     .execute(tx.conn())
     .await?;

@@ -1,12 +1,13 @@
 use std::time::Duration;
 
 use channels::channel;
+use chrono::{DateTime, Utc};
 use db::TenantTx;
-use domain::{ConversationStatus, Inbound, InboundMessage, RawOutcome};
+use domain::{ConversationStatus, Inbound, InboundMessage, RawItemId, RawOutcome};
 use events::{Event, MessageData};
 use fail::fail_point;
 use jobs::kinds::{self, AnswerTurn};
-use jobs::{Failure, JobHandle};
+use jobs::{DeadJob, Failure, JobHandle};
 use live::{LiveBody, LiveEvent};
 use store::{contacts, conversations, messages, raw_items};
 
@@ -21,30 +22,48 @@ pub async fn store(
     handle: &JobHandle,
     job: kinds::InboundMessage,
 ) -> Result<(), Failure> {
-    let mut system = assistant.db.system().await?;
-    let raw = raw_items::get(&mut system, job.raw_item_id, job.received_at).await?;
-    drop(system);
+    let mut tx = assistant.db.tenant(job.tenant_id).await?;
+    handle.fence(&mut tx).await?;
+    let raw = raw_items::get(&mut tx, job.raw_item_id, job.received_at).await?;
     let (Some(payload), Some(channel_id)) = (&raw.payload, raw.channel_id) else {
         return Err(Failure::dead("the raw item names no channel"));
     };
-    let decoded = channel(raw.channel_kind).decode(payload);
-    let outcome = match decoded {
+    let outcome = match channel(raw.channel_kind).decode(payload) {
         Ok(Inbound::Message(message)) => {
-            let mut tx = assistant.db.tenant(job.tenant_id).await?;
-            fail_point!("inbound.before_commit");
-            handle.fence(&mut tx).await?;
             store_message(assistant, &mut tx, channel_id, &message).await?;
-            tx.commit().await?;
-            fail_point!("inbound.after_commit");
             RawOutcome::Done
         }
         // What the business wrote in another app: kept as it came, answered by nobody.
         Ok(_) => RawOutcome::Ignored,
         Err(unreadable) => return Err(Failure::dead(unreadable.reason)),
     };
-    let mut system = assistant.db.system().await?;
-    raw_items::settle(&mut system, raw.id, raw.received_at, outcome, None).await?;
-    Ok(system.commit().await?)
+    raw_items::settle(&mut tx, raw.id, raw.received_at, outcome, None).await?;
+    fail_point!("inbound.before_commit");
+    tx.commit().await?;
+    fail_point!("inbound.after_commit");
+    Ok(())
+}
+
+/// Makes the death of an item's job visible on the item, in the transaction that buries the job.
+///
+/// # Errors
+/// Those of the database.
+pub async fn on_dead(_: &Assistant, tx: &mut TenantTx, dead: &DeadJob) -> db::Result<()> {
+    let Ok(job) = dead.job.decode::<kinds::InboundMessage>() else {
+        return Ok(());
+    };
+    fail_item(tx, job.raw_item_id, job.received_at, dead).await
+}
+
+/// Notes on a raw item that its job died.
+pub(super) async fn fail_item(
+    tx: &mut TenantTx,
+    id: RawItemId,
+    received_at: DateTime<Utc>,
+    dead: &DeadJob,
+) -> db::Result<()> {
+    let reason = Some(dead.reason.as_str());
+    raw_items::settle(tx, id, received_at, RawOutcome::Failed, reason).await
 }
 
 async fn store_message(

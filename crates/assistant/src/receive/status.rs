@@ -4,12 +4,13 @@ use domain::{ChannelId, Inbound, MessageId, RawOutcome, StatusUpdate};
 use events::{Event, MessageData};
 use fail::fail_point;
 use jobs::kinds::ChannelStatus;
-use jobs::{Failure, JobHandle};
+use jobs::{DeadJob, Failure, JobHandle};
 use live::{LiveBody, LiveEvent};
 use store::messages::{self, Report};
 use store::parked_statuses::{self, ParkedStatus};
 use store::raw_items;
 
+use super::message::fail_item;
 use crate::Assistant;
 
 /// Applies what a channel reported about a message of ours.
@@ -24,9 +25,9 @@ pub async fn apply(
     handle: &JobHandle,
     job: ChannelStatus,
 ) -> Result<(), Failure> {
-    let mut system = assistant.db.system().await?;
-    let raw = raw_items::get(&mut system, job.raw_item_id, job.received_at).await?;
-    drop(system);
+    let mut tx = assistant.db.tenant(job.tenant_id).await?;
+    handle.fence(&mut tx).await?;
+    let raw = raw_items::get(&mut tx, job.raw_item_id, job.received_at).await?;
     let (Some(payload), Some(channel_id)) = (&raw.payload, raw.channel_id) else {
         return Err(Failure::dead("the raw item names no channel"));
     };
@@ -35,15 +36,23 @@ pub async fn apply(
         Ok(_) => return Err(Failure::dead("the raw item is no status")),
         Err(unreadable) => return Err(Failure::dead(unreadable.reason)),
     };
-    let mut tx = assistant.db.tenant(job.tenant_id).await?;
-    fail_point!("status.before_commit");
-    handle.fence(&mut tx).await?;
     apply_update(assistant, &mut tx, channel_id, &update).await?;
+    raw_items::settle(&mut tx, raw.id, raw.received_at, RawOutcome::Done, None).await?;
+    fail_point!("status.before_commit");
     tx.commit().await?;
     fail_point!("status.after_commit");
-    let mut system = assistant.db.system().await?;
-    raw_items::settle(&mut system, raw.id, raw.received_at, RawOutcome::Done, None).await?;
-    Ok(system.commit().await?)
+    Ok(())
+}
+
+/// Makes the death of a report's job visible on its item, in the transaction that buries the job.
+///
+/// # Errors
+/// Those of the database.
+pub async fn on_dead(_: &Assistant, tx: &mut TenantTx, dead: &DeadJob) -> db::Result<()> {
+    let Ok(job) = dead.job.decode::<ChannelStatus>() else {
+        return Ok(());
+    };
+    fail_item(tx, job.raw_item_id, job.received_at, dead).await
 }
 
 async fn apply_update(
