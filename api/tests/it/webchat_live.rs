@@ -335,7 +335,6 @@ async fn a_message_that_is_refused_is_told_and_a_huge_one_ends_the_connection() 
     let token = play.stage.token().await;
     play.connect("a", &["websocket"], json!({"token": token}))
         .await;
-    play.expect("a", "connect").await;
     for (message, client_id) in [
         (
             json!({"text": "x".repeat(4001), "client_id": "c1"}),
@@ -384,4 +383,31 @@ async fn the_end_of_the_server_ends_connections_and_waits_at_once() {
         .expect("it drains for longer than its clients stay")
         .unwrap()
         .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_left_of_a_connection_that_ended() {
+    let mut play = Play::begin(json!({})).await;
+    let token = play.stage.token().await;
+    play.stage.write(&token, "Hi", "c1").await.expect(202);
+    play.stage.work().await.unwrap();
+    let tasks = || {
+        tokio::runtime::Handle::current()
+            .metrics()
+            .num_alive_tasks()
+    };
+    let before = tasks();
+    play.connect("a", &["websocket"], json!({"token": token}))
+        .await;
+    play.expect("a", "message").await;
+    assert!(tasks() > before);
+    play.say(json!({"do": "disconnect", "name": "a"})).await;
+    play.expect("a", "disconnect").await;
+    let gone = async {
+        while tasks() > before {
+            tokio::task::yield_now().await;
+        }
+    };
+    let gone = tokio::time::timeout(Duration::from_secs(10), gone).await;
+    gone.expect("a task stayed behind");
 }
