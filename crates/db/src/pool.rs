@@ -19,7 +19,7 @@ pub static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
 pub struct DbOptions {
     /// A `postgres://` address.
     pub url: String,
-    /// Connections of the pool; listening and signalling take one more.
+    /// Connections of the pool; listening and signalling take two more.
     pub max_connections: u32,
     /// How long a caller waits for a free connection before it is told that there is none.
     pub acquire_timeout: Duration,

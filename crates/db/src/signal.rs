@@ -8,7 +8,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use sqlx::postgres::PgListener;
+use sqlx::postgres::{PgListener, PgPoolOptions};
 use sqlx::{Connection, PgConnection, PgPool};
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -64,13 +64,17 @@ impl Signals {
         let (others, queue) = mpsc::unbounded_channel();
         let origin = format!("{:016x}", rand::random::<u64>());
         let options = pool.connect_options().as_ref().clone();
+        // A pool of its own, so that listening never takes a connection from anybody.
+        let listening = PgPoolOptions::new()
+            .max_connections(1)
+            .connect_lazy_with(options.clone());
         tokio::spawn(shutdown.clone().run_until_cancelled_owned(send(
             options,
             queue,
             origin.clone(),
         )));
         tokio::spawn(shutdown.clone().run_until_cancelled_owned(listen(
-            pool.clone(),
+            listening,
             own.clone(),
             origin,
         )));

@@ -29,9 +29,11 @@ pub(super) async fn run(shared: Arc<Shared>) {
 async fn promote(shared: &Shared) -> db::Result<Duration> {
     loop {
         let promoted = sqlx::query(
-            "UPDATE jobs SET state = 0 WHERE id IN (
+            "WITH due AS MATERIALIZED (
                  SELECT id FROM jobs WHERE state = 1 AND run_at <= now()
-                 ORDER BY run_at LIMIT $1 FOR UPDATE SKIP LOCKED)",
+                 ORDER BY run_at LIMIT $1 FOR UPDATE SKIP LOCKED
+             )
+             UPDATE jobs AS j SET state = 0 FROM due WHERE j.id = due.id",
         )
         .bind(BATCH)
         .execute(shared.db.pool())

@@ -174,5 +174,11 @@ async fn a_job_is_buried_even_if_what_its_kind_does_about_it_fails() {
 
 fn of_a_tenant() -> Probe {
     let tenant = Some(domain::TenantId::new());
-    Probe { n: 1, options: jobs::Options { tenant, ..jobs::Options::default() } }
+    Probe {
+        n: 1,
+        options: jobs::Options {
+            tenant,
+            ..jobs::Options::default()
+        },
+    }
 }
