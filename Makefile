@@ -47,8 +47,12 @@ endif
 up: need-database ## Starts everything on this machine; Ctrl-C stops it.
 	$(CARGO) run --release -p metachat --bin metachat -- up
 
+.PHONY: need-node
+need-node:
+	$(call need,npm,install Node 20.19 or newer with npm: the web chat is tested with the real Socket.IO client)
+
 .PHONY: test
-test: need-test-database ## Runs every test, on a temporary Postgres.
+test: need-test-database need-node ## Runs every test, on a temporary Postgres.
 ifeq ($(NEXTEST),yes)
 	$(WITH_POSTGRES) $(CARGO) nextest run --workspace --lib --bins --tests --examples
 else

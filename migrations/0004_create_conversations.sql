@@ -22,6 +22,7 @@ CREATE TABLE conversations (
 CREATE UNIQUE INDEX conversations_one_open_key ON conversations (channel_id, contact_id)
     WHERE status IN ('open', 'waiting', 'assigned_human');
 CREATE INDEX conversations_tenant_id_idx ON conversations (tenant_id, id);
+CREATE INDEX conversations_contact_id_idx ON conversations (contact_id, created_at);
 SELECT protect_table('conversations', 'tenant_id');
 
 CREATE TABLE messages (
