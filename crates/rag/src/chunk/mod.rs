@@ -42,7 +42,7 @@ pub struct Chunk {
     pub char_start: usize,
     /// Position after its last char.
     pub char_end: usize,
-    /// The page it starts on, from 1, where the document has pages.
+    /// The page it stands on, from 1, where the document has pages.
     pub page: Option<u32>,
     /// The headings it stands under, from the highest: `Delivery > Abroad > Customs`.
     pub heading: Option<String>,
@@ -61,7 +61,8 @@ pub enum ChunkError {
 
 /// Cuts `extracted` into passages of at most [`ChunkSize::max_tokens`], in the order of the text.
 ///
-/// A heading starts a passage, unless what stands before it is less than a quarter of one. Inside,
+/// A page always starts a passage, so that each stands on one page. A heading does, unless what
+/// stands before it is less than an eighth of one, or, below level 2, less than a quarter. Inside,
 /// cuts fall on the highest boundary that fits: empty lines, lines, sentences, words, chars. Only
 /// passages of the same section overlap. Together they hold every char that is not white space.
 ///

@@ -1,35 +1,68 @@
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::tokens;
 use crate::extract::{Extracted, PageSpan};
 
-/// Byte ranges that together are the whole text: each starts at a heading and reaches to the next
-/// one, those too small to stand alone joined with what follows.
+/// How much has to stand before a place, as a part of a passage, for a section to start there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Start {
+    /// A heading of level 3 or below: a quarter.
+    LowHeading,
+    /// A heading of level 1 or 2: an eighth, 64 tokens of 512.
+    HighHeading,
+    /// A page: anything.
+    Page,
+}
+
+impl Start {
+    const fn is_due(self, tokens: usize, max_tokens: usize) -> bool {
+        match self {
+            Self::Page => true,
+            Self::HighHeading => tokens * 8 >= max_tokens,
+            Self::LowHeading => tokens * 4 >= max_tokens,
+        }
+    }
+}
+
+/// Byte ranges that together are the whole text: each starts at a page or a heading and reaches to
+/// the next one, those too small to stand alone joined with what follows on their page.
 pub(super) fn pack(extracted: &Extracted, max_tokens: usize) -> Vec<Range<usize>> {
     let text = extracted.text.as_str();
     let mut ranges: Vec<Range<usize>> = Vec::new();
     let mut start = 0;
-    for end in heading_bytes(extracted).chain([text.len()]) {
-        let large = tokens::estimate(&text[start..end]) * 4 >= max_tokens;
-        if end == text.len() || large {
-            ranges.push(start..end);
-            start = end;
+    for (byte, kind) in start_bytes(extracted) {
+        if kind.is_due(tokens::estimate(&text[start..byte]), max_tokens) {
+            ranges.push(start..byte);
+            start = byte;
         }
     }
+    ranges.push(start..text.len());
     ranges
 }
 
-/// The byte offsets of the headings after the start of the text.
-fn heading_bytes(extracted: &Extracted) -> impl Iterator<Item = usize> {
+/// The places after the start of the text where a section may start, in bytes, in order.
+fn start_bytes(extracted: &Extracted) -> impl Iterator<Item = (usize, Start)> {
+    let mut starts: BTreeMap<usize, Start> = BTreeMap::new();
+    let pages = extracted.pages.iter().map(|page| (page.start, Start::Page));
+    let headings = extracted.headings.iter().map(|heading| {
+        let is_high = heading.level <= 2;
+        let kind = if is_high {
+            Start::HighHeading
+        } else {
+            Start::LowHeading
+        };
+        (heading.start, kind)
+    });
+    for (position, kind) in headings.chain(pages).filter(|(position, _)| *position > 0) {
+        let strongest = starts.entry(position).or_insert(kind);
+        *strongest = kind.max(*strongest);
+    }
     let mut chars = extracted.text.char_indices().enumerate();
-    let headings = extracted
-        .headings
-        .iter()
-        .filter(|heading| heading.start > 0);
-    headings.filter_map(move |heading| {
+    starts.into_iter().filter_map(move |(position, kind)| {
         chars
-            .find(|(position, _)| *position == heading.start)
-            .map(|(_, (byte, _))| byte)
+            .find(|(at, _)| *at == position)
+            .map(|(_, (byte, _))| (byte, kind))
     })
 }
 

@@ -55,9 +55,6 @@ pub enum Unsupported {
     /// It has no bytes.
     #[error("The file is empty.")]
     Empty,
-    /// It is called a PDF and is none.
-    #[error("The file is not a PDF although its name says so.")]
-    NotPdf,
     /// A known format that is not read.
     #[error("{0} are not supported. Supported are text, Markdown and PDF files.")]
     Format(&'static str),
@@ -87,7 +84,8 @@ const FOREIGN: [(&[u8], &str); 16] = [
 ];
 
 /// Says what a file is by its first bytes (a kilobyte is enough). `name` and the media type that
-/// the client `declared` only tell Markdown from plain text.
+/// the client `declared` only tell Markdown from plain text. What is called a PDF counts as one:
+/// the reader says why it is none, and that stays to be seen on its document.
 ///
 /// # Errors
 /// [`Unsupported`], with a sentence for the person who uploaded it.
@@ -105,7 +103,8 @@ pub fn sniff(
     if first_bytes.is_empty() {
         return Err(Unsupported::Empty);
     }
-    if is_pdf(first_bytes) {
+    let called_pdf = ending == "pdf" || declared.as_deref() == Some("application/pdf");
+    if called_pdf || is_pdf(first_bytes) {
         return Ok(MediaType::Pdf);
     }
     if let Some((_, files)) = FOREIGN
@@ -113,9 +112,6 @@ pub fn sniff(
         .find(|(magic, _)| first_bytes.starts_with(magic))
     {
         return Err(Unsupported::Format(files));
-    }
-    if ending == "pdf" || declared.as_deref() == Some("application/pdf") {
-        return Err(Unsupported::NotPdf);
     }
     if !may_be_text(first_bytes) {
         return Err(Unsupported::Unknown);
@@ -169,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_count_and_not_what_the_client_says() {
+    fn bytes_count_and_of_the_clients_words_little() {
         for (name, declared, bytes, expected) in [
             (
                 "a.txt",
@@ -177,12 +173,12 @@ mod tests {
                 &b"%PDF-1.7\n"[..],
                 Ok(MediaType::Pdf),
             ),
-            ("a.pdf", None, b"plain words", Err(Unsupported::NotPdf)),
+            ("a.pdf", None, b"plain words", Ok(MediaType::Pdf)),
             (
                 "a",
                 Some("application/pdf; v=1"),
                 b"words",
-                Err(Unsupported::NotPdf),
+                Ok(MediaType::Pdf),
             ),
             (
                 "a.txt",

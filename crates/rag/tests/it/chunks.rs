@@ -2,6 +2,8 @@ use proptest::prelude::*;
 use rag::chunk::{Chunk, ChunkError, ChunkSize, estimate_tokens, split};
 use rag::extract::{Extracted, HeadingSpan, MediaType, PageSpan, read};
 
+use crate::pdf_writer::Pdf;
+
 fn plain(text: &str) -> Extracted {
     Extracted {
         media_type: MediaType::Text,
@@ -29,6 +31,12 @@ fn check(extracted: &Extracted, chunks: &[Chunk], size: ChunkSize) {
             chunk.token_count
         );
         covered[chunk.char_start..chunk.char_end].fill(true);
+        for page in &extracted.pages {
+            let crosses = chunk.char_start < page.start && page.start < chunk.char_end;
+            assert!(!crosses, "{chunk:?} crosses the start of {page:?}");
+            let on_page = page.start <= chunk.char_start && chunk.char_end <= page.end;
+            assert!(!on_page || chunk.page == Some(page.page), "{chunk:?}");
+        }
     }
     for (at, char) in chars.iter().enumerate() {
         assert!(
@@ -43,18 +51,22 @@ proptest! {
     #[test]
     fn chunks_rebuild_any_text(
         parts in prop::collection::vec("[a-zäßé ]{0,60}|[。、営業時間返品]{0,40}|\\PC{0,30}|[\n .!?]{0,4}", 0..40),
-        marks in prop::collection::vec(0usize..1000, 0..6),
+        headings in prop::collection::btree_map(0usize..1000, 1u8..5, 0..6),
+        breaks in prop::collection::btree_set(1usize..1000, 0..6),
         max_tokens in 8usize..60,
     ) {
         let mut extracted = plain(&parts.concat());
         let length = extracted.text.chars().count();
-        let mut starts: Vec<usize> = marks.into_iter().filter(|start| *start < length).collect();
-        starts.sort_unstable();
-        starts.dedup();
-        extracted.headings = starts
-            .iter()
-            .map(|start| HeadingSpan { level: 1, text: format!("H{start}"), start: *start })
+        extracted.headings = headings
+            .into_iter()
+            .filter(|(start, _)| *start < length)
+            .map(|(start, level)| HeadingSpan { level, text: format!("H{start}"), start })
             .collect();
+        let ends = breaks.into_iter().filter(|end| *end < length).chain([length]);
+        for (page, end) in (1..).zip(ends) {
+            let start = extracted.pages.last().map_or(0, |page| page.end);
+            extracted.pages.push(PageSpan { page, start, end });
+        }
         let size = ChunkSize { max_tokens, overlap_tokens: max_tokens / 8 };
         match split(&extracted, size) {
             Ok(chunks) => check(&extracted, &chunks, size),
@@ -122,7 +134,47 @@ fn chunks_know_their_headings() {
 }
 
 #[test]
-fn chunks_know_the_page_they_start_on() {
+fn a_high_heading_starts_a_chunk_sooner_than_a_low_one() {
+    let body = |words: usize| "word ".repeat(words);
+    for (level, words, chunks) in [
+        ("##", 80, 2),
+        ("##", 50, 1),
+        ("###", 80, 1),
+        ("###", 140, 2),
+    ] {
+        let source = format!("{}\n\n{level} Returns\n\n{}", body(words), body(20));
+        let extracted = read(MediaType::Markdown, source.as_bytes()).unwrap();
+        let found = split(&extracted, ChunkSize::default()).unwrap();
+        assert_eq!(found.len(), chunks, "{level} after {words} words");
+    }
+}
+
+#[test]
+fn a_short_page_is_a_chunk_of_its_own() {
+    let pages: [&[&str]; 3] = [
+        &["Welcome to the shop."],
+        &["Parcels leave within two days."],
+        &["Write to us at any time."],
+    ];
+    let pdf = Pdf::with_pages(&pages).bytes();
+    let extracted = read(MediaType::Pdf, &pdf).unwrap();
+    let chunks = split(&extracted, ChunkSize::default()).unwrap();
+    let found: Vec<_> = chunks
+        .iter()
+        .map(|chunk| (chunk.page, chunk.text.as_str()))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (Some(1), pages[0][0]),
+            (Some(2), pages[1][0]),
+            (Some(3), pages[2][0])
+        ]
+    );
+}
+
+#[test]
+fn chunks_know_the_page_they_stand_on() {
     let mut extracted = plain(&format!(
         "{}\n\n{}",
         "one ".repeat(600).trim(),
