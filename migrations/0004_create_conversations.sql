@@ -7,7 +7,8 @@ CREATE TABLE conversations (
         CHECK (status IN ('open', 'waiting', 'assigned_human', 'resolved', 'closed')),
     -- The `seq` of the newest message; given out under this row's lock.
     message_seq bigint NOT NULL DEFAULT 0,
-    -- Raised by every inbound message: an answer commits only if it is still what it was.
+    -- Raised by every inbound message that the machine is to answer: an answer commits only if it
+    -- is still what it was.
     turn_seq bigint NOT NULL DEFAULT 0,
     -- The newest turn that has an answer.
     answered_turn bigint NOT NULL DEFAULT 0 CHECK (answered_turn <= turn_seq),
@@ -34,7 +35,7 @@ CREATE TABLE messages (
     seq bigint NOT NULL,
     direction text NOT NULL CHECK (direction IN ('inbound', 'outbound')),
     author text NOT NULL CHECK (author IN ('contact', 'assistant', 'agent', 'system')),
-    -- The turn an inbound message belongs to, or an answer answers.
+    -- The turn an inbound message belongs to, or an answer answers; NULL for what needs no answer.
     turn bigint,
     text text NOT NULL DEFAULT '',
     -- The normalised message as decoded, for what `text` cannot hold.
@@ -47,6 +48,8 @@ CREATE TABLE messages (
     external_id text,
     send_attempts smallint NOT NULL DEFAULT 0,
     sending_at timestamptz,
+    -- Since when nobody knows whether it was sent.
+    unknown_at timestamptz,
     sent_at timestamptz,
     -- When it happened, by the channel's clock where there is one.
     occurred_at timestamptz NOT NULL DEFAULT now(),

@@ -10,8 +10,10 @@ CREATE TABLE jobs (
     state smallint NOT NULL CHECK (state BETWEEN 0 AND 3),
     -- Lower runs first.
     priority smallint NOT NULL DEFAULT 0,
-    -- Raised by the claim, so that a crash counts.
+    -- Raised by the claim, so that a crash counts; given back by a snooze or a shutdown.
     attempt smallint NOT NULL DEFAULT 0,
+    -- Raised by the claim and never lowered: tells one claim from the next in every fence.
+    claims integer NOT NULL DEFAULT 0,
     max_attempts smallint NOT NULL CHECK (max_attempts > 0),
     tenant_id uuid,
     run_at timestamptz NOT NULL DEFAULT now(),

@@ -77,8 +77,7 @@ impl Failure {
             text.push_str(&next.to_string());
             cause = next.source();
         }
-        // Errors may quote whole bodies; a row need not.
-        text.chars().filter(|c| *c != '\0').take(2000).collect()
+        printable(&text)
     }
 }
 
@@ -86,4 +85,9 @@ impl From<db::Error> for Failure {
     fn from(error: db::Error) -> Self {
         Self::retry(error)
     }
+}
+
+/// A text as a row can hold it: without NUL, and not whole bodies that an error quotes.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().filter(|c| *c != '\0').take(2000).collect()
 }

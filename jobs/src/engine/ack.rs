@@ -10,7 +10,11 @@ use tower::{Layer, Service};
 use super::backend::Held;
 use super::finish::{Finish, Outcome};
 use super::{JobHandle, Shared};
+use crate::failure::printable;
 use crate::{Backoff, Failure};
+
+/// The longest a job may be put off, whatever the other side asks for.
+const MAX_WAIT: Duration = Duration::from_hours(24);
 
 /// Turns what a handler returned into the job's outcome. It sees the typed error, which a
 /// persisted string would lose.
@@ -84,8 +88,8 @@ where
                 }),
             };
             fail::fail_point!("job.before_finish");
+            lease.finish();
             let job = Arc::clone(&handle.job);
-            shared.inflight.remove(job.id, job.attempt);
             match outcome {
                 Some(outcome) => {
                     shared
@@ -94,7 +98,10 @@ where
                         .await
                         .ok();
                 }
-                None => tracing::warn!(job.id = job.id, "dropped: the lease is lost"),
+                None => {
+                    shared.inflight.remove(job.id, job.claim);
+                    tracing::warn!(job.id = job.id, "dropped: the lease is lost");
+                }
             }
             drop(slot);
             Ok(())
@@ -121,14 +128,15 @@ fn outcome_of(shared: &Shared, handle: &JobHandle, error: BoxDynError) -> Outcom
         |policy| policy.backoff,
     );
     let (least, name) = match failure {
-        Failure::Cancel(reason) => return Outcome::Cancelled { reason },
+        Failure::Cancel(_) => return Outcome::Cancelled { reason: text },
         Failure::Dead(reason) => {
             return Outcome::Dead {
                 outcome: "dead",
-                reason,
+                reason: printable(&reason),
             };
         }
         Failure::Snooze { after, .. } => {
+            let after = after.min(MAX_WAIT);
             let outcome = "snoozed";
             return Outcome::Again {
                 after,
@@ -149,6 +157,7 @@ fn outcome_of(shared: &Shared, handle: &JobHandle, error: BoxDynError) -> Outcom
         };
     }
     let after = least
+        .min(MAX_WAIT)
         .max(backoff.delay(job.attempt))
         .max(Duration::from_millis(1));
     Outcome::Again {

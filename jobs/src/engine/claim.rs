@@ -23,19 +23,21 @@ const CLAIM: &str = "
     UPDATE jobs AS j SET
         state = 3,
         attempt = j.attempt + 1,
+        claims = j.claims + 1,
         session_id = $4,
         claimed_at = now(),
         lease_until = now() + make_interval(secs => $5),
         unique_key = CASE WHEN j.unique_until_started THEN NULL ELSE j.unique_key END
     FROM picked
     WHERE j.id = picked.id
-    RETURNING j.id, j.kind, j.attempt, j.max_attempts, j.tenant_id, j.ordering_key,
+    RETURNING j.id, j.kind, j.claims, j.attempt, j.max_attempts, j.tenant_id, j.ordering_key,
               j.payload::text AS payload, j.created_at";
 
 #[derive(FromRow)]
 struct Row {
     id: i64,
     kind: String,
+    claims: i32,
     attempt: i16,
     max_attempts: i16,
     tenant_id: Option<Uuid>,
@@ -49,6 +51,7 @@ impl From<Row> for ClaimedJob {
         Self {
             id: row.id,
             kind: row.kind,
+            claim: row.claims,
             attempt: row.attempt,
             max_attempts: row.max_attempts,
             tenant: row.tenant_id.map(Into::into),

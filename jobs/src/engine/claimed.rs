@@ -14,6 +14,8 @@ pub struct ClaimedJob {
     pub id: i64,
     /// Its kind.
     pub kind: String,
+    /// Which claim this is, from 1; with the session it tells this hold from every other.
+    pub(crate) claim: i32,
     /// Which attempt this is, from 1.
     pub attempt: i16,
     /// After which attempt it is dead.
@@ -75,10 +77,10 @@ impl JobHandle {
     pub async fn fence(&self, tx: &mut impl Tx) -> Result<(), Failure> {
         let held: Option<i32> = sqlx::query_scalar(
             "SELECT 1 FROM jobs
-             WHERE id = $1 AND attempt = $2 AND session_id = $3 AND state = 3 FOR UPDATE",
+             WHERE id = $1 AND claims = $2 AND session_id = $3 AND state = 3 FOR UPDATE",
         )
         .bind(self.job.id)
-        .bind(self.job.attempt)
+        .bind(self.job.claim)
         .bind(self.session)
         .fetch_optional(tx.conn())
         .await

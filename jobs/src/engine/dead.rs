@@ -1,7 +1,10 @@
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
-use db::{Result, TenantTx, Tx};
+use db::{Error, Result, TenantTx, Tx};
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
 use super::{ClaimedJob, Shared, keys};
@@ -22,20 +25,29 @@ pub type DeadHook =
 /// The hooks by kind; kinds without one have nothing to do.
 pub type DeadHooks = HashMap<&'static str, DeadHook>;
 
-/// Moves a job to the dead letters, fenced by `session`, together with what its kind does about it
-/// and the promotion of the next job of its key. False: somebody else has the job.
-pub(super) async fn bury(
-    shared: &Shared,
-    dead: &DeadJob,
-    outcome: &str,
-    session: i64,
-) -> Result<bool> {
-    match bury_with(shared, dead, outcome, session, true).await {
+/// Which hold on a job is to be buried with it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Burial {
+    /// How the last attempt ended, as the attempt log names it.
+    pub(super) outcome: &'static str,
+    /// Whose hold it is.
+    pub(super) session: i64,
+    /// Only if the lease has run out by now: for holds of others.
+    pub(super) if_expired: bool,
+}
+
+/// How long a kind may take over a death.
+const HOOK_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Moves a job to the dead letters, fenced, together with what its kind does about it and the
+/// promotion of the next job of its key. False: somebody else has the job.
+pub(super) async fn bury(shared: &Shared, dead: &DeadJob, burial: Burial) -> Result<bool> {
+    match bury_with(shared, dead, burial, true).await {
         Err(error) if !error.is_unavailable() => {
             // A hook that cannot succeed must not keep its job alive for ever.
             tracing::error!(error = ?error, job.id = dead.job.id, job.kind = %dead.job.kind,
                 "a dead job's own clean-up failed; it is buried without it");
-            bury_with(shared, dead, outcome, session, false).await
+            bury_with(shared, dead, burial, false).await
         }
         buried => buried,
     }
@@ -44,24 +56,25 @@ pub(super) async fn bury(
 async fn bury_with(
     shared: &Shared,
     dead: &DeadJob,
-    outcome: &str,
-    session: i64,
+    burial: Burial,
     with_hook: bool,
 ) -> Result<bool> {
     let buried = match dead.job.tenant {
         Some(tenant) => {
             let mut tx = shared.db.tenant(tenant).await?;
-            let buried = move_to_dead(&mut tx, dead, outcome, session).await?;
-            let hook = shared.dead_hooks.get(dead.job.kind.as_str());
-            if let Some(hook) = hook.filter(|_| buried && with_hook) {
-                hook(&mut tx, dead).await?;
+            let buried = move_to_dead(&mut tx, dead, burial).await?;
+            if buried && with_hook {
+                run_hook(shared, &mut tx, dead).await?;
             }
+            // Last, because whoever enqueues takes a key after its own locks, too.
+            release_key(&mut tx, dead, buried).await?;
             tx.commit().await?;
             buried
         }
         None => {
             let mut tx = shared.db.system().await?;
-            let buried = move_to_dead(&mut tx, dead, outcome, session).await?;
+            let buried = move_to_dead(&mut tx, dead, burial).await?;
+            release_key(&mut tx, dead, buried).await?;
             tx.commit().await?;
             buried
         }
@@ -73,16 +86,26 @@ async fn bury_with(
     Ok(buried)
 }
 
-/// Moves the row, fenced, and lets the next job of its key go.
-async fn move_to_dead(
-    tx: &mut impl Tx,
-    dead: &DeadJob,
-    outcome: &str,
-    session: i64,
-) -> Result<bool> {
+/// Lets the kind do its part; one that panics or hangs has failed at it.
+async fn run_hook(shared: &Shared, tx: &mut TenantTx, dead: &DeadJob) -> Result<()> {
+    let Some(hook) = shared.dead_hooks.get(dead.job.kind.as_str()) else {
+        return Ok(());
+    };
+    let work = AssertUnwindSafe(hook(tx, dead)).catch_unwind();
+    match tokio::time::timeout(HOOK_TIMEOUT, work).await {
+        Ok(Ok(done)) => done,
+        Ok(Err(_)) => Err(Error::corrupt("a hook panicked")),
+        Err(_) => Err(Error::corrupt("a hook took too long")),
+    }
+}
+
+/// Moves the row, if it is still held as `burial` says.
+async fn move_to_dead(tx: &mut impl Tx, dead: &DeadJob, burial: Burial) -> Result<bool> {
     let gone: Option<String> = sqlx::query_scalar(
         "WITH gone AS (
-             DELETE FROM jobs WHERE id = $1 AND attempt = $2 AND session_id = $3 AND state = 3
+             DELETE FROM jobs
+             WHERE id = $1 AND claims = $2 AND session_id = $3 AND state = 3
+               AND (NOT $6 OR lease_until < now())
              RETURNING *
          ), attempted AS (
              INSERT INTO job_attempts (job_id, attempt, claimed_at, session_id, outcome, error)
@@ -96,20 +119,24 @@ async fn move_to_dead(
          FROM gone RETURNING kind",
     )
     .bind(dead.job.id)
-    .bind(dead.job.attempt)
-    .bind(session)
-    .bind(outcome)
+    .bind(dead.job.claim)
+    .bind(burial.session)
+    .bind(burial.outcome)
     .bind(&dead.reason)
+    .bind(burial.if_expired)
     .fetch_optional(tx.conn())
     .await?;
-    if gone.is_none() {
-        return Ok(false);
+    Ok(gone.is_some())
+}
+
+/// Lets the next job of the key go.
+async fn release_key(tx: &mut impl Tx, dead: &DeadJob, buried: bool) -> Result<()> {
+    let Some(key) = dead.job.ordering_key.as_ref().filter(|_| buried) else {
+        return Ok(());
+    };
+    let key = (dead.job.kind.clone(), key.clone());
+    if keys::release(tx.conn(), &[key]).await? {
+        tx.signal_after_commit(super::finish::promoted());
     }
-    if let Some(key) = &dead.job.ordering_key {
-        let key = (dead.job.kind.clone(), key.clone());
-        if keys::release(tx.conn(), &[key]).await? {
-            tx.signal_after_commit(super::finish::promoted());
-        }
-    }
-    Ok(true)
+    Ok(())
 }

@@ -12,6 +12,9 @@ use crate::Lane;
 const MAX_BATCH: usize = 500;
 /// How long a busy lane lets slots gather, so that it does not claim one job at a time.
 const GATHER: Duration = Duration::from_millis(1);
+/// How long a claim may take. One that the server carried out all the same is held by nobody, and
+/// its leases run out.
+const CLAIM_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long to wait when the database is away.
 const OUTAGE_PAUSE: Duration = Duration::from_millis(500);
 
@@ -35,11 +38,12 @@ pub(super) async fn run(
         let Some(wanted) = wait_for_slots(&shared, &free).await else {
             break;
         };
-        match claim::claim(&shared, lane, wanted).await {
-            Ok((jobs, until)) => {
+        let claim = claim::claim(&shared, lane, wanted);
+        match tokio::time::timeout(CLAIM_TIMEOUT, claim).await {
+            Ok(Ok((jobs, until))) => {
                 let full = jobs.len() == wanted;
                 for job in jobs {
-                    let lease = shared.inflight.insert(job.id, job.attempt, until);
+                    let lease = shared.inflight.insert(job.id, job.claim, until);
                     let job = Arc::new(job);
                     hand_over(&shared, &free, &claimed, job, lease).await;
                 }
@@ -47,7 +51,8 @@ pub(super) async fn run(
                     wait_for_work(&shared, lane).await;
                 }
             }
-            Err(error) => {
+            Err(_) => tracing::warn!(lane = lane.as_str(), "claiming jobs took too long"),
+            Ok(Err(error)) => {
                 tracing::warn!(error = %error, lane = lane.as_str(), "jobs could not be claimed");
                 let pause = tokio::time::sleep(OUTAGE_PAUSE);
                 shared.stop.run_until_cancelled(pause).await;
@@ -98,7 +103,6 @@ async fn hand_over(
 
 /// Returns a job that was never begun, and the attempt with it.
 pub(super) async fn give_back(shared: &Shared, job: &Arc<ClaimedJob>) {
-    shared.inflight.remove(job.id, job.attempt);
     let finish = Finish::Job {
         job: Arc::clone(job),
         outcome: Outcome::GiveBack,

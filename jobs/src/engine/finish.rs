@@ -6,11 +6,13 @@ use std::time::Duration;
 use db::{Result, Signal, Topic};
 use tokio::sync::mpsc;
 
-use super::dead::{self, DeadJob};
+use super::dead::{self, Burial, DeadJob};
 use super::{ClaimedJob, Shared, keys};
 
 /// The most outcomes one statement carries.
 const MAX_BATCH: usize = 1000;
+/// How long one step may take: a connection that swallows everything must not stop the lanes.
+const STEP_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long to wait between tries when the database is away.
 const OUTAGE_PAUSE: Duration = Duration::from_millis(300);
 
@@ -72,62 +74,91 @@ pub(super) async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Finish>) 
     }
 }
 
+/// How outcomes are committed: by one statement for many, or row by row.
+#[derive(Clone, Copy)]
+enum Step {
+    EndFree,
+    EndKeyed,
+    RunAgain,
+    Bury,
+}
+
 async fn commit(shared: &Shared, batch: Vec<Ended>) {
-    let mut ended: Vec<Ended> = Vec::new();
-    let mut again: Vec<Ended> = Vec::new();
-    let mut dying: Vec<Ended> = Vec::new();
+    let mut steps: [(Step, Vec<Ended>); 4] = [
+        (Step::EndFree, Vec::new()),
+        (Step::EndKeyed, Vec::new()),
+        (Step::RunAgain, Vec::new()),
+        (Step::Bury, Vec::new()),
+    ];
     for (job, outcome) in batch {
-        match outcome {
-            Outcome::Done | Outcome::Cancelled { .. } => ended.push((job, outcome)),
-            Outcome::Again { .. } | Outcome::GiveBack => again.push((job, outcome)),
-            Outcome::Dead { .. } => dying.push((job, outcome)),
+        let step = match outcome {
+            Outcome::Done | Outcome::Cancelled { .. } if job.ordering_key.is_some() => 1,
+            Outcome::Done | Outcome::Cancelled { .. } => 0,
+            Outcome::Again { .. } | Outcome::GiveBack => 2,
+            Outcome::Dead { .. } => 3,
+        };
+        steps[step].1.push((job, outcome));
+    }
+    for (step, ended) in steps {
+        if ended.is_empty() {
+            continue;
+        }
+        // A refusal that is no outage is one row's fault: the others must not pay for it.
+        if !until_committed(shared, step, &ended).await && ended.len() > 1 {
+            for one in ended.chunks(1) {
+                until_committed(shared, step, one).await;
+            }
+        }
+        for (job, _) in &ended {
+            shared.inflight.remove(job.id, job.claim);
         }
     }
-    let (keyed, free): (Vec<_>, Vec<_>) = ended
-        .into_iter()
-        .partition(|(job, _)| job.ordering_key.is_some());
-    if !free.is_empty() {
-        until_committed("ended jobs", || end_free(shared, &free)).await;
+}
+
+/// Repeats a step until the database has done it. False: it refuses; the leases bring the jobs back.
+async fn until_committed(shared: &Shared, step: Step, ended: &[Ended]) -> bool {
+    loop {
+        let taken = async {
+            match step {
+                Step::EndFree => end_free(shared, ended).await,
+                Step::EndKeyed => end_keyed(shared, ended).await,
+                Step::RunAgain => run_again(shared, ended).await,
+                Step::Bury => bury(shared, ended).await,
+            }
+        };
+        match tokio::time::timeout(STEP_TIMEOUT, taken).await {
+            Ok(Ok(())) => return true,
+            Ok(Err(error)) if error.is_unavailable() => {
+                tracing::warn!(error = %error, "outcomes could not be committed yet");
+                tokio::time::sleep(OUTAGE_PAUSE).await;
+            }
+            Ok(Err(error)) => {
+                tracing::error!(error = ?error, jobs = ended.len(), "outcomes were refused");
+                return false;
+            }
+            Err(_) => tracing::warn!("committing outcomes took too long, once more"),
+        }
     }
-    if !keyed.is_empty() {
-        until_committed("ended jobs with keys", || end_keyed(shared, &keyed)).await;
-    }
-    if !again.is_empty() {
-        until_committed("jobs to run again", || run_again(shared, &again)).await;
-    }
+}
+
+async fn bury(shared: &Shared, dying: &[Ended]) -> Result<()> {
     for (job, outcome) in dying {
         let Outcome::Dead { outcome, reason } = outcome else {
             continue;
         };
-        let dead = DeadJob { job, reason };
-        until_committed("a dead job", || async {
-            let buried = dead::bury(shared, &dead, outcome, shared.session).await?;
-            note_lost(1, usize::from(buried));
-            Ok(())
-        })
-        .await;
+        let dead = DeadJob {
+            job: Arc::clone(job),
+            reason: reason.clone(),
+        };
+        let burial = Burial {
+            outcome,
+            session: shared.session,
+            if_expired: false,
+        };
+        let buried = dead::bury(shared, &dead, burial).await?;
+        note_lost(1, usize::from(buried));
     }
-}
-
-/// Repeats a step until the database has done it. A refusal that is no outage would repeat for
-/// ever: it is logged, and the lease brings the jobs back.
-async fn until_committed<F>(what: &str, mut step: impl FnMut() -> F)
-where
-    F: Future<Output = Result<()>>,
-{
-    loop {
-        match step().await {
-            Ok(()) => return,
-            Err(error) if error.is_unavailable() => {
-                tracing::warn!(error = %error, "{what} could not be committed yet");
-                tokio::time::sleep(OUTAGE_PAUSE).await;
-            }
-            Err(error) => {
-                tracing::error!(error = ?error, "{what} could not be committed");
-                return;
-            }
-        }
-    }
+    Ok(())
 }
 
 fn note_lost(sent: usize, committed: usize) {
@@ -143,10 +174,10 @@ fn note_lost(sent: usize, committed: usize) {
 /// finds nothing to move, which is right.
 const END: &str = "
     WITH ended AS (
-        SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::text[]) AS e(id, attempt, outcome)
+        SELECT * FROM unnest($1::bigint[], $2::integer[], $3::text[]) AS e(id, claims, outcome)
     ), gone AS (
         DELETE FROM jobs AS j USING ended AS e
-        WHERE j.id = e.id AND j.attempt = e.attempt AND j.session_id = $4 AND j.state = 3
+        WHERE j.id = e.id AND j.claims = e.claims AND j.session_id = $4 AND j.state = 3
         RETURNING j.id, j.kind, j.lane, j.tenant_id, e.outcome, j.attempt, j.max_attempts,
                   j.created_at, j.claimed_at, j.ordering_key, j.payload
     ), kept AS (
@@ -163,7 +194,7 @@ where
     E: sqlx::PgExecutor<'e>,
 {
     let ids: Vec<i64> = batch.iter().map(|(job, _)| job.id).collect();
-    let attempts: Vec<i16> = batch.iter().map(|(job, _)| job.attempt).collect();
+    let claims: Vec<i32> = batch.iter().map(|(job, _)| job.claim).collect();
     let outcomes: Vec<&str> = batch
         .iter()
         .map(|(_, outcome)| match outcome {
@@ -173,7 +204,7 @@ where
         .collect();
     let gone: Vec<Gone> = sqlx::query_as(END)
         .bind(ids)
-        .bind(attempts)
+        .bind(claims)
         .bind(outcomes)
         .bind(shared.session)
         .fetch_all(executor)
@@ -209,8 +240,8 @@ async fn end_keyed(shared: &Shared, batch: &[Ended]) -> Result<()> {
 /// Puts jobs back: at once, or until their wait is over.
 const AGAIN: &str = "
     WITH ended AS (
-        SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::float8[], $4::text[], $5::text[],
-                             $6::bool[]) AS e(id, attempt, after, outcome, error, give_back)
+        SELECT * FROM unnest($1::bigint[], $2::integer[], $3::float8[], $4::text[], $5::text[],
+                             $6::bool[]) AS e(id, claims, after, outcome, error, give_back)
     ), moved AS (
         UPDATE jobs AS j SET
             state = CASE WHEN e.after > 0 THEN 1 ELSE 0 END,
@@ -221,8 +252,9 @@ const AGAIN: &str = "
             session_id = NULL,
             lease_until = NULL
         FROM ended AS e
-        WHERE j.id = e.id AND j.attempt = e.attempt AND j.session_id = $7 AND j.state = 3
-        RETURNING j.id, e.attempt, j.claimed_at, e.outcome, e.error
+        WHERE j.id = e.id AND j.claims = e.claims AND j.session_id = $7 AND j.state = 3
+        RETURNING j.id, j.attempt + CASE WHEN e.give_back THEN 1 ELSE 0 END AS attempt,
+                  j.claimed_at, e.outcome, e.error
     ), logged AS (
         INSERT INTO job_attempts (job_id, attempt, claimed_at, session_id, outcome, error)
         SELECT id, attempt, claimed_at, $7, outcome, error FROM moved WHERE outcome IS NOT NULL
@@ -231,7 +263,7 @@ const AGAIN: &str = "
 
 async fn run_again(shared: &Shared, batch: &[Ended]) -> Result<()> {
     let ids: Vec<i64> = batch.iter().map(|(job, _)| job.id).collect();
-    let attempts: Vec<i16> = batch.iter().map(|(job, _)| job.attempt).collect();
+    let claims: Vec<i32> = batch.iter().map(|(job, _)| job.claim).collect();
     let mut delays = Vec::new();
     let mut outcomes = Vec::new();
     let mut errors = Vec::new();
@@ -258,7 +290,7 @@ async fn run_again(shared: &Shared, batch: &[Ended]) -> Result<()> {
     }
     let moved: i64 = sqlx::query_scalar(AGAIN)
         .bind(ids)
-        .bind(attempts)
+        .bind(claims)
         .bind(delays)
         .bind(outcomes)
         .bind(errors)

@@ -1,16 +1,19 @@
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-/// This process's hold on one job.
+/// This process's hold on one job, from the claim until its outcome is committed.
 #[derive(Debug)]
 pub(super) struct Lease {
-    pub(super) attempt: i16,
+    pub(super) claim: i32,
     /// Until when nobody else can have it, by the steady clock, which goes on while we are stopped.
     until: Mutex<Instant>,
+    /// The handler has ended; its outcome waits to be committed.
+    finishing: AtomicBool,
     /// Somebody else has it: drop what is being done.
     pub(super) lost: CancellationToken,
     /// The process ends: drop what is being done and give it back.
@@ -21,6 +24,20 @@ impl Lease {
     pub(super) fn is_alive(&self) -> bool {
         !self.lost.is_cancelled() && Instant::now() < *lock(&self.until)
     }
+
+    /// Notes that the handler has ended.
+    pub(super) fn finish(&self) {
+        self.finishing.store(true, Ordering::SeqCst);
+    }
+}
+
+/// What a heartbeat learned of a lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Beat {
+    /// It holds anew.
+    Renewed,
+    /// The row was locked, by a transaction of the job's own: it is as it was.
+    Busy,
 }
 
 /// The jobs in the hands of this process.
@@ -31,25 +48,27 @@ pub(super) struct InFlight {
 }
 
 impl InFlight {
-    /// Notes a claim made by a statement that was sent at `asked`.
-    pub(super) fn insert(&self, id: i64, attempt: i16, until: Instant) -> Arc<Lease> {
+    /// Notes a claim that surely holds until `until`.
+    pub(super) fn insert(&self, id: i64, claim: i32, until: Instant) -> Arc<Lease> {
         let lease = Arc::new(Lease {
-            attempt,
+            claim,
             until: Mutex::new(until),
+            finishing: AtomicBool::new(false),
             lost: CancellationToken::new(),
             released: CancellationToken::new(),
         });
-        lock(&self.leases).insert(id, Arc::clone(&lease));
+        let earlier = lock(&self.leases).insert(id, Arc::clone(&lease));
+        // An earlier hold on the same job was lost without anybody having noticed.
+        if let Some(earlier) = earlier {
+            earlier.lost.cancel();
+        }
         lease
     }
 
-    /// Forgets a job whose outcome is on its way. An older hold on the same job stays forgotten.
-    pub(super) fn remove(&self, id: i64, attempt: i16) {
+    /// Forgets a job whose outcome is committed. A later hold on the same job stays.
+    pub(super) fn remove(&self, id: i64, claim: i32) {
         let mut leases = lock(&self.leases);
-        if leases
-            .get(&id)
-            .is_some_and(|lease| lease.attempt == attempt)
-        {
+        if leases.get(&id).is_some_and(|lease| lease.claim == claim) {
             leases.remove(&id);
         }
         if leases.is_empty() {
@@ -57,28 +76,36 @@ impl InFlight {
         }
     }
 
-    /// Every (id, attempt) held.
-    pub(super) fn held(&self) -> Vec<(i64, i16)> {
+    /// Every (id, claim) held.
+    pub(super) fn held(&self) -> Vec<(i64, i32)> {
         lock(&self.leases)
             .iter()
-            .map(|(id, lease)| (*id, lease.attempt))
+            .map(|(id, lease)| (*id, lease.claim))
             .collect()
     }
 
-    /// Notes which of `asked` a heartbeat renewed until `until`; the others are lost.
-    pub(super) fn renewed(&self, asked: &[(i64, i16)], renewed: &[i64], until: Instant) -> usize {
-        let renewed: std::collections::HashSet<i64> = renewed.iter().copied().collect();
+    /// Notes what a heartbeat that asked for `asked` learned: leases it does not name are lost.
+    pub(super) fn beat(
+        &self,
+        asked: &[(i64, i32)],
+        learned: &HashMap<i64, Beat>,
+        until: Instant,
+    ) -> usize {
         let leases = lock(&self.leases);
         let mut lost = 0;
-        for (id, attempt) in asked {
-            let Some(lease) = leases.get(id).filter(|lease| lease.attempt == *attempt) else {
+        for (id, claim) in asked {
+            let Some(lease) = leases.get(id).filter(|lease| lease.claim == *claim) else {
                 continue;
             };
-            if renewed.contains(id) {
-                *lock(&lease.until) = until;
-            } else {
-                lease.lost.cancel();
-                lost += 1;
+            match learned.get(id) {
+                Some(Beat::Renewed) => *lock(&lease.until) = until,
+                Some(Beat::Busy) => {}
+                // Its outcome may have been committed while the heartbeat was on its way.
+                None if lease.finishing.load(Ordering::SeqCst) => {}
+                None => {
+                    lease.lost.cancel();
+                    lost += 1;
+                }
             }
         }
         lost

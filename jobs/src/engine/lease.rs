@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -5,6 +6,7 @@ use db::{Db, Result};
 use sqlx::{Connection, PgConnection};
 
 use super::Shared;
+use super::inflight::Beat;
 
 /// Notes this process start and gives it a number: claims and fences carry that, never a name, so
 /// that a restart under the same name cannot be taken for its predecessor.
@@ -65,26 +67,13 @@ async fn beat(shared: &Shared, connection: &mut Option<PgConnection>) -> Result<
         }
     };
     let asked = shared.inflight.held();
-    let (ids, attempts): (Vec<i64>, Vec<i16>) = asked.iter().copied().unzip();
     let until = Instant::now() + shared.options.lease;
-    let renewed: Vec<i64> = if ids.is_empty() {
-        Vec::new()
+    let learned = if asked.is_empty() {
+        HashMap::new()
     } else {
-        sqlx::query_scalar(
-            "UPDATE jobs AS j SET lease_until = now() + make_interval(secs => $4)
-             FROM unnest($1::bigint[], $2::smallint[]) AS held(id, attempt)
-             WHERE j.id = held.id AND j.attempt = held.attempt
-               AND j.session_id = $3 AND j.state = 3
-             RETURNING j.id",
-        )
-        .bind(&ids)
-        .bind(&attempts)
-        .bind(shared.session)
-        .bind(shared.options.lease.as_secs_f64())
-        .fetch_all(&mut *open)
-        .await?
+        renew(shared, open, &asked).await?
     };
-    let lost = shared.inflight.renewed(&asked, &renewed, until);
+    let lost = shared.inflight.beat(&asked, &learned, until);
     sqlx::query(
         "UPDATE worker_sessions SET seen_at = now(), lost_leases = lost_leases + $2 WHERE id = $1",
     )
@@ -93,4 +82,42 @@ async fn beat(shared: &Shared, connection: &mut Option<PgConnection>) -> Result<
     .execute(open)
     .await?;
     Ok(lost)
+}
+
+/// Renews what can be renewed without waiting: a row locked by its own job's transaction is safe
+/// from rescue as it is, and must not hold up the others.
+async fn renew(
+    shared: &Shared,
+    connection: &mut PgConnection,
+    asked: &[(i64, i32)],
+) -> Result<HashMap<i64, Beat>> {
+    let (ids, claims): (Vec<i64>, Vec<i32>) = asked.iter().copied().unzip();
+    let rows: Vec<(i64, bool)> = sqlx::query_as(
+        "WITH held AS (
+             SELECT j.id FROM jobs AS j
+             JOIN unnest($1::bigint[], $2::integer[]) AS h(id, claims)
+               ON j.id = h.id AND j.claims = h.claims
+             WHERE j.session_id = $3 AND j.state = 3
+         ), free AS MATERIALIZED (
+             SELECT j.id FROM jobs AS j JOIN held AS h ON j.id = h.id
+             WHERE j.session_id = $3 AND j.state = 3
+             ORDER BY j.id FOR UPDATE OF j SKIP LOCKED
+         ), renewed AS (
+             UPDATE jobs AS j SET lease_until = now() + make_interval(secs => $4)
+             FROM free AS f WHERE j.id = f.id
+             RETURNING j.id
+         )
+         SELECT h.id, r.id IS NOT NULL FROM held AS h LEFT JOIN renewed AS r ON r.id = h.id",
+    )
+    .bind(&ids)
+    .bind(&claims)
+    .bind(shared.session)
+    .bind(shared.options.lease.as_secs_f64())
+    .fetch_all(connection)
+    .await?;
+    let learned = rows.into_iter().map(|(id, renewed)| {
+        let beat = if renewed { Beat::Renewed } else { Beat::Busy };
+        (id, beat)
+    });
+    Ok(learned.collect())
 }

@@ -5,7 +5,7 @@ use db::Result;
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::dead::{self, DeadJob};
+use super::dead::{self, Burial, DeadJob};
 use super::{ClaimedJob, Shared};
 
 /// The most jobs one round rescues.
@@ -16,6 +16,7 @@ const BATCH: i64 = 200;
 struct Abandoned {
     id: i64,
     kind: String,
+    claims: i32,
     attempt: i16,
     max_attempts: i16,
     tenant_id: Option<Uuid>,
@@ -39,7 +40,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
 
 async fn round(shared: &Shared) -> Result<()> {
     let exhausted: Vec<Abandoned> = sqlx::query_as(
-        "SELECT id, kind, attempt, max_attempts, tenant_id, ordering_key, payload::text AS payload,
+        "SELECT id, kind, claims, attempt, max_attempts, tenant_id, ordering_key, payload::text AS payload,
                 created_at, session_id
          FROM jobs
          WHERE state = 3 AND lease_until < now() AND attempt >= max_attempts AND kind = ANY($1)
@@ -50,7 +51,11 @@ async fn round(shared: &Shared) -> Result<()> {
     .fetch_all(shared.db.pool())
     .await?;
     for row in exhausted {
-        let session = row.session_id;
+        let burial = Burial {
+            outcome: "crashed",
+            session: row.session_id,
+            if_expired: true,
+        };
         let dead = DeadJob {
             reason: format!(
                 "its worker crashed or fell asleep in attempt {}",
@@ -58,7 +63,10 @@ async fn round(shared: &Shared) -> Result<()> {
             ),
             job: Arc::new(row.into()),
         };
-        dead::bury(shared, &dead, "crashed", session).await?;
+        // One that cannot be buried now must not keep the others waiting.
+        if let Err(error) = dead::bury(shared, &dead, burial).await {
+            tracing::warn!(error = %error, job.id = dead.job.id, "a job could not be buried");
+        }
     }
     let rescued = put_back(shared).await?;
     if rescued > 0 {
@@ -105,6 +113,7 @@ impl From<Abandoned> for ClaimedJob {
         Self {
             id: row.id,
             kind: row.kind,
+            claim: row.claims,
             attempt: row.attempt,
             max_attempts: row.max_attempts,
             tenant: row.tenant_id.map(Into::into),
