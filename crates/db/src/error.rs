@@ -82,11 +82,20 @@ impl From<sqlx::Error> for Error {
 }
 
 /// Whether an SQLSTATE says "later": connection trouble, shutdown, too many clients, deadlock,
-/// serialisation, lock and statement time-outs. Source: PostgreSQL 18 manual, appendix A.
+/// serialisation, lock, statement and idle time-outs. Source: PostgreSQL 18 manual, appendix A.
 fn is_transient(code: &str) -> bool {
     code.starts_with("08")
         || matches!(
             code,
-            "53300" | "53400" | "57P01" | "57P02" | "57P03" | "40001" | "40P01" | "55P03" | "57014"
+            "53300"
+                | "53400"
+                | "57P01"
+                | "57P02"
+                | "57P03"
+                | "40001"
+                | "40P01"
+                | "55P03"
+                | "57014"
+                | "25P03"
         )
 }

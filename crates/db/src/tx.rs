@@ -13,6 +13,11 @@ pub trait Tx: Send {
     fn signal_after_commit(&mut self, signal: Signal);
 }
 
+/// What every transaction begins with. A process that falls asleep, or whose machine vanishes,
+/// within one keeps its locks; the server ends it after ten seconds without a word, so that others
+/// can go on.
+const BEGIN: &str = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '10s'";
+
 /// The part both kinds share.
 struct Inner {
     transaction: Transaction<'static, Postgres>,
@@ -56,7 +61,7 @@ pub struct TenantTx {
 impl TenantTx {
     pub(crate) async fn begin(pool: &PgPool, signals: &Signals, tenant: TenantId) -> Result<Self> {
         let statement = format!(
-            "BEGIN; SET LOCAL ROLE metachat_app; SET LOCAL metachat.tenant_id = '{tenant}'"
+            "{BEGIN}; SET LOCAL ROLE metachat_app; SET LOCAL metachat.tenant_id = '{tenant}'"
         );
         let inner = Inner::begin(pool, signals, statement).await?;
         Ok(Self { tenant, inner })
@@ -84,7 +89,7 @@ pub struct SystemTx {
 
 impl SystemTx {
     pub(crate) async fn begin(pool: &PgPool, signals: &Signals) -> Result<Self> {
-        let statement = "BEGIN; SET LOCAL ROLE metachat_system".to_owned();
+        let statement = format!("{BEGIN}; SET LOCAL ROLE metachat_system");
         let inner = Inner::begin(pool, signals, statement).await?;
         Ok(Self { inner })
     }

@@ -2,12 +2,15 @@ use std::time::Duration;
 
 use channels::whatsapp::{self, SendClass, SendError, SendRequest, WhatsappConfig};
 use channels::{Unsupported, channel as adapter};
+use db::TenantTx;
 use domain::Content;
 use fail::fail_point;
 use jobs::{Failure, JobHandle};
-use store::{contacts, conversations, messages};
+use store::channels::Channel;
+use store::conversations::Conversation;
+use store::{contacts, messages};
 
-use super::{Plan, fail as fail_message, settle_sent};
+use super::{Plan, fail as fail_message, settle_sent, wait_for_report};
 use crate::Assistant;
 use crate::receive::whatsapp::open_secrets;
 
@@ -15,7 +18,7 @@ use crate::receive::whatsapp::open_secrets;
 const THROUGHPUT_PAUSE: Duration = Duration::from_secs(10);
 
 /// What is sent, opened and checked.
-struct Letter {
+pub(super) struct Letter {
     phone_number_id: String,
     access_token: secrecy::SecretString,
     to: String,
@@ -28,10 +31,7 @@ pub(super) async fn send(
     handle: &JobHandle,
     plan: &Plan,
 ) -> Result<(), Failure> {
-    let letter = match write(assistant, plan).await? {
-        Ok(letter) => letter,
-        Err(why) => return give_up(assistant, plan, &why).await,
-    };
+    let letter = &plan.letter;
     let tag = plan.message.id.to_string();
     let request = SendRequest {
         phone_number_id: &letter.phone_number_id,
@@ -40,24 +40,26 @@ pub(super) async fn send(
         tag: &tag,
         access_token: &letter.access_token,
     };
+    fail_point!("send.before_request");
     // A process that slept past its lease must not send: this is the last look before it leaves.
     handle.check_lease()?;
-    fail_point!("send.before_request");
     let answer = whatsapp::send(&assistant.trusted, &assistant.settings.meta.graph, &request).await;
     fail_point!("send.after_request");
     match answer {
-        Ok(sent) => settle_sent(assistant, plan, Some(&sent.external_id)).await,
+        Ok(sent) => settle_sent(assistant, plan, &sent.external_id).await,
         Err(error) => settle_error(assistant, handle, plan, error).await,
     }
 }
 
 /// Writes the letter; the inner error says why it can never be written.
-async fn write(assistant: &Assistant, plan: &Plan) -> Result<Result<Letter, String>, Failure> {
-    let channel = &plan.channel;
-    let mut tx = assistant.db.tenant(channel.tenant_id).await?;
-    let conversation = conversations::get(&mut tx, plan.message.conversation_id).await?;
-    let contact = contacts::get(&mut tx, conversation.contact_id).await?;
-    drop(tx);
+pub(super) async fn write(
+    assistant: &Assistant,
+    tx: &mut TenantTx,
+    channel: &Channel,
+    conversation: &Conversation,
+    text: &str,
+) -> Result<Result<Letter, String>, Failure> {
+    let contact = contacts::get(tx, conversation.contact_id).await?;
     let secrets = match open_secrets(assistant, channel) {
         Ok(secrets) => secrets,
         Err(error) => return Ok(Err(error.to_string())),
@@ -67,13 +69,13 @@ async fn write(assistant: &Assistant, plan: &Plan) -> Result<Result<Letter, Stri
         Err(error) => return Ok(Err(format!("the channel's configuration: {error}"))),
     };
     let content = Content::Text {
-        body: plan.message.text.clone(),
+        body: text.to_owned(),
     };
     let pieces = match adapter(channel.kind).encode(&content) {
         Ok(pieces) => pieces,
         Err(Unsupported { reason, .. }) => return Ok(Err(reason.to_owned())),
     };
-    // One message, one send, one tag: what does not fit is left out rather than sent untagged.
+    // One message, one send, one tag: longer answers were stored as several messages.
     let Some(body) = pieces.into_iter().next() else {
         return Ok(Err("there is nothing to send".to_owned()));
     };
@@ -98,17 +100,17 @@ async fn settle_error(
     let wait = match error.class {
         SendClass::Unknown => {
             let mut tx = assistant.db.tenant(plan.channel.tenant_id).await?;
-            messages::mark_unknown(&mut tx, plan.message.id, &why).await?;
+            handle.fence(&mut tx).await?;
+            let now = assistant.clock.now();
+            messages::mark_unknown(&mut tx, plan.message.id, &why, now).await?;
             tx.commit().await?;
-            let wait = assistant.settings.send_reconcile;
-            let reason = "waits for the channel's report whether the message was sent";
-            return Err(Failure::snooze(wait, reason));
+            return Err(wait_for_report(assistant.settings.send_reconcile));
         }
         SendClass::WindowClosed
         | SendClass::Permanent
         | SendClass::TokenDead
         | SendClass::ChannelBlocked
-        | SendClass::Config => return give_up(assistant, plan, &why).await,
+        | SendClass::Config => return give_up(assistant, handle, plan, &why).await,
         SendClass::Retry { after } => after.unwrap_or_default(),
         SendClass::RetryFew => Duration::ZERO,
         // 4^n seconds. Source: facts of Meta's error 131056.
@@ -118,13 +120,20 @@ async fn settle_error(
         SendClass::Throughput => THROUGHPUT_PAUSE,
     };
     let mut tx = assistant.db.tenant(plan.channel.tenant_id).await?;
+    handle.fence(&mut tx).await?;
     messages::requeue(&mut tx, plan.message.id, &why).await?;
     tx.commit().await?;
     Err(Failure::retry_after(wait, error))
 }
 
-async fn give_up(assistant: &Assistant, plan: &Plan, why: &str) -> Result<(), Failure> {
+async fn give_up(
+    assistant: &Assistant,
+    handle: &JobHandle,
+    plan: &Plan,
+    why: &str,
+) -> Result<(), Failure> {
     let mut tx = assistant.db.tenant(plan.channel.tenant_id).await?;
+    handle.fence(&mut tx).await?;
     fail_message(assistant, &mut tx, plan.message.id, why).await?;
     Ok(tx.commit().await?)
 }
