@@ -82,7 +82,11 @@ pub async fn open(
              SELECT id FROM conversations
              WHERE tenant_id = $1 AND channel_id = $2 AND contact_id = $3
              ORDER BY created_at DESC LIMIT 1)
-           AND status = 'resolved'",
+           AND status = 'resolved'
+           AND NOT EXISTS (
+               SELECT FROM conversations
+               WHERE tenant_id = $1 AND channel_id = $2 AND contact_id = $3
+                 AND status IN ('open', 'waiting', 'assigned_human'))",
         tenant.as_uuid(),
         channel.as_uuid(),
         contact.as_uuid(),
@@ -146,7 +150,8 @@ pub async fn lock(tx: &mut TenantTx, id: ConversationId) -> Result<Conversation>
     row.try_into()
 }
 
-/// Makes room for one inbound message: the next `seq` and the next turn, in that order.
+/// Makes room for one inbound message: the next `seq`, and the next turn if the machine is to
+/// answer it.
 ///
 /// # Errors
 /// Those of the database.
@@ -154,12 +159,13 @@ pub async fn add_inbound(
     tx: &mut TenantTx,
     id: ConversationId,
     occurred_at: DateTime<Utc>,
-) -> Result<(i64, i64)> {
+    is_answered: bool,
+) -> Result<(i64, Option<i64>)> {
     let tenant = tx.tenant();
     let row = sqlx::query!(
         "UPDATE conversations SET
              message_seq = message_seq + 1,
-             turn_seq = turn_seq + 1,
+             turn_seq = turn_seq + CASE WHEN $4 THEN 1 ELSE 0 END,
              last_inbound_at = greatest(last_inbound_at, $3),
              last_message_at = greatest(last_message_at, $3),
              updated_at = now()
@@ -168,10 +174,11 @@ pub async fn add_inbound(
         tenant.as_uuid(),
         id.as_uuid(),
         occurred_at,
+        is_answered,
     )
     .fetch_one(tx.conn())
     .await?;
-    Ok((row.message_seq, row.turn_seq))
+    Ok((row.message_seq, is_answered.then_some(row.turn_seq)))
 }
 
 /// Makes room for one outbound message, and notes the turn it answers, if it answers one.
@@ -199,6 +206,24 @@ pub async fn add_outbound(
     .fetch_one(tx.conn())
     .await?;
     Ok(seq)
+}
+
+/// Notes that a turn needs no answer any more.
+///
+/// # Errors
+/// Those of the database.
+pub async fn settle_turn(tx: &mut TenantTx, id: ConversationId, turn: i64) -> Result<()> {
+    let tenant = tx.tenant();
+    sqlx::query!(
+        "UPDATE conversations SET answered_turn = greatest(answered_turn, $3), updated_at = now()
+         WHERE tenant_id = $1 AND id = $2",
+        tenant.as_uuid(),
+        id.as_uuid(),
+        turn,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
 }
 
 /// Puts a conversation into another status.

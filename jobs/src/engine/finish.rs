@@ -12,7 +12,7 @@ use super::{ClaimedJob, Shared, keys};
 /// The most outcomes one statement carries.
 const MAX_BATCH: usize = 1000;
 /// How long one step may take: a connection that swallows everything must not stop the lanes.
-const STEP_TIMEOUT: Duration = Duration::from_secs(60);
+const STEP_TIMEOUT: Duration = Duration::from_mins(1);
 /// How long to wait between tries when the database is away.
 const OUTAGE_PAUSE: Duration = Duration::from_millis(300);
 

@@ -32,10 +32,8 @@ impl Job for ChannelStatus {
     };
 
     fn options(&self) -> Options {
-        // Messages go first: a status seldom has somebody waiting for it.
         Options {
             tenant: Some(self.tenant_id),
-            priority: 10,
             ..Options::default()
         }
     }

@@ -19,6 +19,8 @@ use store::{conversations, messages};
 use crate::{Assistant, Error, TenantProfile};
 use turn::Turn;
 
+pub(crate) use turn::is_answered_by_machine;
+
 /// Answers the open turn of a conversation, if there is one and a person has not taken it over.
 ///
 /// The answer is committed only if nothing was written meanwhile; otherwise it is dropped, because
@@ -48,8 +50,9 @@ pub async fn answer(
     fail_point!("answer.before_commit");
     handle.fence(&mut tx).await?;
     let now = conversations::lock(&mut tx, turn.conversation.id).await?;
-    if now.turn_seq != turn.conversation.turn_seq || now.status != turn.conversation.status {
+    if now.turn_seq != turn.conversation.turn_seq || !is_answered_by_machine(now.status) {
         tracing::info!(conversation.id = %now.id, "an answer came too late and is dropped");
+        turn.forget_deltas(assistant, attempt_of(handle));
         return Ok(());
     }
     let cited = prompt::cited(text, sources);
@@ -76,23 +79,25 @@ async fn ask(
     let model = assistant
         .models
         .model_for(settings, turn.profile.llm_api_key.clone())
-        .map_err(failure_of_model)?;
+        .map_err(|error| failure_of_model(error, turn))?;
     handle.check_lease()?;
     let request = prompt::build(turn, sources);
     let work = async {
         let mut deltas = turn.shows_deltas.then(|| {
-            let attempt = u32::try_from(handle.job.attempt).unwrap_or(1);
             DeltaCoalescer::new(
                 assistant.db.clone(),
                 turn.conversation.id,
                 turn.conversation.turn_seq,
-                attempt,
+                attempt_of(handle),
             )
         });
         let mut completion = Completion::default();
-        let mut events = model.stream(request).await.map_err(failure_of_model)?;
+        let mut events = model
+            .stream(request)
+            .await
+            .map_err(|error| failure_of_model(error, turn))?;
         while let Some(event) = events.next().await {
-            let event = event.map_err(failure_of_model)?;
+            let event = event.map_err(|error| failure_of_model(error, turn))?;
             if let (Some(deltas), Event::TextDelta(text)) = (&mut deltas, &event) {
                 deltas.push(text);
             }
@@ -127,9 +132,17 @@ fn check_deadline(assistant: &Assistant, turn: &Turn) -> Result<(), Failure> {
     }
 }
 
+/// Which attempt at the answer open windows see.
+fn attempt_of(handle: &JobHandle) -> u32 {
+    u32::try_from(handle.job.attempt).unwrap_or(1)
+}
+
 /// What a model's failure means for the job.
-fn failure_of_model(error: llm::Error) -> Failure {
+fn failure_of_model(error: llm::Error, turn: &Turn) -> Failure {
     match error.retry_after() {
+        Some(after) if after > deadline(turn) => {
+            Failure::dead(format!("the model asks to wait {}s", after.as_secs()))
+        }
         _ if !error.is_transient() => {
             tracing::warn!(error = %error, "the model cannot answer");
             Failure::dead(error.to_string())
@@ -205,10 +218,13 @@ pub async fn on_dead(assistant: &Assistant, tx: &mut TenantTx, dead: &DeadJob) -
     let conversation = conversations::lock(tx, job.conversation_id).await?;
     let settled = conversation.answered_turn >= conversation.turn_seq;
     let text = profile.settings.fallback_text.trim();
-    if settled || text.is_empty() || !turn::is_answered_by_machine(conversation.status) {
+    if settled || !is_answered_by_machine(conversation.status) {
         return Ok(());
     }
     let turn = conversation.turn_seq;
+    if text.is_empty() {
+        return conversations::settle_turn(tx, conversation.id, turn).await;
+    }
     let outgoing = Outgoing {
         author: Author::System,
         turn,

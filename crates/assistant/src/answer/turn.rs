@@ -1,6 +1,7 @@
 use chrono::{DateTime, Utc};
 use domain::{ChannelKind, ConversationId, ConversationStatus, RagMode, TenantId};
 use jobs::Failure;
+use live::{LiveBody, LiveEvent};
 use store::{conversations, messages};
 
 use crate::ingest::search;
@@ -22,7 +23,7 @@ pub(super) struct Turn {
 }
 
 /// Whether the machine may speak in a conversation of that status.
-pub(super) const fn is_answered_by_machine(status: ConversationStatus) -> bool {
+pub(crate) const fn is_answered_by_machine(status: ConversationStatus) -> bool {
     matches!(
         status,
         ConversationStatus::Open | ConversationStatus::Waiting
@@ -66,10 +67,19 @@ impl Turn {
         }))
     }
 
-    /// When the turn's first message was stored.
+    /// Takes back what open windows were shown of an answer that is dropped.
+    pub(super) fn forget_deltas(&self, assistant: &Assistant, attempt: u32) {
+        if self.shows_deltas {
+            let turn = self.conversation.turn_seq;
+            let body = LiveBody::AnswerReset { turn, attempt };
+            live::publish_now(&assistant.db, &LiveEvent::new(self.conversation.id, body));
+        }
+    }
+
+    /// When the turn's newest message was stored.
     pub(super) fn stored_at(&self) -> DateTime<Utc> {
         self.asked
-            .first()
+            .last()
             .map_or(DateTime::UNIX_EPOCH, |message| message.created_at)
     }
 

@@ -9,7 +9,7 @@ mod whatsapp;
 
 use std::time::Duration;
 
-use ::channels::channel as adapter;
+use ::channels::{Delivery, channel as adapter};
 use chrono::{DateTime, Utc};
 use db::TenantTx;
 use domain::{Author, ConversationStatus, MessageId, MessageStatus};
@@ -19,15 +19,20 @@ use jobs::{DeadJob, Failure, JobHandle};
 use store::{channels, conversations, messages};
 
 use crate::Assistant;
-use crate::receive::status::announce;
+use crate::receive::status::{announce, apply_parked};
+use whatsapp::Letter;
 
 /// How often a message is given to its channel when ends are not seen.
 const MAX_SENDS: i16 = 2;
 
-/// What is known before a message leaves.
+/// How long to wait before a send is noted once more.
+const OUTAGE_PAUSE: Duration = Duration::from_millis(300);
+
+/// A message whose intent to be sent is committed.
 struct Plan {
     message: messages::Message,
     channel: channels::Channel,
+    letter: Letter,
 }
 
 /// Sends one message through its channel.
@@ -43,14 +48,11 @@ pub async fn send(
         return Ok(());
     };
     fail_point!("send.intent_committed");
-    match adapter(plan.channel.kind).capabilities().delivery {
-        // The stored message is the delivery: open windows are told after commit.
-        ::channels::Delivery::LivePush => settle_sent(assistant, &plan, None).await,
-        ::channels::Delivery::Request => whatsapp::send(assistant, handle, &plan).await,
-    }
+    whatsapp::send(assistant, handle, &plan).await
 }
 
-/// Decides whether the message may leave, and commits the intent to send it.
+/// Decides whether the message may leave, and commits the intent to send it; `None` if there is
+/// nothing left to do.
 async fn prepare(
     assistant: &Assistant,
     handle: &JobHandle,
@@ -64,14 +66,14 @@ async fn prepare(
         MessageStatus::Queued => {}
         MessageStatus::Sending => {
             let why = "the worker stopped before it saw the end of the send";
-            messages::mark_unknown(&mut tx, message.id, why).await?;
+            messages::mark_unknown(&mut tx, message.id, why, now).await?;
             tx.commit().await?;
-            return Err(wait_for_report(assistant, message.sending_at, now));
+            return Err(wait_for_report(assistant.settings.send_reconcile));
         }
         MessageStatus::Unknown => {
-            let wait = time_left(assistant, message.sending_at, now);
+            let wait = time_left(assistant, message.unknown_at, now);
             if !wait.is_zero() {
-                return Err(wait_for_report(assistant, message.sending_at, now));
+                return Err(wait_for_report(wait));
             }
             if message.send_attempts >= MAX_SENDS {
                 let why = "the channel did not say whether it took the message";
@@ -86,17 +88,50 @@ async fn prepare(
         | MessageStatus::Read
         | MessageStatus::Failed => return Ok(None),
     }
-    let conversation = conversations::get(&mut tx, message.conversation_id).await?;
-    let channel = channels::get(&mut tx, message.channel_id).await?;
-    if let Some(why) = refusal(&message, &conversation, &channel, now) {
-        fail(assistant, &mut tx, message.id, why).await?;
-        tx.commit().await?;
-        return Ok(None);
-    }
-    messages::begin_sending(&mut tx, message.id, now).await?;
+    let plan = begin(assistant, &mut tx, message, now).await?;
     fail_point!("send.before_intent_commit");
     tx.commit().await?;
-    Ok(Some(Plan { message, channel }))
+    Ok(plan)
+}
+
+/// Takes the first step out of `queued` or `unknown`: the intent to send; `failed`, if the rules
+/// forbid it; `sent`, where the stored message is the delivery.
+async fn begin(
+    assistant: &Assistant,
+    tx: &mut TenantTx,
+    message: messages::Message,
+    now: DateTime<Utc>,
+) -> Result<Option<Plan>, Failure> {
+    let conversation = conversations::get(tx, message.conversation_id).await?;
+    let channel = channels::get(tx, message.channel_id).await?;
+    if let Some(why) = refusal(&message, &conversation, &channel, now) {
+        fail(assistant, tx, message.id, why).await?;
+        return Ok(None);
+    }
+    match adapter(channel.kind).capabilities().delivery {
+        // Open windows are told after commit.
+        Delivery::LivePush => {
+            messages::mark_sent(tx, message.id, None, now).await?;
+            announce(assistant, tx, message.id, true).await?;
+            Ok(None)
+        }
+        Delivery::Request => {
+            match whatsapp::write(assistant, tx, &channel, &conversation, &message.text).await? {
+                Ok(letter) => {
+                    messages::begin_sending(tx, message.id, now).await?;
+                    Ok(Some(Plan {
+                        message,
+                        channel,
+                        letter,
+                    }))
+                }
+                Err(why) => {
+                    fail(assistant, tx, message.id, &why).await?;
+                    Ok(None)
+                }
+            }
+        }
+    }
 }
 
 /// Why a message may not leave by the channel's rules, or because a person took over.
@@ -131,33 +166,44 @@ fn time_left(assistant: &Assistant, since: Option<DateTime<Utc>>, now: DateTime<
     assistant.settings.send_reconcile.saturating_sub(waited)
 }
 
-fn wait_for_report(
-    assistant: &Assistant,
-    since: Option<DateTime<Utc>>,
-    now: DateTime<Utc>,
-) -> Failure {
-    let wait = time_left(assistant, since, now).max(Duration::from_millis(100));
+fn wait_for_report(wait: Duration) -> Failure {
+    let wait = wait.max(Duration::from_millis(100));
     Failure::snooze(
         wait,
         "waits for the channel's report whether the message was sent",
     )
 }
 
+/// Notes that the channel took the message. Forgetting that would mean to send it again, so an
+/// outage of the database is waited out, for as long as the job may take.
+async fn settle_sent(assistant: &Assistant, plan: &Plan, external_id: &str) -> Result<(), Failure> {
+    loop {
+        match note_sent(assistant, plan, external_id).await {
+            Err(Failure::Retry(error)) if is_outage(&*error) => {
+                tracing::warn!(message.id = %plan.message.id, "a send could not be noted yet");
+                tokio::time::sleep(OUTAGE_PAUSE).await;
+            }
+            noted => return noted,
+        }
+    }
+}
+
+fn is_outage(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
+    error
+        .downcast_ref::<db::Error>()
+        .is_some_and(db::Error::is_unavailable)
+}
+
 /// Notes that the channel took the message, and applies the reports that were quicker.
-async fn settle_sent(
-    assistant: &Assistant,
-    plan: &Plan,
-    external_id: Option<&str>,
-) -> Result<(), Failure> {
+///
+/// Not fenced: that it was sent is true whoever holds the job, and spares everybody a wait.
+async fn note_sent(assistant: &Assistant, plan: &Plan, external_id: &str) -> Result<(), Failure> {
     let mut tx = assistant.db.tenant(plan.channel.tenant_id).await?;
     let id = plan.message.id;
-    // Not fenced: that it was sent is true whoever holds the job, and spares everybody a wait.
-    let news = messages::mark_sent(&mut tx, id, external_id, assistant.clock.now()).await?;
-    if let Some(external_id) = external_id {
-        messages::attach_external_id(&mut tx, id, external_id).await?;
-        crate::receive::status::apply_parked(assistant, &mut tx, plan.channel.id, external_id)
-            .await?;
-    }
+    let now = assistant.clock.now();
+    let news = messages::mark_sent(&mut tx, id, Some(external_id), now).await?;
+    messages::attach_external_id(&mut tx, id, external_id).await?;
+    apply_parked(assistant, &mut tx, plan.channel.id, external_id).await?;
     if news {
         announce(assistant, &mut tx, id, true).await?;
     }

@@ -3,7 +3,7 @@ use std::time::Duration;
 use channels::channel;
 use chrono::{DateTime, Utc};
 use db::TenantTx;
-use domain::{ConversationStatus, Inbound, InboundMessage, RawItemId, RawOutcome};
+use domain::{Inbound, InboundMessage, RawItemId, RawOutcome};
 use events::{Event, MessageData};
 use fail::fail_point;
 use jobs::kinds::{self, AnswerTurn};
@@ -11,6 +11,7 @@ use jobs::{DeadJob, Failure, JobHandle};
 use live::{LiveBody, LiveEvent};
 use store::{contacts, conversations, messages, raw_items};
 
+use crate::answer::is_answered_by_machine;
 use crate::{Assistant, TenantProfile};
 
 /// Turns a raw item into a message of its contact's conversation, and has it answered.
@@ -72,6 +73,11 @@ async fn store_message(
     channel_id: domain::ChannelId,
     message: &InboundMessage,
 ) -> Result<(), Failure> {
+    let known = messages::find_by_external_id(tx, channel_id, &message.external_id).await?;
+    if known.is_some() {
+        // Delivered again: it is there, and whatever it led to was enqueued with it.
+        return Ok(());
+    }
     let profile = TenantProfile::load(tx, &assistant.keyring).await?;
     let contact = &message.contact;
     let contact_id = contacts::upsert(
@@ -83,12 +89,12 @@ async fn store_message(
     )
     .await?;
     let conversation = conversations::open(tx, channel_id, contact_id).await?;
-    let known = messages::find_by_external_id(tx, channel_id, &message.external_id).await?;
-    if known.is_some() {
-        // Delivered again: it is there, and whatever it led to was enqueued with it.
-        return Ok(());
-    }
-    let (seq, turn) = conversations::add_inbound(tx, conversation.id, message.occurred_at).await?;
+    let is_answered = profile.enabled
+        && message.content.expects_answer()
+        && is_answered_by_machine(conversation.status)
+        && channel_is_enabled(tx, channel_id).await?;
+    let (seq, turn) =
+        conversations::add_inbound(tx, conversation.id, message.occurred_at, is_answered).await?;
     let content = serde_json::to_value(&message.content).map_err(Failure::retry)?;
     let new = messages::NewInbound {
         conversation_id: conversation.id,
@@ -101,24 +107,9 @@ async fn store_message(
         occurred_at: message.occurred_at,
     };
     let id = messages::insert_inbound(tx, &new).await?;
-    let stored = messages::get(tx, id).await?;
-    let event = Event::MessageReceived(MessageData::of(&stored));
-    events::emit(tx, &event, &assistant.clock)
-        .await
-        .map_err(Failure::retry)?;
-    let shown = LiveEvent {
-        conversation_id: conversation.id,
-        body: LiveBody::Message { seq },
-    };
+    let shown = LiveEvent::new(conversation.id, LiveBody::Message { seq });
     live::publish(tx, &shown);
-    let answered = profile.enabled
-        && channel_is_enabled(tx, channel_id).await?
-        && matches!(
-            conversation.status,
-            ConversationStatus::Open | ConversationStatus::Waiting
-        )
-        && message.content.expects_answer();
-    if answered {
+    if is_answered {
         let job = AnswerTurn {
             tenant_id: tx.tenant(),
             conversation_id: conversation.id,
@@ -127,7 +118,12 @@ async fn store_message(
         };
         jobs::enqueue(tx, &job).await?;
     }
-    Ok(())
+    let stored = messages::get(tx, id).await?;
+    let event = Event::MessageReceived(MessageData::of(&stored));
+    // Last: it locks the endpoints that want to know.
+    events::emit(tx, &event, &assistant.clock)
+        .await
+        .map_err(Failure::retry)
 }
 
 async fn channel_is_enabled(tx: &mut TenantTx, id: domain::ChannelId) -> Result<bool, Failure> {

@@ -1,6 +1,6 @@
 //! Posts of WhatsApp's Cloud API: whose they are, and whether they are genuine.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use channels::whatsapp::{WhatsappSecrets, claimed_channel_ids, verify_subscription};
 use channels::{RawItem, channel as adapter};
@@ -31,13 +31,16 @@ pub async fn receive(
     body: &[u8],
     signature: Option<&[u8]>,
 ) -> Result<(), Error> {
-    let claimed = claimed_channel_ids(body);
     let mut tx = assistant.db.system().await?;
-    let named = match &claimed {
-        Ok(ids) => stored::list_by_external_ids(&mut tx, KIND, ids).await?,
-        Err(_) => Vec::new(),
+    let platform = assistant.settings.meta.app_secret.as_ref();
+    let covered = if platform.is_some_and(|secret| signs(secret, body, signature)) {
+        let named = all_named(body);
+        stored::list_by_external_ids(&mut tx, KIND, &named).await?
+    } else {
+        let named = claimed_channel_ids(body).map_err(|_| Error::Unauthenticated)?;
+        let named = stored::list_by_external_ids(&mut tx, KIND, &named).await?;
+        signed_by_their_own(assistant, named, body, signature)?
     };
-    let covered = covered_channels(assistant, &named, body, signature)?;
     let owners: HashMap<&str, ItemOwner> = covered
         .iter()
         .filter_map(|channel| {
@@ -50,6 +53,16 @@ pub async fn receive(
         owners.get(id).copied().unwrap_or(ItemOwner::Unknown)
     };
     keep(assistant, tx, body, ItemOwner::Unknown, owner_of).await
+}
+
+/// Every number that a genuine post names.
+fn all_named(body: &[u8]) -> Vec<String> {
+    let items = adapter(KIND).split_items(body).unwrap_or_default();
+    let named: BTreeSet<String> = items
+        .into_iter()
+        .filter_map(|item| item.external_channel_id)
+        .collect();
+    named.into_iter().collect()
 }
 
 /// Keeps the items of a post to a channel's own address, where its secret alone counts.
@@ -159,7 +172,7 @@ async fn all_tokens(assistant: &Assistant) -> Result<Vec<SecretString>, Error> {
         let page = stored::list_sealed(&mut tx, KIND, after, PAGE).await?;
         after = page.data.last().map(|channel| channel.id);
         for channel in &page.data {
-            tokens.extend(open_secrets(assistant, channel)?.verify_token);
+            tokens.extend(opened(assistant, channel).and_then(|secrets| secrets.verify_token));
         }
         if page.next_cursor.is_none() {
             return Ok(tokens);
@@ -167,31 +180,30 @@ async fn all_tokens(assistant: &Assistant) -> Result<Vec<SecretString>, Error> {
     }
 }
 
-/// Which of the channels that a post names are covered by the secret that signed it.
-fn covered_channels(
+/// Which of the channels that a post names have a secret that signed it.
+fn signed_by_their_own(
     assistant: &Assistant,
-    named: &[Channel],
+    named: Vec<Channel>,
     body: &[u8],
     signature: Option<&[u8]>,
 ) -> Result<Vec<Channel>, Error> {
-    let mut with_secrets = Vec::with_capacity(named.len());
-    for channel in named {
-        with_secrets.push((channel, open_secrets(assistant, channel)?.app_secret));
-    }
-    let platform = assistant.settings.meta.app_secret.as_ref();
-    if platform.is_some_and(|secret| signs(secret, body, signature)) {
-        return Ok(named.to_vec());
-    }
-    let covered: Vec<Channel> = with_secrets
-        .into_iter()
-        .filter(|(_, own)| own.as_ref().is_some_and(|own| signs(own, body, signature)))
-        .map(|(channel, _)| channel.clone())
-        .collect();
+    let mut covered = named;
+    covered.retain(|channel| {
+        let secret = opened(assistant, channel).and_then(|secrets| secrets.app_secret);
+        secret.is_some_and(|secret| signs(&secret, body, signature))
+    });
     if covered.is_empty() {
         Err(Error::Unauthenticated)
     } else {
         Ok(covered)
     }
+}
+
+/// A channel's secrets; one that cannot be opened must not shut the door on the others.
+fn opened(assistant: &Assistant, channel: &Channel) -> Option<WhatsappSecrets> {
+    open_secrets(assistant, channel)
+        .inspect_err(|error| tracing::error!(error = %error, "a channel is left out"))
+        .ok()
 }
 
 fn signs(secret: &SecretString, body: &[u8], signature: Option<&[u8]>) -> bool {

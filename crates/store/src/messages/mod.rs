@@ -48,6 +48,8 @@ pub struct Message {
     pub send_attempts: i16,
     /// When the latest send was begun.
     pub sending_at: Option<DateTime<Utc>>,
+    /// Since when nobody knows whether it was sent.
+    pub unknown_at: Option<DateTime<Utc>>,
     /// When the channel took it.
     pub sent_at: Option<DateTime<Utc>>,
     /// When it happened, by the channel's clock.
@@ -73,6 +75,7 @@ struct Row {
     external_id: Option<String>,
     send_attempts: i16,
     sending_at: Option<DateTime<Utc>>,
+    unknown_at: Option<DateTime<Utc>>,
     sent_at: Option<DateTime<Utc>>,
     occurred_at: DateTime<Utc>,
     created_at: DateTime<Utc>,
@@ -99,6 +102,7 @@ impl TryFrom<Row> for Message {
             external_id: row.external_id,
             send_attempts: row.send_attempts,
             sending_at: row.sending_at,
+            unknown_at: row.unknown_at,
             sent_at: row.sent_at,
             occurred_at: row.occurred_at,
             created_at: row.created_at,
@@ -115,8 +119,8 @@ pub struct NewInbound<'a> {
     pub channel_id: ChannelId,
     /// Its position.
     pub seq: i64,
-    /// Its turn.
-    pub turn: i64,
+    /// Its turn; `None` if it needs no answer.
+    pub turn: Option<i64>,
     /// What it says.
     pub text: &'a str,
     /// The normalised message.

@@ -12,7 +12,7 @@ pub async fn get(tx: &mut TenantTx, id: MessageId) -> Result<Message> {
     let row = sqlx::query_as!(
         Row,
         "SELECT id, conversation_id, channel_id, seq, direction, author, turn, text, content, sources,
-                status, error, external_id, send_attempts, sending_at, sent_at, occurred_at,
+                status, error, external_id, send_attempts, sending_at, unknown_at, sent_at, occurred_at,
                 created_at
          FROM messages WHERE tenant_id = $1 AND id = $2",
         tenant.as_uuid(),
@@ -32,7 +32,7 @@ pub async fn lock(tx: &mut TenantTx, id: MessageId) -> Result<Message> {
     let row = sqlx::query_as!(
         Row,
         "SELECT id, conversation_id, channel_id, seq, direction, author, turn, text, content, sources,
-                status, error, external_id, send_attempts, sending_at, sent_at, occurred_at,
+                status, error, external_id, send_attempts, sending_at, unknown_at, sent_at, occurred_at,
                 created_at
          FROM messages WHERE tenant_id = $1 AND id = $2 FOR UPDATE",
         tenant.as_uuid(),
@@ -79,7 +79,7 @@ pub async fn turn(
     let rows = sqlx::query_as!(
         Row,
         "SELECT id, conversation_id, channel_id, seq, direction, author, turn, text, content, sources,
-                status, error, external_id, send_attempts, sending_at, sent_at, occurred_at,
+                status, error, external_id, send_attempts, sending_at, unknown_at, sent_at, occurred_at,
                 created_at
          FROM messages
          WHERE tenant_id = $1 AND conversation_id = $2 AND direction = 'inbound'
@@ -109,7 +109,7 @@ pub async fn history(
     let rows = sqlx::query_as!(
         Row,
         "SELECT id, conversation_id, channel_id, seq, direction, author, turn, text, content, sources,
-                status, error, external_id, send_attempts, sending_at, sent_at, occurred_at,
+                status, error, external_id, send_attempts, sending_at, unknown_at, sent_at, occurred_at,
                 created_at
          FROM messages
          WHERE tenant_id = $1 AND conversation_id = $2 AND seq < $3 AND status <> 'failed'
@@ -138,7 +138,7 @@ pub async fn list(
     let rows = sqlx::query_as!(
         Row,
         "SELECT id, conversation_id, channel_id, seq, direction, author, turn, text, content, sources,
-                status, error, external_id, send_attempts, sending_at, sent_at, occurred_at,
+                status, error, external_id, send_attempts, sending_at, unknown_at, sent_at, occurred_at,
                 created_at
          FROM messages
          WHERE tenant_id = $1 AND conversation_id = $2 AND seq > $3

@@ -78,14 +78,20 @@ pub async fn attach_external_id(tx: &mut TenantTx, id: MessageId, external_id: &
 ///
 /// # Errors
 /// Those of the database.
-pub async fn mark_unknown(tx: &mut TenantTx, id: MessageId, why: &str) -> Result<()> {
+pub async fn mark_unknown(
+    tx: &mut TenantTx,
+    id: MessageId,
+    why: &str,
+    at: DateTime<Utc>,
+) -> Result<()> {
     let tenant = tx.tenant();
     sqlx::query!(
-        "UPDATE messages SET status = 'unknown', error = $3, updated_at = now()
+        "UPDATE messages SET status = 'unknown', error = $3, unknown_at = $4, updated_at = now()
          WHERE tenant_id = $1 AND id = $2 AND status = 'sending'",
         tenant.as_uuid(),
         id.as_uuid(),
         why,
+        at,
     )
     .execute(tx.conn())
     .await?;
@@ -99,7 +105,8 @@ pub async fn mark_unknown(tx: &mut TenantTx, id: MessageId, why: &str) -> Result
 pub async fn requeue(tx: &mut TenantTx, id: MessageId, why: &str) -> Result<()> {
     let tenant = tx.tenant();
     sqlx::query!(
-        "UPDATE messages SET status = 'queued', error = $3, updated_at = now()
+        "UPDATE messages SET status = 'queued', error = $3, send_attempts = send_attempts - 1,
+                updated_at = now()
          WHERE tenant_id = $1 AND id = $2 AND status = 'sending'",
         tenant.as_uuid(),
         id.as_uuid(),
@@ -118,7 +125,7 @@ pub async fn mark_failed(tx: &mut TenantTx, id: MessageId, why: &str) -> Result<
     let tenant = tx.tenant();
     let changed = sqlx::query!(
         "UPDATE messages SET status = 'failed', error = $3, updated_at = now()
-         WHERE tenant_id = $1 AND id = $2 AND status IN ('queued', 'sending', 'unknown', 'sent')",
+         WHERE tenant_id = $1 AND id = $2 AND status IN ('queued', 'sending', 'unknown')",
         tenant.as_uuid(),
         id.as_uuid(),
         why,
