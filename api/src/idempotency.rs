@@ -35,7 +35,7 @@ struct Write {
 }
 
 /// Answers a write that was done before as it was answered then, and lets others through.
-pub(crate) async fn replay<E: Endpoint>(
+pub(crate) async fn replay<E: Endpoint + 'static>(
     endpoint: Arc<E>,
     mut request: Request,
 ) -> poem::Result<Response> {
@@ -58,7 +58,12 @@ pub(crate) async fn replay<E: Endpoint>(
             }
             Ok(write.answer_again(status, &body)?)
         }
-        Begun::Fresh => Ok(write.finish(answer(&*endpoint, request).await).await?),
+        Begun::Fresh => {
+            // On a task of its own: a client that goes away must not leave its key claimed.
+            let work = async move { write.finish(answer(&*endpoint, request).await).await };
+            let done = tokio::spawn(work).await.map_err(Problem::internal)?;
+            Ok(done?)
+        }
     }
 }
 

@@ -38,7 +38,7 @@ impl Workers {
             })
             .collect();
         let upkeep = CancellationToken::new();
-        let work = upkeep::run(assistant.db.clone());
+        let work = upkeep::run(assistant.db.clone(), assistant.clock.clone());
         tokio::spawn(upkeep.clone().run_until_cancelled_owned(work));
         Ok(Self {
             engine,

@@ -1,7 +1,7 @@
 //! Reports that came before the message they speak of.
 
 use chrono::{DateTime, Utc};
-use db::{Error, Result, TenantTx, Tx};
+use db::{Error, Result, SystemTx, TenantTx, Tx};
 use domain::{ChannelId, MessageStatus};
 use uuid::Uuid;
 
@@ -80,4 +80,15 @@ pub async fn take(
         .collect::<Result<Vec<_>>>()?;
     parked.sort_by_key(|status| status.occurred_at);
     Ok(parked)
+}
+
+/// Deletes reports of all tenants whose message never came; returns how many.
+///
+/// # Errors
+/// Those of the database.
+pub async fn delete_older(tx: &mut SystemTx, before: DateTime<Utc>) -> Result<u64> {
+    let deleted = sqlx::query!("DELETE FROM parked_statuses WHERE created_at < $1", before)
+        .execute(tx.conn())
+        .await?;
+    Ok(deleted.rows_affected())
 }

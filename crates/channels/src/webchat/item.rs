@@ -46,6 +46,14 @@ impl Item {
         limit("text", &self.text, MAX_TEXT_CHARS);
         limit("client_id", &self.client_id, MAX_CLIENT_ID_CHARS);
         limit("visitor_id", &self.visitor_id, MAX_VISITOR_ID_CHARS);
+        for (field, text) in [
+            ("client_id", &self.client_id),
+            ("visitor_id", &self.visitor_id),
+        ] {
+            if text.contains(char::is_control) {
+                errors.push(FieldError::new(field, "must have no control characters"));
+            }
+        }
         if errors.is_empty() {
             Ok(())
         } else {
