@@ -1,7 +1,7 @@
 //! The job engine: durable jobs on Postgres, run by apalis workers through a backend of our own.
 //!
 //! A job is enqueued in its caller's transaction, claimed under a lease, run, and finished by a
-//! statement that is fenced by (id, attempt, session): whoever lost the lease can neither finish
+//! statement that is fenced by (id, claim, session): whoever lost the lease can neither finish
 //! nor commit. `docs/jobs.md` tells the model, its states and what happens in each crash.
 
 mod engine;

@@ -223,7 +223,7 @@ async fn end_free(shared: &Shared, batch: &[Ended]) -> Result<()> {
 }
 
 async fn end_keyed(shared: &Shared, batch: &[Ended]) -> Result<()> {
-    let mut tx = shared.db.pool().begin().await?;
+    let mut tx = shared.db.begin().await?;
     let gone = end(shared, &mut *tx, batch).await?;
     let keys: Vec<_> = gone
         .into_iter()

@@ -239,3 +239,79 @@ async fn an_attempt_that_failed_says_why_while_the_job_waits() {
     );
     bench.shut_down().await;
 }
+
+#[tokio::test]
+async fn a_row_locked_by_its_own_handler_holds_up_no_other_lease() {
+    let gate = Arc::new(Semaphore::new(0));
+    let open = Arc::clone(&gate);
+    let mut quick = options();
+    quick.lease = Duration::from_millis(900);
+    let behaviour = behave(move |probe: Probe, handle, db| {
+        let open = Arc::clone(&open);
+        async move {
+            let mut tx = db.system().await?;
+            if probe.n == 1 {
+                handle.fence(&mut tx).await?;
+            }
+            open.acquire().await.unwrap().forget();
+            tx.commit().await?;
+            handle.check_lease()
+        }
+    });
+    let bench = Bench::start_with(quick, HashMap::new(), behaviour).await;
+    bench.enqueue(&Probe::new(1)).await;
+    let other = bench.enqueue(&Probe::new(2)).await;
+    bench.next_run().await;
+    bench.next_run().await;
+    let lease = async || -> chrono::DateTime<chrono::Utc> {
+        sqlx::query_scalar("SELECT lease_until FROM jobs WHERE id = $1")
+            .bind(other)
+            .fetch_one(bench.test_db.pool())
+            .await
+            .unwrap()
+    };
+    let first = lease().await;
+    // Three leases later, by the leases themselves, the other job still has its hold.
+    while lease().await < first + chrono::TimeDelta::milliseconds(2700) {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    gate.add_permits(2);
+    assert_eq!(bench.reach(other, JobState::Done).await.attempt, 1);
+    bench.shut_down().await;
+}
+
+#[tokio::test]
+async fn an_earlier_hold_on_a_snoozed_job_cannot_fence_the_later_one() {
+    let holds = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let kept = Arc::clone(&holds);
+    let gate = Arc::new(Semaphore::new(0));
+    let open = Arc::clone(&gate);
+    let bench = Bench::start(behave(move |_, handle, _| {
+        let (kept, open) = (Arc::clone(&kept), Arc::clone(&open));
+        async move {
+            let runs = {
+                let mut kept = kept.lock().unwrap();
+                kept.push(handle);
+                kept.len()
+            };
+            if runs == 1 {
+                return Err(Failure::snooze(Duration::from_millis(10), "once"));
+            }
+            open.acquire().await.unwrap().forget();
+            Ok(())
+        }
+    }))
+    .await;
+    let id = bench.enqueue(&Probe::new(1)).await;
+    // The same attempt twice, which is what makes the two hard to tell apart.
+    assert_eq!(bench.next_run().await, (1, 1));
+    assert_eq!(bench.next_run().await, (1, 1));
+    let holds = holds.lock().unwrap().clone();
+    let mut tx = bench.db.system().await.unwrap();
+    assert!(holds[0].fence(&mut tx).await.is_err());
+    holds[1].fence(&mut tx).await.unwrap();
+    drop(tx);
+    gate.add_permits(1);
+    bench.reach(id, JobState::Done).await;
+    bench.shut_down().await;
+}
