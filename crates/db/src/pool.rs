@@ -2,13 +2,14 @@ use std::str::FromStr as _;
 use std::time::Duration;
 
 use domain::TenantId;
-use sqlx::PgPool;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{PgPool, Postgres, Transaction};
 use tokio::sync::broadcast;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::signal::Signals;
+use crate::tx::BEGIN;
 use crate::{Error, Result, Signal, SystemTx, TenantTx, preflight};
 
 /// The schema, as the files under `migrations/` tell it.
@@ -122,6 +123,14 @@ impl Db {
     /// `Unavailable` if there is no connection.
     pub async fn system(&self) -> Result<SystemTx> {
         SystemTx::begin(&self.pool, &self.signals).await
+    }
+
+    /// Begins a transaction with the rights of the connecting user, for the engine's own tables.
+    ///
+    /// # Errors
+    /// `Unavailable` if there is no connection.
+    pub async fn begin(&self) -> Result<Transaction<'static, Postgres>> {
+        Ok(self.pool.begin_with(BEGIN).await?)
     }
 
     /// The pool itself, for the engine's single statements.

@@ -16,7 +16,7 @@ pub trait Tx: Send {
 /// What every transaction begins with. A process that falls asleep, or whose machine vanishes,
 /// within one keeps its locks; the server ends it after ten seconds without a word, so that others
 /// can go on.
-const BEGIN: &str = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '10s'";
+pub(crate) const BEGIN: &str = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '10s'";
 
 /// The part both kinds share.
 struct Inner {
