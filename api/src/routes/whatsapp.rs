@@ -92,7 +92,7 @@ async fn receive_shared(
         .map(poem::http::HeaderValue::as_bytes);
     whatsapp::receive(&state.assistant, &body, signature)
         .await
-        .map_err(Problem::from)?;
+        .map_err(refusal)?;
     Ok(StatusCode::OK)
 }
 
@@ -111,8 +111,20 @@ async fn receive_own(
         .map(poem::http::HeaderValue::as_bytes);
     whatsapp::receive_for(&state.assistant, channel, &body, signature)
         .await
-        .map_err(Problem::from)?;
+        .map_err(refusal)?;
     Ok(StatusCode::OK)
+}
+
+/// A post is known by its signature, not by a key.
+fn refusal(error: assistant::Error) -> Problem {
+    match error {
+        assistant::Error::Unauthenticated => Problem::new(
+            StatusCode::UNAUTHORIZED,
+            "signature_mismatch",
+            "X-Hub-Signature-256 is missing, or not that of a secret this address takes.",
+        ),
+        other => other.into(),
+    }
 }
 
 fn channel_id(text: &str) -> Result<ChannelId, Problem> {

@@ -1,0 +1,74 @@
+//! The documentation names only what is there.
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    /// What a path of this repository begins with.
+    const ROOTS: [&str; 12] = [
+        "api/",
+        "crates/",
+        "docker/",
+        "docs/",
+        "jobs/",
+        "migrations/",
+        "openapi/",
+        "ops/",
+        "workers/",
+        ".ci/",
+        ".config/",
+        "dashboard/",
+    ];
+
+    fn root() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+    }
+
+    fn pages() -> Vec<PathBuf> {
+        let mut folders = vec![root(), root().join("docs"), root().join("docs/adr")];
+        folders.extend(["migrations", "openapi", "ops"].map(|name| root().join(name)));
+        folders
+            .into_iter()
+            .flat_map(|folder| fs::read_dir(folder).unwrap())
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|ending| ending == "md"))
+            .collect()
+    }
+
+    /// What stands between back-ticks, or between the brackets of a link.
+    fn named(text: &str) -> impl Iterator<Item = &str> {
+        let quoted = text.split('`').skip(1).step_by(2);
+        let linked = text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next())
+            .filter(|target| !target.contains("://") && !target.starts_with('#'));
+        quoted.chain(linked)
+    }
+
+    #[test]
+    fn every_path_that_a_page_names_is_there() {
+        let mut missing = Vec::new();
+        let mut checked = 0;
+        for page in pages() {
+            let text = fs::read_to_string(&page).unwrap();
+            for name in named(&text) {
+                let plain = name
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c));
+                let is_ours = ROOTS.iter().any(|root| name.starts_with(root));
+                if !plain || !is_ours {
+                    continue;
+                }
+                checked += 1;
+                let beside = page.parent().unwrap().join(name);
+                if !root().join(name).exists() && !beside.exists() {
+                    missing.push(format!("{}: {name}", page.display()));
+                }
+            }
+        }
+        assert!(checked > 20, "only {checked} paths were found to check");
+        assert!(missing.is_empty(), "{}", missing.join("\n"));
+    }
+}
