@@ -1,0 +1,86 @@
+//! What happens when the model cannot answer.
+
+use domain::{Author, MessageStatus, TenantSettings};
+use testkit::standin::{OpenAiBehaviour, OpenAiFault};
+
+use crate::stage::{PATIENCE, Stage, settings};
+
+async fn fallback_of(stage: &Stage) {
+    let answer = stage.answer(MessageStatus::Sent).await;
+    assert_eq!(answer.author, Author::System);
+    assert_eq!(answer.text, settings().fallback_text);
+    stage.rest().await;
+    assert_eq!(stage.graph.received().len(), 1);
+    assert_eq!(stage.count("dead_jobs WHERE kind = 'answer-turn'").await, 1);
+    assert_eq!(stage.count("dead_jobs").await, 1);
+}
+
+#[tokio::test]
+async fn a_provider_that_refuses_the_key_leads_to_the_fallback_once() {
+    let stage = Stage::start().await;
+    stage.model.otherwise(OpenAiFault::Unauthorized);
+    stage.say("Do you sell tea?").await;
+    fallback_of(&stage).await;
+    // The turn is settled: the next message is a turn of its own.
+    stage.model.otherwise(OpenAiBehaviour::text("Yes, we do."));
+    stage.say("And coffee?").await;
+    let sent = stage.graph.wait_for(2, PATIENCE).await.unwrap();
+    assert_eq!(sent[1].text, "Yes, we do.");
+    let asked = stage.model.received().pop().unwrap().body["messages"].to_string();
+    assert!(asked.contains("And coffee?"), "{asked}");
+}
+
+#[tokio::test]
+async fn without_a_fallback_text_a_turn_without_answer_stays_silent() {
+    let stage = Stage::start_with(TenantSettings {
+        fallback_text: String::new(),
+        ..settings()
+    })
+    .await;
+    stage.model.otherwise(OpenAiFault::Unauthorized);
+    stage.say("Do you sell tea?").await;
+    stage.rest().await;
+    assert_eq!(stage.count("dead_jobs").await, 1);
+    assert_eq!(stage.outbound().await.len(), 0);
+}
+
+#[tokio::test]
+async fn a_provider_that_comes_back_gives_the_answer() {
+    let stage = Stage::start().await;
+    // More often than a single attempt asks.
+    stage.model.script(vec![OpenAiFault::ServerError; 4]);
+    stage.say("Do you sell tea?").await;
+    let answer = stage.answer(MessageStatus::Sent).await;
+    assert_eq!(answer.author, Author::Assistant);
+    assert_eq!(answer.text, "Answer to: Do you sell tea?");
+    stage.rest_in_peace().await;
+    let attempts = "job_attempts WHERE outcome = 'retry'";
+    assert_eq!(stage.count(attempts).await, 1);
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_off_is_never_sent_in_part() {
+    let stage = Stage::start().await;
+    stage.model.script([OpenAiBehaviour {
+        fault: Some(OpenAiFault::CutStream { after_chunks: 2 }),
+        ..OpenAiBehaviour::text("Yes, we sell green tea and black tea.")
+    }]);
+    stage.say("Do you sell tea?").await;
+    let answer = stage.answer(MessageStatus::Sent).await;
+    assert_eq!(answer.text, "Answer to: Do you sell tea?");
+    stage.rest_in_peace().await;
+    assert_eq!(stage.graph.received().len(), 1);
+}
+
+#[tokio::test]
+async fn an_answer_that_takes_too_long_leads_to_the_fallback() {
+    let stage = Stage::start_with(TenantSettings {
+        answer_deadline_seconds: 1,
+        ..settings()
+    })
+    .await;
+    stage.model.otherwise(OpenAiFault::Hang);
+    stage.say("Do you sell tea?").await;
+    fallback_of(&stage).await;
+    assert_eq!(stage.model.received().len(), 1);
+}

@@ -1,0 +1,15 @@
+//! The use cases on a real engine: what comes in, what the models say and what goes out are played
+//! by stand-ins, the database is each test's own.
+#![expect(clippy::unwrap_used, reason = "what the tests share fails as they do")]
+
+mod answers;
+mod documents;
+mod library;
+mod looks;
+#[path = "../../../crates/rag/tests/it/pdf_writer.rs"]
+mod pdf_writer;
+mod reports;
+mod sends;
+mod stage;
+mod turns;
+mod webhooks;

@@ -1,0 +1,67 @@
+//! What the channel reports of messages that were sent.
+
+use domain::MessageStatus;
+use testkit::standin::SentMessage;
+
+use crate::stage::{PATIENCE, Stage};
+
+#[tokio::test]
+async fn reports_in_any_order_only_move_a_message_forward() {
+    use MessageStatus::{Delivered, Failed, Read};
+    let cases: [(&[&str], MessageStatus); 5] = [
+        (&["sent", "delivered", "read"], Read),
+        (&["read", "delivered", "sent"], Read),
+        (&["delivered", "delivered", "sent", "failed"], Delivered),
+        (&["failed", "sent", "delivered"], Failed),
+        (&["sent", "failed"], Failed),
+    ];
+    for (reports, end) in cases {
+        let stage = Stage::start().await;
+        stage.say("Do you sell tea?").await;
+        let sent = stage.graph.wait_for(1, PATIENCE).await.unwrap();
+        stage.rest_in_peace().await;
+        for report in reports {
+            stage.report(&sent[0], report).await;
+            stage.rest_in_peace().await;
+        }
+        let answer = stage.answer(end).await;
+        assert_eq!(answer.error.is_some(), end == Failed, "{reports:?}");
+        assert_eq!(stage.graph.requests().len(), 1, "{reports:?}");
+        stage.end().await;
+    }
+}
+
+#[tokio::test]
+async fn integrators_hear_of_a_send_once_and_of_its_failure() {
+    let stage = Stage::start().await;
+    stage.endpoint("http://127.0.0.1:1/").await;
+    stage.say("Do you sell tea?").await;
+    let sent = stage.graph.wait_for(1, PATIENCE).await.unwrap();
+    stage.answer(MessageStatus::Sent).await;
+    for report in ["sent", "sent", "failed", "failed"] {
+        stage.report(&sent[0], report).await;
+    }
+    stage.answer(MessageStatus::Failed).await;
+    let expected = ["message.received", "message.sent", "message.failed"];
+    assert_eq!(stage.events().await, expected);
+}
+
+#[tokio::test]
+async fn a_report_of_an_unknown_message_is_kept_once() {
+    let stage = Stage::start().await;
+    let unknown = SentMessage {
+        phone_number_id: String::new(),
+        to: String::new(),
+        is_user_id: false,
+        text: String::new(),
+        tag: None,
+        wamid: "wamid.of-another-program".to_owned(),
+        at: stage.assistant.clock.now(),
+    };
+    stage.report(&unknown, "delivered").await;
+    stage.report(&unknown, "delivered").await;
+    stage.rest_in_peace().await;
+    let kept = "parked_statuses WHERE external_id = 'wamid.of-another-program'";
+    assert_eq!(stage.count(kept).await, 1);
+    assert_eq!(stage.count("raw_items WHERE outcome = 'done'").await, 2);
+}

@@ -1,0 +1,260 @@
+//! A tenant with a WhatsApp number, a model and workers.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use assistant::receive::whatsapp;
+use assistant::{Assistant, MetaPlatform, Settings, WebchatCaps};
+use channels::whatsapp::Graph;
+use chrono::TimeDelta;
+use db::{Db, DbOptions};
+use domain::{ChannelId, ChannelKind, Clock, LlmSettings, TenantId, TenantSettings};
+use files::Files;
+use jobs::EngineOptions;
+use llm::{Embedder, HashedNgrams, Models, PlatformProviders, Timeouts};
+use outbound::Guard;
+use secrets::{Keyring, MasterKey, row_context};
+use serde_json::json;
+use store::channels::{self as stored, ChannelValues};
+use store::tenants::{self, TenantValues};
+use tempfile::TempDir;
+use testkit::TestDb;
+use testkit::standin::{
+    GraphOptions, GraphServer, MessageStatusItem, OpenAiOptions, OpenAiServer, Sender, SentMessage,
+    SignedPost, TextMessage, WhatsappPost,
+};
+use workers::Workers;
+
+/// The number of the tenant, as it stands in the fixtures too.
+pub(crate) const NUMBER: &str = "200000000000001";
+/// The customer who writes.
+pub(crate) const CUSTOMER: &str = "15550002222";
+/// How long a test waits for what has to come.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a send waits for its report, by the clock of the test.
+pub(crate) const RECONCILE: Duration = Duration::from_millis(400);
+
+const APP_SECRET: &str = "the-platforms-app-secret";
+
+/// Everything a message meets on its way.
+pub(crate) struct Stage {
+    pub(crate) assistant: Assistant,
+    pub(crate) database: TestDb,
+    pub(crate) graph: GraphServer,
+    pub(crate) model: OpenAiServer,
+    pub(crate) tenant: TenantId,
+    workers: Option<Workers>,
+    _folder: TempDir,
+}
+
+impl Stage {
+    /// A stage where bursts do not settle, with its workers.
+    pub(crate) async fn start() -> Self {
+        Self::start_with(settings()).await
+    }
+
+    pub(crate) async fn start_with(settings: TenantSettings) -> Self {
+        let mut stage = Self::set(settings, Arc::new(HashedNgrams)).await;
+        stage.work().await;
+        stage
+    }
+
+    /// A stage whose workers are still away.
+    pub(crate) async fn set(settings: TenantSettings, embedder: Arc<dyn Embedder>) -> Self {
+        let database = TestDb::new().await;
+        let folder = tempfile::tempdir().unwrap();
+        let graph = GraphServer::start(GraphOptions::default()).await.unwrap();
+        let model = OpenAiServer::start(OpenAiOptions::default()).await.unwrap();
+        let options = DbOptions {
+            // Several tests and their stages share one server.
+            max_connections: 8,
+            ..DbOptions::new(database.url())
+        };
+        let db = Db::connect_lazy(&options).unwrap();
+        let assistant = assistant(db, &folder, &graph, &model, embedder);
+        let tenant = add_tenant(&assistant, &settings).await;
+        add_channel(&assistant, tenant).await;
+        Self {
+            assistant,
+            database,
+            graph,
+            model,
+            tenant,
+            workers: None,
+            _folder: folder,
+        }
+    }
+
+    pub(crate) async fn work(&mut self) {
+        let mut options = EngineOptions::new(workers::known_kinds());
+        options.poll = Duration::from_millis(200);
+        options.drain = Duration::from_secs(2);
+        let workers = Workers::start(self.assistant.clone(), options).await;
+        self.workers = Some(workers.unwrap());
+    }
+
+    /// Ends the workers and their connections, for tests that set several stages.
+    pub(crate) async fn end(self) {
+        if let Some(workers) = self.workers {
+            workers.shut_down().await;
+        }
+        self.assistant.db.close().await;
+        self.database.pool().close().await;
+    }
+
+    /// Meta posts these bytes, signed.
+    pub(crate) async fn deliver(&self, post: &SignedPost) {
+        let signature = Some(post.signature.as_bytes());
+        whatsapp::receive(&self.assistant, &post.body, signature)
+            .await
+            .unwrap();
+    }
+
+    pub(crate) fn sign(post: &WhatsappPost) -> SignedPost {
+        post.sign(APP_SECRET)
+    }
+
+    pub(crate) fn sign_bytes(body: &str) -> SignedPost {
+        SignedPost::new(APP_SECRET, body.to_owned())
+    }
+
+    /// The post of a message that the customer writes at this moment of the test's clock.
+    pub(crate) fn written(&self, text: &str) -> SignedPost {
+        let mut message = TextMessage::new(Sender::phone(CUSTOMER, "Ana"), text);
+        message.at = self.assistant.clock.now();
+        Self::sign(&WhatsappPost::to_number(NUMBER).text(&message))
+    }
+
+    /// The customer writes.
+    pub(crate) async fn say(&self, text: &str) {
+        self.deliver(&self.written(text)).await;
+    }
+
+    /// Meta reports how far a message has come; without its tag, as Meta may.
+    pub(crate) async fn report(&self, sent: &SentMessage, status: &str) {
+        self.report_as(sent, status, None).await;
+    }
+
+    /// Meta reports, with the tag that the send carried.
+    pub(crate) async fn report_tagged(&self, sent: &SentMessage, status: &str) {
+        self.report_as(sent, status, sent.tag.clone()).await;
+    }
+
+    async fn report_as(&self, sent: &SentMessage, status: &str, tag: Option<String>) {
+        let item = MessageStatusItem {
+            wamid: sent.wamid.clone(),
+            status: status.to_owned(),
+            recipient: CUSTOMER.to_owned(),
+            tag,
+            error: (status == "failed").then(|| (131_026, "Message undeliverable".to_owned())),
+            at: self.assistant.clock.now(),
+        };
+        let post = WhatsappPost::to_number(NUMBER).status(&item);
+        self.deliver(&Self::sign(&post)).await;
+    }
+
+    /// Time goes by.
+    pub(crate) fn pass(&self, time: Duration) {
+        let time = TimeDelta::from_std(time).unwrap();
+        self.assistant.clock.advance(time);
+    }
+}
+
+/// Settings of a tenant whose model answers at once.
+pub(crate) fn settings() -> TenantSettings {
+    TenantSettings {
+        settle_ms: 0,
+        settle_max_ms: 0,
+        fallback_text: "A person will get back to you.".to_owned(),
+        llm: LlmSettings {
+            provider: "openai".to_owned(),
+            ..LlmSettings::default()
+        },
+        ..TenantSettings::default()
+    }
+}
+
+fn assistant(
+    db: Db,
+    folder: &TempDir,
+    graph: &GraphServer,
+    model: &OpenAiServer,
+    embedder: Arc<dyn Embedder>,
+) -> Assistant {
+    let guard = Guard::new(["127.0.0.0/8".parse().unwrap()]);
+    let platform = PlatformProviders {
+        openai_api_key: Some("the-platforms-key".into()),
+        openai_base_url: Some(model.base_url().parse().unwrap()),
+    };
+    Assistant {
+        db,
+        clock: Clock::fixed(Clock::system().now()),
+        keyring: Arc::new(Keyring::new(MasterKey::generate(), Vec::new())),
+        files: Files::disk(folder.path()),
+        models: Arc::new(Models::new(platform, &guard, Timeouts::default()).unwrap()),
+        embedder,
+        trusted: outbound::Client::trusted(outbound::Timeouts::default()).unwrap(),
+        guarded: outbound::Client::guarded(&guard).unwrap(),
+        settings: Arc::new(Settings {
+            meta: MetaPlatform {
+                graph: Graph {
+                    url: graph.url().parse().unwrap(),
+                    version: "v25.0".to_owned(),
+                },
+                app_secret: Some(APP_SECRET.into()),
+                verify_token: None,
+            },
+            send_reconcile: RECONCILE,
+            extract_program: extract_program(),
+            max_upload_bytes: 1024 * 1024,
+            webchat: WebchatCaps {
+                sessions_per_address_hour: 5,
+                sessions_per_tenant_hour: 8,
+                messages_per_session: 10,
+                messages_per_minute: 6,
+            },
+        }),
+    }
+}
+
+/// The example that reads documents: it lies beside the folder of the tests' own program.
+fn extract_program() -> PathBuf {
+    let own = std::env::current_exe().unwrap();
+    let target = own.parent().and_then(|deps| deps.parent()).unwrap();
+    target.join("examples").join("extract-child")
+}
+
+async fn add_tenant(assistant: &Assistant, settings: &TenantSettings) -> TenantId {
+    let id = TenantId::new();
+    let values = TenantValues {
+        name: "Shop",
+        enabled: true,
+        settings,
+        sealed_secrets: None,
+    };
+    let mut tx = assistant.db.system().await.unwrap();
+    tenants::insert(&mut tx, id, &values).await.unwrap();
+    tx.commit().await.unwrap();
+    id
+}
+
+async fn add_channel(assistant: &Assistant, tenant: TenantId) {
+    let id = ChannelId::new();
+    let (table, column) = stored::SECRETS_COLUMN;
+    let context = row_context(table, column, id.as_uuid());
+    let secrets = json!({"access_token": "EAAG-token"});
+    let sealed = assistant.keyring.seal_json(&context, &secrets).unwrap();
+    let values = ChannelValues {
+        name: "WhatsApp",
+        enabled: true,
+        config: &json!({"phone_number_id": NUMBER}),
+        sealed_secrets: Some(&sealed),
+        external_id: Some(NUMBER),
+    };
+    let mut tx = assistant.db.tenant(tenant).await.unwrap();
+    stored::insert(&mut tx, id, ChannelKind::Whatsapp, &values)
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+}
