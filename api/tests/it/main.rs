@@ -16,3 +16,4 @@ mod server;
 mod webchat;
 mod webchat_live;
 mod webchat_stage;
+mod whatsapp;

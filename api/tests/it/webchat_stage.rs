@@ -114,9 +114,10 @@ impl Stage {
         if known.await.unwrap().is_some() {
             return conversation.id;
         }
-        let (seq, turn) = conversations::add_inbound(&mut tx, conversation.id, message.occurred_at)
-            .await
-            .unwrap();
+        let (seq, turn) =
+            conversations::add_inbound(&mut tx, conversation.id, message.occurred_at, true)
+                .await
+                .unwrap();
         let new = messages::NewInbound {
             conversation_id: conversation.id,
             channel_id: channel,
