@@ -1,9 +1,12 @@
 //! The engine against a real Postgres.
 
-#![expect(clippy::expect_used, reason = "tests")]
-
+#[cfg(test)]
 mod crashes;
+#[cfg(test)]
 mod enqueueing;
+#[cfg(test)]
 mod harness;
+#[cfg(test)]
 mod ordering;
+#[cfg(test)]
 mod outcomes;

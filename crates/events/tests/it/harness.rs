@@ -258,6 +258,7 @@ pub(crate) fn message() -> Message {
         external_id: Some("wamid.1".to_owned()),
         send_attempts: 1,
         sending_at: Some(noon()),
+        unknown_at: None,
         sent_at: Some(noon()),
         occurred_at: noon(),
         created_at: noon(),

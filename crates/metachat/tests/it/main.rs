@@ -1,0 +1,21 @@
+//! The program as it runs: the API and workers as processes of their own on a real Postgres, Meta
+//! and the model provider as listeners of this test. Needs the feature `failpoints`.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "what the tests share fails as they do"
+)]
+
+mod answers;
+mod commands;
+mod crashes;
+mod documents;
+mod http;
+mod outage;
+#[path = "../../../rag/tests/it/pdf_writer.rs"]
+mod pdf_writer;
+mod process;
+mod shop;
+mod sleepers;
+mod stage;

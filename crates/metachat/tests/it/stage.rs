@@ -1,0 +1,142 @@
+//! What the processes play on: a database, Meta, a model provider and a data folder.
+
+use std::process::Stdio;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
+use tempfile::TempDir;
+use testkit::TestDb;
+use testkit::standin::{GraphOptions, GraphServer, OpenAiOptions, OpenAiServer};
+use tokio::process::Command;
+use tokio::sync::{Mutex, MutexGuard};
+
+use crate::http::Http;
+use crate::process::Process;
+
+pub(crate) const ADMIN_KEY: &str = "the-operators-own-key";
+pub(crate) const MODEL_KEY: &str = "sk-the-platforms-own";
+
+/// Two stages at a time on two cores would make each other's processes late.
+static ALONE: Mutex<()> = Mutex::const_new(());
+
+/// The surroundings of the processes of one test.
+pub(crate) struct Stage {
+    /// What Meta was sent.
+    pub(crate) graph: GraphServer,
+    /// What the model was asked.
+    pub(crate) model: OpenAiServer,
+    /// The database, past every policy.
+    pub(crate) pool: PgPool,
+    database_url: String,
+    data: TempDir,
+    started: AtomicU32,
+    _database: Option<TestDb>,
+    _alone: MutexGuard<'static, ()>,
+}
+
+/// The API's process and a client of it with the operator's key.
+pub(crate) struct Api {
+    pub(crate) process: Process,
+    pub(crate) http: Http,
+}
+
+impl Stage {
+    /// A stage with a migrated database of its own.
+    pub(crate) async fn new() -> Self {
+        let alone = ALONE.lock().await;
+        let database = TestDb::new().await;
+        let url = database.url().to_owned();
+        Self::set(&url, Some(database), alone).await
+    }
+
+    /// A stage on the database at `url`.
+    pub(crate) async fn on(url: &str) -> Self {
+        Self::set(url, None, ALONE.lock().await).await
+    }
+
+    async fn set(url: &str, database: Option<TestDb>, alone: MutexGuard<'static, ()>) -> Self {
+        let model = OpenAiOptions {
+            api_key: Some(MODEL_KEY.to_owned()),
+            ..OpenAiOptions::default()
+        };
+        let pool = PgPoolOptions::new().max_connections(2);
+        Self {
+            graph: GraphServer::start(GraphOptions::default()).await.unwrap(),
+            model: OpenAiServer::start(model).await.unwrap(),
+            pool: pool.connect_lazy(url).unwrap(),
+            database_url: url.to_owned(),
+            data: tempfile::tempdir().unwrap(),
+            started: AtomicU32::new(0),
+            _database: database,
+            _alone: alone,
+        }
+    }
+
+    /// The program with a subcommand, and nothing in its environment but the stage.
+    pub(crate) fn command(&self, subcommand: &str) -> Command {
+        let mut command = bare_command();
+        command
+            .arg(subcommand)
+            .current_dir(self.data.path())
+            .env("DATABASE_URL", &self.database_url)
+            .env("METACHAT_DATABASE_MAX_CONNECTIONS", "8")
+            .env("METACHAT_DATA_DIR", self.data.path())
+            .env("METACHAT_LISTEN", "127.0.0.1:0")
+            .env("METACHAT_ADMIN_KEY", ADMIN_KEY)
+            .env("METACHAT_META_GRAPH_URL", self.graph.url())
+            .env("METACHAT_OPENAI_BASE_URL", self.model.base_url())
+            .env("METACHAT_OPENAI_API_KEY", MODEL_KEY)
+            .env("METACHAT_JOB_LEASE_SECONDS", "2")
+            .env("METACHAT_SEND_RECONCILE_SECONDS", "3")
+            .env("METACHAT_LOG_FORMAT", "json");
+        command
+    }
+
+    /// Starts an API; returns when it listens.
+    pub(crate) async fn api(&self) -> Api {
+        self.api_with("").await
+    }
+
+    /// Starts an API with failpoints, such as `intake.before_commit=kill`.
+    pub(crate) async fn api_with(&self, failpoints: &str) -> Api {
+        let mut process = self.start("api", failpoints);
+        let line = process.logged("the API listens").await;
+        let base = format!("http://{}", line["address"].as_str().unwrap());
+        let http = Http::new(&base, ADMIN_KEY);
+        Api { process, http }
+    }
+
+    /// Starts a worker.
+    pub(crate) fn worker(&self) -> Process {
+        self.worker_with("")
+    }
+
+    /// Starts a worker with failpoints, such as `send.before_request=stop`.
+    pub(crate) fn worker_with(&self, failpoints: &str) -> Process {
+        self.start("worker", failpoints)
+    }
+
+    fn start(&self, subcommand: &str, failpoints: &str) -> Process {
+        let number = self.started.fetch_add(1, Ordering::Relaxed);
+        let log = self.data.path().join(format!("{number}-{subcommand}.log"));
+        let mut command = self.command(subcommand);
+        command.env("METACHAT_FAILPOINTS", failpoints);
+        Process::start(command, &log)
+    }
+
+    /// One number from the database.
+    pub(crate) async fn count(&self, query: &'static str) -> i64 {
+        sqlx::query_scalar(query)
+            .fetch_one(&self.pool)
+            .await
+            .unwrap()
+    }
+}
+
+/// The program with an empty environment.
+pub(crate) fn bare_command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_metachat"));
+    command.env_clear().stdin(Stdio::null()).kill_on_drop(true);
+    command
+}
