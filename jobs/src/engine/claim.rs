@@ -11,7 +11,8 @@ use crate::Lane;
 /// Takes up to `limit` ready jobs of a lane. The attempt is raised here, so that a crash counts.
 ///
 /// MATERIALIZED, because a planner that inlines the sub-select may run it again and take more than
-/// the limit.
+/// the limit. An array, because a planner that guesses the limit would join by reading the whole
+/// table.
 const CLAIM: &str = "
     WITH picked AS MATERIALIZED (
         SELECT id FROM jobs
@@ -28,8 +29,7 @@ const CLAIM: &str = "
         claimed_at = now(),
         lease_until = now() + make_interval(secs => $5),
         unique_key = CASE WHEN j.unique_until_started THEN NULL ELSE j.unique_key END
-    FROM picked
-    WHERE j.id = picked.id
+    WHERE j.id = ANY(ARRAY(SELECT id FROM picked))
     RETURNING j.id, j.kind, j.claims, j.attempt, j.max_attempts, j.tenant_id, j.ordering_key,
               j.payload::text AS payload, j.created_at";
 

@@ -85,7 +85,8 @@ async fn beat(shared: &Shared, connection: &mut Option<PgConnection>) -> Result<
 }
 
 /// Renews what can be renewed without waiting: a row locked by its own job's transaction is safe
-/// from rescue as it is, and must not hold up the others.
+/// from rescue as it is, and must not hold up the others. Rows are found by id alone, and the fence
+/// is hidden from the planner, as where outcomes are committed.
 async fn renew(
     shared: &Shared,
     connection: &mut PgConnection,
@@ -95,13 +96,13 @@ async fn renew(
     let rows: Vec<(i64, bool)> = sqlx::query_as(
         "WITH held AS (
              SELECT j.id FROM jobs AS j
-             JOIN unnest($1::bigint[], $2::integer[]) AS h(id, claims)
-               ON j.id = h.id AND j.claims = h.claims
-             WHERE j.session_id = $3 AND j.state = 3
+             JOIN unnest($1::bigint[], $2::integer[]) AS h(id, claims) ON j.id = h.id
+             WHERE j.id = ANY($1)
+               AND CASE WHEN j.session_id = $3 THEN j.claims = h.claims ELSE false END
          ), free AS MATERIALIZED (
-             SELECT j.id FROM jobs AS j JOIN held AS h ON j.id = h.id
-             WHERE j.session_id = $3 AND j.state = 3
-             ORDER BY j.id FOR UPDATE OF j SKIP LOCKED
+             SELECT id FROM jobs
+             WHERE id = ANY(ARRAY(SELECT id FROM held)) AND session_id = $3
+             ORDER BY id FOR UPDATE SKIP LOCKED
          ), renewed AS (
              UPDATE jobs AS j SET lease_until = now() + make_interval(secs => $4)
              FROM free AS f WHERE j.id = f.id

@@ -1,0 +1,177 @@
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::str::FromStr as _;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use db::{Db, DbOptions};
+use embedded::{Binaries, Options, Progress, ProgressFn};
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{AssertSqlSafe, Connection as _};
+use tempfile::TempDir;
+use url::Url;
+
+use crate::report::{ROOT, say};
+
+/// How the folders of temporary servers begin.
+const PREFIX: &str = "bench-";
+
+/// The server that is measured on.
+pub(crate) struct Server {
+    url: Url,
+    binaries: Binaries,
+    own: Option<(embedded::Server, TempDir)>,
+}
+
+/// A database with every migration applied, for one suite.
+pub(crate) struct Database {
+    /// Its address.
+    pub(crate) url: Url,
+    /// The handle.
+    pub(crate) db: Db,
+}
+
+impl Server {
+    /// The server at `url`, or a durable one that goes when it is stopped.
+    ///
+    /// # Errors
+    /// Those of starting it.
+    pub(crate) async fn start(url: Option<String>) -> anyhow::Result<Self> {
+        let install_dir = Path::new(ROOT).join(".data/install");
+        if let Some(url) = url.filter(|url| !url.is_empty()) {
+            let install = move || embedded::install(&install_dir, &progress());
+            return Ok(Self {
+                url: url.parse().context("the database's address")?,
+                binaries: tokio::task::spawn_blocking(install).await??,
+                own: None,
+            });
+        }
+        // On the disk of the checkout: a temporary folder in memory would make commits free.
+        let parent = Path::new(ROOT).join(".data");
+        std::fs::create_dir_all(&parent)?;
+        let leftovers = parent.clone();
+        tokio::task::spawn_blocking(move || discard_leftovers(&leftovers)).await?;
+        let dir = tempfile::Builder::new()
+            .prefix(PREFIX)
+            // Root's Postgres runs as another user, who has to pass through.
+            .permissions(Permissions::from_mode(0o755))
+            .tempdir_in(&parent)?;
+        let server =
+            embedded::Server::start(Options::new(dir.path(), install_dir), progress()).await?;
+        Ok(Self {
+            url: server.url().parse()?,
+            binaries: server.binaries().clone(),
+            own: Some((server, dir)),
+        })
+    }
+
+    /// Stops a server of our own and removes its data.
+    ///
+    /// # Errors
+    /// Those of removing files.
+    pub(crate) async fn stop(self) -> anyhow::Result<()> {
+        let Some((server, dir)) = self.own else {
+            return Ok(());
+        };
+        server.stop().await?;
+        tokio::task::spawn_blocking(move || {
+            let path = dir.keep();
+            embedded::discard(&path, &Path::new(ROOT).join(".data/install"))
+        })
+        .await??;
+        Ok(())
+    }
+
+    /// The benchmark program of Postgres.
+    pub(crate) fn pgbench(&self) -> PathBuf {
+        self.binaries.pgbench()
+    }
+
+    /// Makes a database, or makes it anew, and migrates it.
+    ///
+    /// # Errors
+    /// Whatever the server or a migration has against it.
+    pub(crate) async fn database(&self, name: &str) -> anyhow::Result<Database> {
+        let name = format!("metachat_bench_{name}");
+        let mut connection = self.connect().await?;
+        for statement in [
+            format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
+            format!("CREATE DATABASE {name}"),
+        ] {
+            sqlx::raw_sql(AssertSqlSafe(statement))
+                .execute(&mut connection)
+                .await?;
+        }
+        connection.close().await?;
+        let mut url = self.url.clone();
+        url.set_path(&name);
+        let db = Db::connect_lazy(&DbOptions::new(url.as_str()))?;
+        db.migrate().await?;
+        Ok(Database { url, db })
+    }
+
+    /// Drops a database of [`Server::database`].
+    ///
+    /// # Errors
+    /// Those of the server.
+    pub(crate) async fn drop_database(&self, database: Database) -> anyhow::Result<()> {
+        database.db.close().await;
+        let name = database.url.path().trim_start_matches('/').to_owned();
+        let statement = format!("DROP DATABASE {name} WITH (FORCE)");
+        let mut connection = self.connect().await?;
+        sqlx::raw_sql(AssertSqlSafe(statement))
+            .execute(&mut connection)
+            .await?;
+        Ok(connection.close().await?)
+    }
+
+    /// What the figures depend on, in one line.
+    ///
+    /// # Errors
+    /// Those of the server.
+    pub(crate) async fn describe(&self) -> anyhow::Result<String> {
+        let mut connection = self.connect().await?;
+        let (version, fsync): (String, String) = sqlx::query_as(
+            "SELECT current_setting('server_version'),
+                    current_setting('fsync') || ', synchronous_commit '
+                        || current_setting('synchronous_commit')",
+        )
+        .fetch_one(&mut connection)
+        .await?;
+        connection.close().await?;
+        let cores = std::thread::available_parallelism()?;
+        let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+        let load = load.split(' ').next().unwrap_or("unknown").to_owned();
+        Ok(format!(
+            "Postgres {version}, fsync {fsync}; {cores} cores, load {load}"
+        ))
+    }
+
+    async fn connect(&self) -> anyhow::Result<PgConnection> {
+        let options = PgConnectOptions::from_str(self.url.as_str())?;
+        Ok(PgConnection::connect_with(&options).await?)
+    }
+}
+
+/// Tells of what takes time; starting does not.
+fn progress() -> ProgressFn {
+    Arc::new(|step| {
+        if matches!(step, Progress::Downloading { .. } | Progress::Unpacking) {
+            say(&step.to_string());
+        }
+    })
+}
+
+/// Throws away what killed runs left: their servers and their data.
+fn discard_leftovers(parent: &Path) {
+    let Ok(entries) = std::fs::read_dir(parent) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        if entry.file_name().to_string_lossy().starts_with(PREFIX) {
+            // Those of runs that live are refused.
+            embedded::discard(&entry.path(), &parent.join("install")).ok();
+        }
+    }
+}
