@@ -55,11 +55,7 @@ async fn what_cannot_be_read_is_refused_and_not_kept() {
     let server = TestServer::start().await;
     let (tenant, key) = server.tenant("Shop").await;
     let path = format!("{tenant}/documents");
-    for (name, content) in [
-        ("a.png", &b"\x89PNG\r\n\x1a\n"[..]),
-        ("a.pdf", b"words"),
-        ("a.txt", b""),
-    ] {
+    for (name, content) in [("a.png", &b"\x89PNG\r\n\x1a\n"[..]), ("a.txt", b"")] {
         let refused = server.upload(&key, &path, name, content).await;
         assert_eq!(refused.problem(415), "unsupported_media_type", "{name}");
     }

@@ -5,8 +5,14 @@
 /// Sets the points up: a comma-separated list of `<name>=kill` or `<name>=stop`.
 #[cfg(feature = "failpoints")]
 pub(crate) fn set_up(points: Option<&str>) -> anyhow::Result<()> {
+    use std::time::Duration;
+
     use anyhow::Context as _;
     use rustix::process::{Signal, getpid, kill_process};
+
+    /// A signal to a process may reach another thread first, and this one runs on until the kernel
+    /// gets to it. It stays here for longer than that takes.
+    const UNTIL_IT_ACTS: Duration = Duration::from_millis(200);
 
     for point in points
         .unwrap_or_default()
@@ -27,6 +33,7 @@ pub(crate) fn set_up(points: Option<&str>) -> anyhow::Result<()> {
             if once.swap(false, std::sync::atomic::Ordering::SeqCst) {
                 // It cannot fail: a process may always signal itself.
                 kill_process(getpid(), signal).ok();
+                std::thread::sleep(UNTIL_IT_ACTS);
             }
         };
         fail::cfg_callback(name, act).map_err(|error| anyhow::anyhow!("{name}: {error}"))?;

@@ -4,7 +4,8 @@ section! {
     /// What only tests set.
     Testing, "Testing";
 
-    /// Named points at which the process stops or fails, as the crate `fail` writes them:
-    /// `send-reply.sent=panic`. Means nothing in a build without the feature `failpoints`.
+    /// Named points at which the process kills or stops itself, separated by commas:
+    /// `send.before_request=kill,status.before_commit=stop`. A build without the feature `failpoints`
+    /// does not start with it.
     "METACHAT_FAILPOINTS" => failpoints: Option<String>;
 }

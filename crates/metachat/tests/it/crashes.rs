@@ -39,13 +39,13 @@ async fn kill_the_api_at(point: &str, copies: i64) {
     let stage = Stage::new().await;
     let doomed = stage.api_with(&format!("{point}=kill")).await;
     let shop = Shop::open(&doomed.http).await;
-    let worker = stage.worker();
     let post = Shop::post("When do you open?");
     shop.deliver(&doomed.http, &post).await.unwrap_err();
     doomed.process.killed().await;
 
     let api = stage.api().await;
     shop.report_to(&api.http, &stage);
+    let worker = stage.worker();
     let status = shop.deliver(&api.http, &post).await.unwrap();
     assert_eq!(status, StatusCode::OK);
     see_one_answer(&stage, &api, &shop, worker).await;
