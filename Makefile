@@ -9,6 +9,8 @@ comma := ,
 CARGO ?= cargo
 WITH_POSTGRES = $(CARGO) run --quiet -p testkit --bin with-postgres --
 METACHAT = $(CARGO) run --quiet -p metachat --bin metachat --
+# The tests kill and stop processes at named points, which only this feature puts into the program.
+FAILPOINTS = --features metachat/failpoints
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 
 # Says in one line what is missing and how to get it.
@@ -54,17 +56,17 @@ need-node:
 .PHONY: test
 test: need-test-database need-node ## Runs every test, on a temporary Postgres.
 ifeq ($(NEXTEST),yes)
-	$(WITH_POSTGRES) $(CARGO) nextest run --workspace --lib --bins --tests --examples
+	$(WITH_POSTGRES) $(CARGO) nextest run --workspace $(FAILPOINTS) --lib --bins --tests --examples
 else
 	@echo "cargo-nextest is not installed (cargo install --locked cargo-nextest); going on with cargo test" >&2
-	$(WITH_POSTGRES) $(CARGO) test --workspace --lib --bins --tests --examples
+	$(WITH_POSTGRES) $(CARGO) test --workspace $(FAILPOINTS) --lib --bins --tests --examples
 endif
-	$(CARGO) test --workspace --doc
+	$(CARGO) test --workspace $(FAILPOINTS) --doc
 
 .PHONY: lint
 lint: need-cargo ## Checks formatting and lints.
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --workspace --all-targets $(FAILPOINTS) -- -D warnings
 
 .PHONY: sqlx
 sqlx: need-test-database ## Renews .sqlx, the committed data of checked queries.
@@ -92,9 +94,10 @@ bench-http: need-test-database ## Measures the way from a webhook to the send, a
 	$(CARGO) run --release -p bench -- http
 
 .PHONY: chaos
+chaos: export METACHAT_TEST_OUTAGE_SECONDS ?= 30
 chaos: need-test-database ## Kills and stops the real processes at every step of a message.
 ifeq ($(NEXTEST),yes)
-	$(WITH_POSTGRES) $(CARGO) nextest run -p metachat --test it -E 'test(/process_/)'
+	$(WITH_POSTGRES) $(CARGO) nextest run -p metachat $(FAILPOINTS) --test it -E 'test(/process_/)'
 else
-	$(WITH_POSTGRES) $(CARGO) test -p metachat --test it process_ -- --test-threads=1
+	$(WITH_POSTGRES) $(CARGO) test -p metachat $(FAILPOINTS) --test it process_ -- --test-threads=1
 endif
