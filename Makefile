@@ -85,13 +85,18 @@ generate: need-test-database ## Renews everything generated: .sqlx, the API's de
 .PHONY: bench
 bench: bench-jobs bench-http ## Measures everything; writes target/bench/<suite>.json.
 
+.PHONY: need-bench
+need-bench: need-cargo
+	$(call need_python)
+
 .PHONY: bench-jobs
-bench-jobs: need-test-database ## Measures the job engine beside pgbench on the same server.
-	$(CARGO) run --release -p bench -- jobs
+bench-jobs: need-bench ## Measures the job engine beside pgbench on the same server.
+	$(CARGO) run --release -p bench --bin bench -- jobs
 
 .PHONY: bench-http
-bench-http: need-test-database ## Measures the way from a webhook to the send, and memory.
-	$(CARGO) run --release -p bench -- http
+bench-http: need-bench ## Measures the way from a webhook to the send, and memory.
+	$(CARGO) build --release -p metachat --bin metachat
+	$(CARGO) run --release -p bench --bin bench -- http
 
 .PHONY: chaos
 chaos: export METACHAT_TEST_OUTAGE_SECONDS ?= 30
