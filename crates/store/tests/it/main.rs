@@ -1,10 +1,16 @@
 //! The tables as the application meets them: by its own roles, behind row-level security.
-#![expect(clippy::unwrap_used, reason = "what the tests share fails as they do")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "what the tests share fails as they do"
+)]
 
 mod channels;
 mod deliveries;
 mod documents;
 mod idempotency;
+mod schema;
+mod tenancy;
 mod tenants;
 mod webchat;
 mod world;
