@@ -1,0 +1,915 @@
+
+CREATE EXTENSION IF NOT EXISTS vector WITH SCHEMA public;
+
+COMMENT ON EXTENSION vector IS 'vector data type and ivfflat and hnsw access methods';
+
+CREATE FUNCTION public.current_tenant() RETURNS uuid
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (NULLIF(current_setting('metachat.tenant_id'::text, true), ''::text))::uuid;
+
+CREATE FUNCTION public.ensure_daily_partitions(parent regclass, days_ahead integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+DECLARE
+    first_day date := (now() AT TIME ZONE 'UTC')::date;
+    day date;
+    child text;
+    made integer := 0;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('ensure_daily_partitions'));
+    FOR offset_days IN 0..days_ahead LOOP
+        day := first_day + offset_days;
+        child := format('%s_%s', parent::text, to_char(day, 'YYYYMMDD'));
+        IF to_regclass(child) IS NULL THEN
+            BEGIN
+                EXECUTE format(
+                    'CREATE TABLE %I PARTITION OF %s FOR VALUES FROM (%L) TO (%L)',
+                    child, parent,
+                    day::timestamp AT TIME ZONE 'UTC', (day + 1)::timestamp AT TIME ZONE 'UTC');
+                made := made + 1;
+            EXCEPTION WHEN check_violation THEN
+                -- Rows of that day are in the DEFAULT partition already: they stay there, and the
+                -- other days are made all the same.
+                RAISE WARNING 'no partition % was made: its rows are in the default one', child;
+            END;
+        END IF;
+    END LOOP;
+    RETURN made;
+END
+$$;
+
+CREATE FUNCTION public.protect_table(target regclass, tenant_column name) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', target);
+    EXECUTE format('ALTER TABLE %s FORCE ROW LEVEL SECURITY', target);
+    EXECUTE format(
+        'CREATE POLICY tenant_isolation ON %s TO metachat_app
+             USING (%I = current_tenant()) WITH CHECK (%I = current_tenant())',
+        target, tenant_column, tenant_column);
+    EXECUTE format(
+        'CREATE POLICY system_access ON %s TO metachat_system USING (true) WITH CHECK (true)',
+        target);
+    EXECUTE format(
+        'GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO metachat_app, metachat_system', target);
+END
+$$;
+
+CREATE TABLE public.api_keys (
+    id uuid NOT NULL,
+    tenant_id uuid,
+    name text NOT NULL,
+    prefix text NOT NULL,
+    key_hash bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_used_at timestamp with time zone,
+    expires_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    CONSTRAINT api_keys_key_hash_check CHECK ((length(key_hash) = 32)),
+    CONSTRAINT api_keys_name_check CHECK (((length(name) >= 1) AND (length(name) <= 200)))
+);
+
+ALTER TABLE ONLY public.api_keys FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.channels (
+    id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    kind text NOT NULL,
+    name text NOT NULL,
+    enabled boolean DEFAULT true NOT NULL,
+    config jsonb DEFAULT '{}'::jsonb NOT NULL,
+    sealed_secrets bytea,
+    external_id text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT channels_config_check CHECK ((jsonb_typeof(config) = 'object'::text)),
+    CONSTRAINT channels_kind_check CHECK ((kind = ANY (ARRAY['whatsapp'::text, 'webchat'::text]))),
+    CONSTRAINT channels_name_check CHECK (((length(name) >= 1) AND (length(name) <= 200)))
+);
+
+ALTER TABLE ONLY public.channels FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.chunk_terms (
+    tenant_id uuid NOT NULL,
+    term text NOT NULL,
+    chunk_id uuid NOT NULL,
+    frequency smallint NOT NULL,
+    CONSTRAINT chunk_terms_frequency_check CHECK ((frequency > 0))
+);
+
+ALTER TABLE ONLY public.chunk_terms FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.chunks (
+    id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    document_id uuid NOT NULL,
+    version integer NOT NULL,
+    ordinal integer NOT NULL,
+    text text NOT NULL,
+    token_count integer NOT NULL,
+    term_count integer DEFAULT 0 NOT NULL,
+    page integer,
+    heading text,
+    char_start integer NOT NULL,
+    char_end integer NOT NULL,
+    embedding_model text,
+    embedding public.vector,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT chunks_check CHECK ((char_end > char_start)),
+    CONSTRAINT chunks_check1 CHECK (((embedding IS NULL) = (embedding_model IS NULL))),
+    CONSTRAINT chunks_token_count_check CHECK ((token_count > 0))
+);
+
+ALTER TABLE ONLY public.chunks FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.contacts (
+    id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    channel_id uuid NOT NULL,
+    external_id text NOT NULL,
+    address text,
+    display_name text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE ONLY public.contacts FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.conversations (
+    id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    channel_id uuid NOT NULL,
+    contact_id uuid NOT NULL,
+    status text DEFAULT 'open'::text NOT NULL,
+    message_seq bigint DEFAULT 0 NOT NULL,
+    turn_seq bigint DEFAULT 0 NOT NULL,
+    answered_turn bigint DEFAULT 0 NOT NULL,
+    last_inbound_at timestamp with time zone,
+    last_message_at timestamp with time zone,
+    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT conversations_check CHECK ((answered_turn <= turn_seq)),
+    CONSTRAINT conversations_status_check CHECK ((status = ANY (ARRAY['open'::text, 'waiting'::text, 'assigned_human'::text, 'resolved'::text, 'closed'::text])))
+);
+
+ALTER TABLE ONLY public.conversations FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.dead_jobs (
+    id bigint NOT NULL,
+    died_at timestamp with time zone DEFAULT now() NOT NULL,
+    kind text NOT NULL,
+    lane smallint NOT NULL,
+    priority smallint NOT NULL,
+    tenant_id uuid,
+    reason text NOT NULL,
+    attempt smallint NOT NULL,
+    max_attempts smallint NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    claimed_at timestamp with time zone,
+    ordering_key text,
+    limit_key_1 text,
+    limit_key_2 text,
+    payload jsonb NOT NULL
+);
+
+CREATE TABLE public.documents (
+    id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    name text NOT NULL,
+    media_type text NOT NULL,
+    size_bytes bigint NOT NULL,
+    sha256 bytea NOT NULL,
+    file_key text NOT NULL,
+    status text DEFAULT 'queued'::text NOT NULL,
+    error text,
+    enabled boolean DEFAULT true NOT NULL,
+    live_version integer,
+    latest_version integer DEFAULT 1 NOT NULL,
+    title text,
+    page_count integer,
+    text_config text DEFAULT 'simple'::text NOT NULL,
+    chunk_count integer DEFAULT 0 NOT NULL,
+    term_count bigint DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT documents_check CHECK (((status = 'failed'::text) = (error IS NOT NULL))),
+    CONSTRAINT documents_check1 CHECK (((status <> 'ready'::text) OR (live_version IS NOT NULL))),
+    CONSTRAINT documents_check2 CHECK ((live_version <= latest_version)),
+    CONSTRAINT documents_latest_version_check CHECK ((latest_version >= 1)),
+    CONSTRAINT documents_name_check CHECK (((length(name) >= 1) AND (length(name) <= 500))),
+    CONSTRAINT documents_sha256_check CHECK ((length(sha256) = 32)),
+    CONSTRAINT documents_size_bytes_check CHECK ((size_bytes >= 0)),
+    CONSTRAINT documents_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'processing'::text, 'ready'::text, 'failed'::text])))
+);
+
+ALTER TABLE ONLY public.documents FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.idempotency_keys (
+    id bytea NOT NULL,
+    tenant_id uuid,
+    request_hash bytea NOT NULL,
+    response_status smallint,
+    response_body bytea,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT idempotency_keys_id_check CHECK ((length(id) = 32)),
+    CONSTRAINT idempotency_keys_request_hash_check CHECK ((length(request_hash) = 32))
+);
+
+ALTER TABLE ONLY public.idempotency_keys FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.job_attempts (
+    job_id bigint NOT NULL,
+    attempt smallint NOT NULL,
+    ended_at timestamp with time zone DEFAULT now() NOT NULL,
+    claimed_at timestamp with time zone,
+    session_id bigint,
+    outcome text NOT NULL,
+    error text,
+    CONSTRAINT job_attempts_outcome_check CHECK ((outcome = ANY (ARRAY['retry'::text, 'snoozed'::text, 'cancelled'::text, 'dead'::text, 'panicked'::text, 'timed_out'::text, 'crashed'::text])))
+)
+PARTITION BY RANGE (ended_at);
+
+CREATE TABLE public.job_attempts_default (
+    job_id bigint CONSTRAINT job_attempts_job_id_not_null NOT NULL,
+    attempt smallint CONSTRAINT job_attempts_attempt_not_null NOT NULL,
+    ended_at timestamp with time zone DEFAULT now() CONSTRAINT job_attempts_ended_at_not_null NOT NULL,
+    claimed_at timestamp with time zone,
+    session_id bigint,
+    outcome text CONSTRAINT job_attempts_outcome_not_null NOT NULL,
+    error text,
+    CONSTRAINT job_attempts_outcome_check CHECK ((outcome = ANY (ARRAY['retry'::text, 'snoozed'::text, 'cancelled'::text, 'dead'::text, 'panicked'::text, 'timed_out'::text, 'crashed'::text])))
+);
+
+CREATE TABLE public.job_history (
+    id bigint NOT NULL,
+    finished_at timestamp with time zone DEFAULT now() NOT NULL,
+    kind text NOT NULL,
+    lane smallint NOT NULL,
+    tenant_id uuid,
+    outcome text NOT NULL,
+    attempt smallint NOT NULL,
+    max_attempts smallint NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    claimed_at timestamp with time zone,
+    ordering_key text,
+    payload jsonb NOT NULL,
+    CONSTRAINT job_history_outcome_check CHECK ((outcome = ANY (ARRAY['done'::text, 'cancelled'::text])))
+)
+PARTITION BY RANGE (finished_at);
+
+CREATE TABLE public.job_history_default (
+    id bigint CONSTRAINT job_history_id_not_null NOT NULL,
+    finished_at timestamp with time zone DEFAULT now() CONSTRAINT job_history_finished_at_not_null NOT NULL,
+    kind text CONSTRAINT job_history_kind_not_null NOT NULL,
+    lane smallint CONSTRAINT job_history_lane_not_null NOT NULL,
+    tenant_id uuid,
+    outcome text CONSTRAINT job_history_outcome_not_null NOT NULL,
+    attempt smallint CONSTRAINT job_history_attempt_not_null NOT NULL,
+    max_attempts smallint CONSTRAINT job_history_max_attempts_not_null NOT NULL,
+    created_at timestamp with time zone CONSTRAINT job_history_created_at_not_null NOT NULL,
+    claimed_at timestamp with time zone,
+    ordering_key text,
+    payload jsonb CONSTRAINT job_history_payload_not_null NOT NULL,
+    CONSTRAINT job_history_outcome_check CHECK ((outcome = ANY (ARRAY['done'::text, 'cancelled'::text])))
+);
+
+CREATE TABLE public.job_keys (
+    kind text NOT NULL,
+    key text NOT NULL,
+    last_seq bigint NOT NULL,
+    depth bigint NOT NULL,
+    CONSTRAINT job_keys_depth_check CHECK ((depth >= 0))
+)
+WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0.02');
+
+CREATE TABLE public.jobs (
+    id bigint NOT NULL,
+    kind text NOT NULL,
+    lane smallint NOT NULL,
+    state smallint NOT NULL,
+    priority smallint DEFAULT 0 NOT NULL,
+    attempt smallint DEFAULT 0 NOT NULL,
+    claims integer DEFAULT 0 NOT NULL,
+    max_attempts smallint NOT NULL,
+    tenant_id uuid,
+    run_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    payload jsonb NOT NULL,
+    unique_key text,
+    unique_until_started boolean DEFAULT false NOT NULL,
+    ordering_key text,
+    ordering_seq bigint,
+    limit_key_1 text,
+    limit_key_2 text,
+    session_id bigint,
+    lease_until timestamp with time zone,
+    claimed_at timestamp with time zone,
+    last_error text,
+    traceparent text,
+    CONSTRAINT jobs_check CHECK (((state = 3) = (session_id IS NOT NULL))),
+    CONSTRAINT jobs_check1 CHECK (((state = 3) = (lease_until IS NOT NULL))),
+    CONSTRAINT jobs_check2 CHECK (((ordering_key IS NULL) = (ordering_seq IS NULL))),
+    CONSTRAINT jobs_check3 CHECK (((state <> 2) OR (ordering_key IS NOT NULL))),
+    CONSTRAINT jobs_lane_check CHECK ((lane = ANY (ARRAY[0, 1]))),
+    CONSTRAINT jobs_max_attempts_check CHECK ((max_attempts > 0)),
+    CONSTRAINT jobs_state_check CHECK (((state >= 0) AND (state <= 3)))
+)
+WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_cost_delay='0');
+
+ALTER TABLE public.jobs ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.jobs_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.messages (
+    id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    conversation_id uuid NOT NULL,
+    channel_id uuid NOT NULL,
+    seq bigint NOT NULL,
+    direction text NOT NULL,
+    author text NOT NULL,
+    turn bigint,
+    text text DEFAULT ''::text NOT NULL,
+    content jsonb DEFAULT '{}'::jsonb NOT NULL,
+    sources jsonb DEFAULT '[]'::jsonb NOT NULL,
+    status text NOT NULL,
+    error text,
+    external_id text,
+    send_attempts smallint DEFAULT 0 NOT NULL,
+    sending_at timestamp with time zone,
+    unknown_at timestamp with time zone,
+    sent_at timestamp with time zone,
+    occurred_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT messages_author_check CHECK ((author = ANY (ARRAY['contact'::text, 'assistant'::text, 'agent'::text, 'system'::text]))),
+    CONSTRAINT messages_check CHECK (((direction = 'inbound'::text) = (author = 'contact'::text))),
+    CONSTRAINT messages_check1 CHECK (((direction = 'outbound'::text) OR (status = 'received'::text))),
+    CONSTRAINT messages_direction_check CHECK ((direction = ANY (ARRAY['inbound'::text, 'outbound'::text]))),
+    CONSTRAINT messages_sources_check CHECK ((jsonb_typeof(sources) = 'array'::text)),
+    CONSTRAINT messages_status_check CHECK ((status = ANY (ARRAY['received'::text, 'queued'::text, 'sending'::text, 'sent'::text, 'delivered'::text, 'read'::text, 'failed'::text, 'unknown'::text])))
+);
+
+ALTER TABLE ONLY public.messages FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.parked_statuses (
+    id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    channel_id uuid NOT NULL,
+    external_id text NOT NULL,
+    status text NOT NULL,
+    error text,
+    occurred_at timestamp with time zone NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE ONLY public.parked_statuses FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.raw_items (
+    id uuid NOT NULL,
+    received_at timestamp with time zone DEFAULT now() NOT NULL,
+    channel_kind text NOT NULL,
+    tenant_id uuid,
+    channel_id uuid,
+    payload jsonb,
+    body bytea,
+    outcome text DEFAULT 'pending'::text NOT NULL,
+    error text,
+    CONSTRAINT raw_items_outcome_check CHECK ((outcome = ANY (ARRAY['pending'::text, 'done'::text, 'ignored'::text, 'unroutable'::text, 'unreadable'::text, 'failed'::text])))
+)
+PARTITION BY RANGE (received_at);
+
+ALTER TABLE ONLY public.raw_items FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.raw_items_default (
+    id uuid CONSTRAINT raw_items_id_not_null NOT NULL,
+    received_at timestamp with time zone DEFAULT now() CONSTRAINT raw_items_received_at_not_null NOT NULL,
+    channel_kind text CONSTRAINT raw_items_channel_kind_not_null NOT NULL,
+    tenant_id uuid,
+    channel_id uuid,
+    payload jsonb,
+    body bytea,
+    outcome text DEFAULT 'pending'::text CONSTRAINT raw_items_outcome_not_null NOT NULL,
+    error text,
+    CONSTRAINT raw_items_outcome_check CHECK ((outcome = ANY (ARRAY['pending'::text, 'done'::text, 'ignored'::text, 'unroutable'::text, 'unreadable'::text, 'failed'::text])))
+);
+
+CREATE TABLE public.tenants (
+    id uuid NOT NULL,
+    name text NOT NULL,
+    enabled boolean DEFAULT true NOT NULL,
+    settings jsonb DEFAULT '{}'::jsonb NOT NULL,
+    sealed_secrets bytea,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    deleted_at timestamp with time zone,
+    CONSTRAINT tenants_name_check CHECK (((length(name) >= 1) AND (length(name) <= 200))),
+    CONSTRAINT tenants_settings_check CHECK ((jsonb_typeof(settings) = 'object'::text))
+);
+
+ALTER TABLE ONLY public.tenants FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.webchat_sessions (
+    id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    channel_id uuid NOT NULL,
+    token_hash bytea NOT NULL,
+    visitor_id text NOT NULL,
+    address inet,
+    message_count integer DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT webchat_sessions_token_hash_check CHECK ((length(token_hash) = 32))
+);
+
+ALTER TABLE ONLY public.webchat_sessions FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.webhook_attempts (
+    id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    delivery_id uuid NOT NULL,
+    attempted_at timestamp with time zone DEFAULT now() NOT NULL,
+    response_status smallint,
+    response_body text,
+    error text,
+    duration_ms integer NOT NULL
+)
+PARTITION BY RANGE (attempted_at);
+
+ALTER TABLE ONLY public.webhook_attempts FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.webhook_attempts_default (
+    id uuid CONSTRAINT webhook_attempts_id_not_null NOT NULL,
+    tenant_id uuid CONSTRAINT webhook_attempts_tenant_id_not_null NOT NULL,
+    delivery_id uuid CONSTRAINT webhook_attempts_delivery_id_not_null NOT NULL,
+    attempted_at timestamp with time zone DEFAULT now() CONSTRAINT webhook_attempts_attempted_at_not_null NOT NULL,
+    response_status smallint,
+    response_body text,
+    error text,
+    duration_ms integer CONSTRAINT webhook_attempts_duration_ms_not_null NOT NULL
+);
+
+CREATE TABLE public.webhook_deliveries (
+    id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    endpoint_id uuid NOT NULL,
+    seq bigint NOT NULL,
+    event_id uuid NOT NULL,
+    event_type text NOT NULL,
+    body text NOT NULL,
+    status text DEFAULT 'pending'::text NOT NULL,
+    attempt_count integer DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    delivered_at timestamp with time zone,
+    CONSTRAINT webhook_deliveries_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'delivered'::text, 'failed'::text])))
+);
+
+ALTER TABLE ONLY public.webhook_deliveries FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.webhook_endpoints (
+    id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    url text NOT NULL,
+    description text DEFAULT ''::text NOT NULL,
+    event_types text[] DEFAULT '{}'::text[] NOT NULL,
+    sealed_secret bytea NOT NULL,
+    enabled boolean DEFAULT true NOT NULL,
+    disabled_reason text,
+    delivery_seq bigint DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT webhook_endpoints_url_check CHECK ((length(url) <= 2000))
+);
+
+ALTER TABLE ONLY public.webhook_endpoints FORCE ROW LEVEL SECURITY;
+
+CREATE SEQUENCE public.worker_sessions_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+CREATE TABLE public.worker_sessions (
+    id bigint DEFAULT nextval('public.worker_sessions_id_seq'::regclass) NOT NULL,
+    host text NOT NULL,
+    process_id integer NOT NULL,
+    kinds text[] NOT NULL,
+    started_at timestamp with time zone DEFAULT now() NOT NULL,
+    seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    lost_leases bigint DEFAULT 0 NOT NULL
+);
+
+ALTER TABLE ONLY public.job_attempts ATTACH PARTITION public.job_attempts_default DEFAULT;
+
+ALTER TABLE ONLY public.job_history ATTACH PARTITION public.job_history_default DEFAULT;
+
+ALTER TABLE ONLY public.raw_items ATTACH PARTITION public.raw_items_default DEFAULT;
+
+ALTER TABLE ONLY public.webhook_attempts ATTACH PARTITION public.webhook_attempts_default DEFAULT;
+
+ALTER TABLE ONLY public.api_keys
+    ADD CONSTRAINT api_keys_key_hash_key UNIQUE (key_hash);
+
+ALTER TABLE ONLY public.api_keys
+    ADD CONSTRAINT api_keys_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.channels
+    ADD CONSTRAINT channels_kind_external_id_key UNIQUE (kind, external_id);
+
+ALTER TABLE ONLY public.channels
+    ADD CONSTRAINT channels_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.chunk_terms
+    ADD CONSTRAINT chunk_terms_pkey PRIMARY KEY (tenant_id, term, chunk_id);
+
+ALTER TABLE ONLY public.chunks
+    ADD CONSTRAINT chunks_document_id_version_ordinal_key UNIQUE (document_id, version, ordinal);
+
+ALTER TABLE ONLY public.chunks
+    ADD CONSTRAINT chunks_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.contacts
+    ADD CONSTRAINT contacts_channel_id_external_id_key UNIQUE (channel_id, external_id);
+
+ALTER TABLE ONLY public.contacts
+    ADD CONSTRAINT contacts_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.conversations
+    ADD CONSTRAINT conversations_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.dead_jobs
+    ADD CONSTRAINT dead_jobs_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.documents
+    ADD CONSTRAINT documents_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.idempotency_keys
+    ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.job_keys
+    ADD CONSTRAINT job_keys_pkey PRIMARY KEY (kind, key);
+
+ALTER TABLE ONLY public.jobs
+    ADD CONSTRAINT jobs_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.messages
+    ADD CONSTRAINT messages_channel_id_external_id_key UNIQUE (channel_id, external_id);
+
+ALTER TABLE ONLY public.messages
+    ADD CONSTRAINT messages_conversation_id_seq_key UNIQUE (conversation_id, seq);
+
+ALTER TABLE ONLY public.messages
+    ADD CONSTRAINT messages_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.parked_statuses
+    ADD CONSTRAINT parked_statuses_once_key UNIQUE (channel_id, external_id, status);
+
+ALTER TABLE ONLY public.parked_statuses
+    ADD CONSTRAINT parked_statuses_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.raw_items
+    ADD CONSTRAINT raw_items_pkey PRIMARY KEY (id, received_at);
+
+ALTER TABLE ONLY public.raw_items_default
+    ADD CONSTRAINT raw_items_default_pkey PRIMARY KEY (id, received_at);
+
+ALTER TABLE ONLY public.tenants
+    ADD CONSTRAINT tenants_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.webchat_sessions
+    ADD CONSTRAINT webchat_sessions_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.webchat_sessions
+    ADD CONSTRAINT webchat_sessions_token_hash_key UNIQUE (token_hash);
+
+ALTER TABLE ONLY public.webhook_attempts
+    ADD CONSTRAINT webhook_attempts_pkey PRIMARY KEY (id, attempted_at);
+
+ALTER TABLE ONLY public.webhook_attempts_default
+    ADD CONSTRAINT webhook_attempts_default_pkey PRIMARY KEY (id, attempted_at);
+
+ALTER TABLE ONLY public.webhook_deliveries
+    ADD CONSTRAINT webhook_deliveries_endpoint_id_seq_key UNIQUE (endpoint_id, seq);
+
+ALTER TABLE ONLY public.webhook_deliveries
+    ADD CONSTRAINT webhook_deliveries_once_key UNIQUE (endpoint_id, event_id);
+
+ALTER TABLE ONLY public.webhook_deliveries
+    ADD CONSTRAINT webhook_deliveries_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.webhook_endpoints
+    ADD CONSTRAINT webhook_endpoints_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.worker_sessions
+    ADD CONSTRAINT worker_sessions_pkey PRIMARY KEY (id);
+
+CREATE INDEX api_keys_tenant_id_idx ON public.api_keys USING btree (tenant_id);
+
+CREATE INDEX channels_tenant_id_idx ON public.channels USING btree (tenant_id, id);
+
+CREATE INDEX chunk_terms_chunk_id_idx ON public.chunk_terms USING btree (chunk_id);
+
+CREATE INDEX chunks_tenant_id_idx ON public.chunks USING btree (tenant_id, document_id, version);
+
+CREATE INDEX contacts_tenant_id_idx ON public.contacts USING btree (tenant_id, id);
+
+CREATE INDEX conversations_contact_id_idx ON public.conversations USING btree (contact_id, created_at);
+
+CREATE UNIQUE INDEX conversations_one_open_key ON public.conversations USING btree (channel_id, contact_id) WHERE (status = ANY (ARRAY['open'::text, 'waiting'::text, 'assigned_human'::text]));
+
+CREATE INDEX conversations_tenant_id_idx ON public.conversations USING btree (tenant_id, id);
+
+CREATE INDEX documents_tenant_id_idx ON public.documents USING btree (tenant_id, id);
+
+CREATE INDEX idempotency_keys_created_at_idx ON public.idempotency_keys USING btree (created_at);
+
+CREATE INDEX job_attempts_job_id_idx ON ONLY public.job_attempts USING btree (job_id, attempt);
+
+CREATE INDEX job_attempts_default_job_id_attempt_idx ON public.job_attempts_default USING btree (job_id, attempt);
+
+CREATE INDEX job_history_id_idx ON ONLY public.job_history USING btree (id);
+
+CREATE INDEX job_history_default_id_idx ON public.job_history_default USING btree (id);
+
+CREATE INDEX jobs_due_idx ON public.jobs USING btree (run_at) WHERE (state = 1);
+
+CREATE INDEX jobs_held_idx ON public.jobs USING btree (kind, ordering_key, ordering_seq) WHERE (state = 2);
+
+CREATE INDEX jobs_lease_idx ON public.jobs USING btree (lease_until) WHERE (state = 3);
+
+CREATE INDEX jobs_ready_idx ON public.jobs USING btree (lane, priority, id) WHERE (state = 0);
+
+CREATE UNIQUE INDEX jobs_unique_key ON public.jobs USING btree (kind, unique_key) WHERE (unique_key IS NOT NULL);
+
+CREATE UNIQUE INDEX messages_one_answer_key ON public.messages USING btree (conversation_id, turn) WHERE (author = 'assistant'::text);
+
+CREATE INDEX messages_tenant_id_idx ON public.messages USING btree (tenant_id, id);
+
+CREATE INDEX raw_items_outcome_idx ON ONLY public.raw_items USING btree (outcome, id) WHERE (outcome = ANY (ARRAY['unroutable'::text, 'unreadable'::text, 'failed'::text]));
+
+CREATE INDEX raw_items_default_outcome_id_idx ON public.raw_items_default USING btree (outcome, id) WHERE (outcome = ANY (ARRAY['unroutable'::text, 'unreadable'::text, 'failed'::text]));
+
+CREATE INDEX webchat_sessions_address_idx ON public.webchat_sessions USING btree (address, created_at);
+
+CREATE INDEX webchat_sessions_tenant_id_idx ON public.webchat_sessions USING btree (tenant_id, created_at);
+
+CREATE INDEX webhook_attempts_delivery_id_idx ON ONLY public.webhook_attempts USING btree (delivery_id, attempted_at);
+
+CREATE INDEX webhook_attempts_default_delivery_id_attempted_at_idx ON public.webhook_attempts_default USING btree (delivery_id, attempted_at);
+
+CREATE INDEX webhook_deliveries_tenant_id_idx ON public.webhook_deliveries USING btree (tenant_id, id);
+
+CREATE INDEX webhook_endpoints_tenant_id_idx ON public.webhook_endpoints USING btree (tenant_id, id);
+
+ALTER INDEX public.job_attempts_job_id_idx ATTACH PARTITION public.job_attempts_default_job_id_attempt_idx;
+
+ALTER INDEX public.job_history_id_idx ATTACH PARTITION public.job_history_default_id_idx;
+
+ALTER INDEX public.raw_items_outcome_idx ATTACH PARTITION public.raw_items_default_outcome_id_idx;
+
+ALTER INDEX public.raw_items_pkey ATTACH PARTITION public.raw_items_default_pkey;
+
+ALTER INDEX public.webhook_attempts_delivery_id_idx ATTACH PARTITION public.webhook_attempts_default_delivery_id_attempted_at_idx;
+
+ALTER INDEX public.webhook_attempts_pkey ATTACH PARTITION public.webhook_attempts_default_pkey;
+
+ALTER TABLE ONLY public.api_keys
+    ADD CONSTRAINT api_keys_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.channels
+    ADD CONSTRAINT channels_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.chunk_terms
+    ADD CONSTRAINT chunk_terms_chunk_id_fkey FOREIGN KEY (chunk_id) REFERENCES public.chunks(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.chunk_terms
+    ADD CONSTRAINT chunk_terms_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.chunks
+    ADD CONSTRAINT chunks_document_id_fkey FOREIGN KEY (document_id) REFERENCES public.documents(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.chunks
+    ADD CONSTRAINT chunks_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.contacts
+    ADD CONSTRAINT contacts_channel_id_fkey FOREIGN KEY (channel_id) REFERENCES public.channels(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.contacts
+    ADD CONSTRAINT contacts_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.conversations
+    ADD CONSTRAINT conversations_channel_id_fkey FOREIGN KEY (channel_id) REFERENCES public.channels(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.conversations
+    ADD CONSTRAINT conversations_contact_id_fkey FOREIGN KEY (contact_id) REFERENCES public.contacts(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.conversations
+    ADD CONSTRAINT conversations_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.documents
+    ADD CONSTRAINT documents_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.messages
+    ADD CONSTRAINT messages_channel_id_fkey FOREIGN KEY (channel_id) REFERENCES public.channels(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.messages
+    ADD CONSTRAINT messages_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES public.conversations(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.messages
+    ADD CONSTRAINT messages_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.parked_statuses
+    ADD CONSTRAINT parked_statuses_channel_id_fkey FOREIGN KEY (channel_id) REFERENCES public.channels(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.parked_statuses
+    ADD CONSTRAINT parked_statuses_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.webchat_sessions
+    ADD CONSTRAINT webchat_sessions_channel_id_fkey FOREIGN KEY (channel_id) REFERENCES public.channels(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.webchat_sessions
+    ADD CONSTRAINT webchat_sessions_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.webhook_deliveries
+    ADD CONSTRAINT webhook_deliveries_endpoint_id_fkey FOREIGN KEY (endpoint_id) REFERENCES public.webhook_endpoints(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.webhook_deliveries
+    ADD CONSTRAINT webhook_deliveries_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.webhook_endpoints
+    ADD CONSTRAINT webhook_endpoints_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE public.api_keys ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.channels ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.chunk_terms ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.chunks ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.contacts ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.conversations ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.documents ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.idempotency_keys ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.messages ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.parked_statuses ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.raw_items ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY system_access ON public.api_keys TO metachat_system USING (true) WITH CHECK (true);
+
+CREATE POLICY system_access ON public.channels TO metachat_system USING (true) WITH CHECK (true);
+
+CREATE POLICY system_access ON public.chunk_terms TO metachat_system USING (true) WITH CHECK (true);
+
+CREATE POLICY system_access ON public.chunks TO metachat_system USING (true) WITH CHECK (true);
+
+CREATE POLICY system_access ON public.contacts TO metachat_system USING (true) WITH CHECK (true);
+
+CREATE POLICY system_access ON public.conversations TO metachat_system USING (true) WITH CHECK (true);
+
+CREATE POLICY system_access ON public.documents TO metachat_system USING (true) WITH CHECK (true);
+
+CREATE POLICY system_access ON public.idempotency_keys TO metachat_system USING (true) WITH CHECK (true);
+
+CREATE POLICY system_access ON public.messages TO metachat_system USING (true) WITH CHECK (true);
+
+CREATE POLICY system_access ON public.parked_statuses TO metachat_system USING (true) WITH CHECK (true);
+
+CREATE POLICY system_access ON public.raw_items TO metachat_system USING (true) WITH CHECK (true);
+
+CREATE POLICY system_access ON public.tenants TO metachat_system USING (true) WITH CHECK (true);
+
+CREATE POLICY system_access ON public.webchat_sessions TO metachat_system USING (true) WITH CHECK (true);
+
+CREATE POLICY system_access ON public.webhook_attempts TO metachat_system USING (true) WITH CHECK (true);
+
+CREATE POLICY system_access ON public.webhook_deliveries TO metachat_system USING (true) WITH CHECK (true);
+
+CREATE POLICY system_access ON public.webhook_endpoints TO metachat_system USING (true) WITH CHECK (true);
+
+CREATE POLICY tenant_isolation ON public.api_keys TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
+
+CREATE POLICY tenant_isolation ON public.channels TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
+
+CREATE POLICY tenant_isolation ON public.chunk_terms TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
+
+CREATE POLICY tenant_isolation ON public.chunks TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
+
+CREATE POLICY tenant_isolation ON public.contacts TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
+
+CREATE POLICY tenant_isolation ON public.conversations TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
+
+CREATE POLICY tenant_isolation ON public.documents TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
+
+CREATE POLICY tenant_isolation ON public.messages TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
+
+CREATE POLICY tenant_isolation ON public.parked_statuses TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
+
+CREATE POLICY tenant_isolation ON public.raw_items TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
+
+CREATE POLICY tenant_isolation ON public.tenants TO metachat_app USING ((id = public.current_tenant())) WITH CHECK ((id = public.current_tenant()));
+
+CREATE POLICY tenant_isolation ON public.webchat_sessions TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
+
+CREATE POLICY tenant_isolation ON public.webhook_attempts TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
+
+CREATE POLICY tenant_isolation ON public.webhook_deliveries TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
+
+CREATE POLICY tenant_isolation ON public.webhook_endpoints TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
+
+ALTER TABLE public.tenants ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.webchat_sessions ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.webhook_attempts ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.webhook_deliveries ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.webhook_endpoints ENABLE ROW LEVEL SECURITY;
+
+REVOKE ALL ON FUNCTION public.ensure_daily_partitions(parent regclass, days_ahead integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.ensure_daily_partitions(parent regclass, days_ahead integer) TO metachat_system;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.api_keys TO metachat_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.api_keys TO metachat_system;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.channels TO metachat_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.channels TO metachat_system;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.chunk_terms TO metachat_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.chunk_terms TO metachat_system;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.chunks TO metachat_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.chunks TO metachat_system;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.contacts TO metachat_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.contacts TO metachat_system;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.conversations TO metachat_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.conversations TO metachat_system;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.dead_jobs TO metachat_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.dead_jobs TO metachat_system;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.documents TO metachat_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.documents TO metachat_system;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.idempotency_keys TO metachat_system;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job_attempts TO metachat_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job_attempts TO metachat_system;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job_history TO metachat_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job_history TO metachat_system;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job_keys TO metachat_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job_keys TO metachat_system;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.jobs TO metachat_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.jobs TO metachat_system;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.messages TO metachat_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.messages TO metachat_system;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.parked_statuses TO metachat_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.parked_statuses TO metachat_system;
+
+GRANT SELECT,UPDATE ON TABLE public.raw_items TO metachat_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.raw_items TO metachat_system;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.tenants TO metachat_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.tenants TO metachat_system;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webchat_sessions TO metachat_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webchat_sessions TO metachat_system;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webhook_attempts TO metachat_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webhook_attempts TO metachat_system;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webhook_deliveries TO metachat_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webhook_deliveries TO metachat_system;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webhook_endpoints TO metachat_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webhook_endpoints TO metachat_system;
+
+GRANT USAGE ON SEQUENCE public.worker_sessions_id_seq TO metachat_app;
+GRANT USAGE ON SEQUENCE public.worker_sessions_id_seq TO metachat_system;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.worker_sessions TO metachat_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.worker_sessions TO metachat_system;
+
