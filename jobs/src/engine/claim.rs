@@ -31,7 +31,7 @@ const CLAIM: &str = "
         unique_key = CASE WHEN j.unique_until_started THEN NULL ELSE j.unique_key END
     WHERE j.id = ANY(ARRAY(SELECT id FROM picked))
     RETURNING j.id, j.kind, j.claims, j.attempt, j.max_attempts, j.tenant_id, j.ordering_key,
-              j.payload::text AS payload, j.created_at";
+              j.limit_key_1, j.limit_key_2, j.payload::text AS payload, j.created_at";
 
 #[derive(FromRow)]
 struct Row {
@@ -42,6 +42,8 @@ struct Row {
     max_attempts: i16,
     tenant_id: Option<Uuid>,
     ordering_key: Option<String>,
+    limit_key_1: Option<String>,
+    limit_key_2: Option<String>,
     payload: String,
     created_at: DateTime<Utc>,
 }
@@ -56,6 +58,7 @@ impl From<Row> for ClaimedJob {
             max_attempts: row.max_attempts,
             tenant: row.tenant_id.map(Into::into),
             ordering_key: row.ordering_key,
+            limit_keys: [row.limit_key_1, row.limit_key_2],
             payload: row.payload,
             created_at: row.created_at,
         }

@@ -24,6 +24,8 @@ pub struct ClaimedJob {
     pub tenant: Option<TenantId>,
     /// Its ordering key.
     pub ordering_key: Option<String>,
+    /// The limits it has to respect.
+    pub limit_keys: [Option<String>; 2],
     /// The payload, still as JSON.
     pub payload: String,
     /// When it was enqueued.

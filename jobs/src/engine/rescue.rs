@@ -21,6 +21,8 @@ struct Abandoned {
     max_attempts: i16,
     tenant_id: Option<Uuid>,
     ordering_key: Option<String>,
+    limit_key_1: Option<String>,
+    limit_key_2: Option<String>,
     payload: String,
     created_at: DateTime<Utc>,
     session_id: i64,
@@ -40,8 +42,8 @@ pub(super) async fn run(shared: Arc<Shared>) {
 
 async fn round(shared: &Shared) -> Result<()> {
     let exhausted: Vec<Abandoned> = sqlx::query_as(
-        "SELECT id, kind, claims, attempt, max_attempts, tenant_id, ordering_key, payload::text AS payload,
-                created_at, session_id
+        "SELECT id, kind, claims, attempt, max_attempts, tenant_id, ordering_key, limit_key_1,
+                limit_key_2, payload::text AS payload, created_at, session_id
          FROM jobs
          WHERE state = 3 AND lease_until < now() AND attempt >= max_attempts AND kind = ANY($1)
          LIMIT $2",
@@ -118,6 +120,7 @@ impl From<Abandoned> for ClaimedJob {
             max_attempts: row.max_attempts,
             tenant: row.tenant_id.map(Into::into),
             ordering_key: row.ordering_key,
+            limit_keys: [row.limit_key_1, row.limit_key_2],
             payload: row.payload,
             created_at: row.created_at,
         }

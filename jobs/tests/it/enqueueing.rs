@@ -123,3 +123,25 @@ async fn many_jobs_are_enqueued_in_one_statement() {
     }
     bench.shut_down().await;
 }
+
+#[tokio::test]
+async fn a_claimed_job_knows_its_tenant_and_its_limits() {
+    let (sender, mut seen) = tokio::sync::mpsc::unbounded_channel();
+    let bench = Bench::start(behave(move |_, handle, _| {
+        sender
+            .send((handle.job.tenant, handle.job.limit_keys.clone()))
+            .unwrap();
+        async { Ok(()) }
+    }))
+    .await;
+    let tenant = Some(domain::TenantId::new());
+    let limit_keys = [Some("endpoint:1".to_owned()), None];
+    let options = Options {
+        tenant,
+        limit_keys: limit_keys.clone(),
+        ..Options::default()
+    };
+    bench.enqueue(&Probe { n: 1, options }).await;
+    assert_eq!(seen.recv().await.unwrap(), (tenant, limit_keys));
+    bench.shut_down().await;
+}
