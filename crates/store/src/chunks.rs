@@ -185,38 +185,6 @@ pub async fn set_embeddings(
     Ok(done.rows_affected())
 }
 
-/// The next chunks of a version that have no embedding by `model`, in the order of the text.
-///
-/// # Errors
-/// Those of the database.
-pub async fn list_unembedded(
-    tx: &mut TenantTx,
-    document: DocumentId,
-    version: i32,
-    model: &str,
-    limit: i64,
-) -> Result<Vec<Unembedded>> {
-    let tenant = tx.tenant();
-    Ok(sqlx::query_as!(
-        Unembedded,
-        r#"
-        SELECT id AS "id: ChunkId", heading, text
-        FROM chunks
-        WHERE tenant_id = $1 AND document_id = $2 AND version = $3
-            AND embedding_model IS DISTINCT FROM $4
-        ORDER BY ordinal
-        LIMIT $5
-        "#,
-        tenant.as_uuid(),
-        document.as_uuid(),
-        version,
-        model,
-        limit,
-    )
-    .fetch_all(tx.conn())
-    .await?)
-}
-
 /// The chunks of a run, `count` of them from ordinal `first`, that have no embedding by `model`, in
 /// the order of the text.
 ///

@@ -278,7 +278,7 @@ pub async fn list(
         status.map(ConversationStatus::as_str),
         channel.map(ChannelId::as_uuid),
         before.map(ConversationId::as_uuid),
-        i64::try_from(limit + 1).unwrap_or(i64::MAX),
+        crate::probe(limit),
     )
     .fetch_all(tx.conn())
     .await?;

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use db::{Error, Result, SystemTx, TenantTx, Tx};
 use domain::{ChannelId, ChannelKind, Cursor, Page, RawItemId, RawOutcome, TenantId};
 use serde_json::Value;
+use uuid::Uuid;
 
 /// An item to be kept.
 #[derive(Clone, Debug)]
@@ -47,6 +48,34 @@ pub struct RawItem {
     pub error: Option<String>,
 }
 
+struct Row {
+    id: Uuid,
+    received_at: DateTime<Utc>,
+    channel_kind: String,
+    tenant_id: Option<Uuid>,
+    channel_id: Option<Uuid>,
+    payload: Option<Value>,
+    outcome: String,
+    error: Option<String>,
+}
+
+impl TryFrom<Row> for RawItem {
+    type Error = Error;
+
+    fn try_from(row: Row) -> Result<Self> {
+        Ok(Self {
+            id: row.id.into(),
+            received_at: row.received_at,
+            channel_kind: named(&row.channel_kind)?,
+            tenant_id: row.tenant_id.map(Into::into),
+            channel_id: row.channel_id.map(Into::into),
+            payload: row.payload,
+            outcome: named(&row.outcome)?,
+            error: row.error,
+        })
+    }
+}
+
 /// Keeps an item.
 ///
 /// # Errors
@@ -77,7 +106,8 @@ pub async fn insert(tx: &mut SystemTx, item: &NewRawItem) -> Result<()> {
 /// `NotFound` if it is not, or no longer, there.
 pub async fn get(tx: &mut TenantTx, id: RawItemId, received_at: DateTime<Utc>) -> Result<RawItem> {
     let tenant = tx.tenant();
-    let row = sqlx::query!(
+    let row = sqlx::query_as!(
+        Row,
         "SELECT id, received_at, channel_kind, tenant_id, channel_id, payload, outcome, error
          FROM raw_items WHERE id = $1 AND received_at = $2 AND tenant_id = $3",
         id.as_uuid(),
@@ -86,16 +116,7 @@ pub async fn get(tx: &mut TenantTx, id: RawItemId, received_at: DateTime<Utc>) -
     )
     .fetch_one(tx.conn())
     .await?;
-    Ok(RawItem {
-        id: row.id.into(),
-        received_at: row.received_at,
-        channel_kind: named(&row.channel_kind)?,
-        tenant_id: row.tenant_id.map(Into::into),
-        channel_id: row.channel_id.map(Into::into),
-        payload: row.payload,
-        outcome: named(&row.outcome)?,
-        error: row.error,
-    })
+    row.try_into()
 }
 
 /// Notes what became of an item.
@@ -134,31 +155,21 @@ pub async fn list(
     before: Option<RawItemId>,
     limit: usize,
 ) -> Result<Page<RawItem>> {
-    let rows = sqlx::query!(
+    let rows = sqlx::query_as!(
+        Row,
         "SELECT id, received_at, channel_kind, tenant_id, channel_id, payload, outcome, error
          FROM raw_items
          WHERE outcome = $1 AND ($2::uuid IS NULL OR id < $2)
          ORDER BY id DESC LIMIT $3",
         outcome.as_str(),
         before.map(RawItemId::as_uuid),
-        i64::try_from(limit + 1).unwrap_or(i64::MAX),
+        crate::probe(limit),
     )
     .fetch_all(tx.conn())
     .await?;
     let items = rows
         .into_iter()
-        .map(|row| {
-            Ok(RawItem {
-                id: row.id.into(),
-                received_at: row.received_at,
-                channel_kind: named(&row.channel_kind)?,
-                tenant_id: row.tenant_id.map(Into::into),
-                channel_id: row.channel_id.map(Into::into),
-                payload: row.payload,
-                outcome: named(&row.outcome)?,
-                error: row.error,
-            })
-        })
+        .map(RawItem::try_from)
         .collect::<Result<Vec<_>>>()?;
     Ok(Page::from_rows(items, limit, |item| Cursor::after(item.id)))
 }

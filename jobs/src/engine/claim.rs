@@ -33,8 +33,9 @@ const CLAIM: &str = "
     RETURNING j.id, j.kind, j.claims, j.attempt, j.max_attempts, j.tenant_id, j.ordering_key,
               j.limit_key_1, j.limit_key_2, j.payload::text AS payload, j.created_at";
 
+/// A job as the statements that take hold of one return it.
 #[derive(FromRow)]
-struct Row {
+pub(super) struct Row {
     id: i64,
     kind: String,
     claims: i32,

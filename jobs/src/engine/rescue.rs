@@ -1,10 +1,9 @@
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use db::Result;
 use sqlx::FromRow;
-use uuid::Uuid;
 
+use super::claim::Row;
 use super::dead::{self, Burial, DeadJob};
 use super::{ClaimedJob, Shared};
 
@@ -14,17 +13,8 @@ const BATCH: i64 = 200;
 /// A job whose lease ran out, with the session that had it.
 #[derive(FromRow)]
 struct Abandoned {
-    id: i64,
-    kind: String,
-    claims: i32,
-    attempt: i16,
-    max_attempts: i16,
-    tenant_id: Option<Uuid>,
-    ordering_key: Option<String>,
-    limit_key_1: Option<String>,
-    limit_key_2: Option<String>,
-    payload: String,
-    created_at: DateTime<Utc>,
+    #[sqlx(flatten)]
+    job: Row,
     session_id: i64,
 }
 
@@ -58,12 +48,13 @@ async fn round(shared: &Shared) -> Result<()> {
             session: row.session_id,
             if_expired: true,
         };
+        let job = ClaimedJob::from(row.job);
         let dead = DeadJob {
             reason: format!(
                 "its worker crashed or fell asleep in attempt {}",
-                row.attempt
+                job.attempt
             ),
-            job: Arc::new(row.into()),
+            job: Arc::new(job),
         };
         // One that cannot be buried now must not keep the others waiting.
         if let Err(error) = dead::bury(shared, &dead, burial).await {
@@ -108,21 +99,4 @@ async fn put_back(shared: &Shared) -> Result<u64> {
     .await?
     .rows_affected();
     Ok(rescued)
-}
-
-impl From<Abandoned> for ClaimedJob {
-    fn from(row: Abandoned) -> Self {
-        Self {
-            id: row.id,
-            kind: row.kind,
-            claim: row.claims,
-            attempt: row.attempt,
-            max_attempts: row.max_attempts,
-            tenant: row.tenant_id.map(Into::into),
-            ordering_key: row.ordering_key,
-            limit_keys: [row.limit_key_1, row.limit_key_2],
-            payload: row.payload,
-            created_at: row.created_at,
-        }
-    }
 }

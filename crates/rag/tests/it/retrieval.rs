@@ -80,7 +80,7 @@ impl World {
         chunks::index_terms(&mut tx, &ids, config, &terms)
             .await
             .unwrap();
-        let open = chunks::list_unembedded(&mut tx, id, version, MODEL, 1000)
+        let open = chunks::list_run(&mut tx, id, version, MODEL, 0, 1000)
             .await
             .unwrap();
         assert_eq!(open.len(), rows.len());

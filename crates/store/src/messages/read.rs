@@ -146,7 +146,7 @@ pub async fn list(
         tenant.as_uuid(),
         conversation.as_uuid(),
         after,
-        i64::try_from(limit + 1).unwrap_or(i64::MAX),
+        crate::probe(limit),
     )
     .fetch_all(tx.conn())
     .await?;
