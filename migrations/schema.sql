@@ -7,6 +7,36 @@ CREATE FUNCTION public.current_tenant() RETURNS uuid
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN (NULLIF(current_setting('metachat.tenant_id'::text, true), ''::text))::uuid;
 
+CREATE FUNCTION public.drop_daily_partitions(parent regclass, time_column name, keep_days integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $_$
+DECLARE
+    oldest date := (now() AT TIME ZONE 'UTC')::date - keep_days;
+    child record;
+    dropped integer := 0;
+BEGIN
+    IF keep_days < 1 THEN
+        RAISE EXCEPTION 'keep_days must be at least 1';
+    END IF;
+    FOR child IN
+        SELECT c.oid::regclass AS name, c.relname
+        FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
+        WHERE i.inhparent = parent AND c.relname ~ '_[0-9]{8}$'
+    LOOP
+        IF to_date(right(child.relname, 8), 'YYYYMMDD') < oldest THEN
+            EXECUTE format('DROP TABLE %s', child.name);
+            dropped := dropped + 1;
+        END IF;
+    END LOOP;
+    EXECUTE format(
+        'DELETE FROM %s_default WHERE ctid = ANY(ARRAY(
+             SELECT ctid FROM %s_default WHERE %I < %L LIMIT 10000))',
+        parent, parent, time_column, oldest::timestamp AT TIME ZONE 'UTC');
+    RETURN dropped;
+END
+$_$;
+
 CREATE FUNCTION public.ensure_daily_partitions(parent regclass, days_ahead integer) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
@@ -172,7 +202,10 @@ CREATE TABLE public.dead_jobs (
     ordering_key text,
     limit_key_1 text,
     limit_key_2 text,
-    payload jsonb NOT NULL
+    payload jsonb NOT NULL,
+    run_at timestamp with time zone,
+    session_id bigint,
+    traceparent text
 );
 
 CREATE TABLE public.documents (
@@ -228,7 +261,7 @@ CREATE TABLE public.job_attempts (
     session_id bigint,
     outcome text NOT NULL,
     error text,
-    CONSTRAINT job_attempts_outcome_check CHECK ((outcome = ANY (ARRAY['retry'::text, 'snoozed'::text, 'cancelled'::text, 'dead'::text, 'panicked'::text, 'timed_out'::text, 'crashed'::text])))
+    CONSTRAINT job_attempts_outcome_check CHECK ((outcome = ANY (ARRAY['retry'::text, 'snoozed'::text, 'cancelled'::text, 'dead'::text, 'panicked'::text, 'timed_out'::text, 'crashed'::text, 'expired'::text])))
 )
 PARTITION BY RANGE (ended_at);
 
@@ -240,8 +273,16 @@ CREATE TABLE public.job_attempts_default (
     session_id bigint,
     outcome text CONSTRAINT job_attempts_outcome_not_null NOT NULL,
     error text,
-    CONSTRAINT job_attempts_outcome_check CHECK ((outcome = ANY (ARRAY['retry'::text, 'snoozed'::text, 'cancelled'::text, 'dead'::text, 'panicked'::text, 'timed_out'::text, 'crashed'::text])))
+    CONSTRAINT job_attempts_outcome_check CHECK ((outcome = ANY (ARRAY['retry'::text, 'snoozed'::text, 'cancelled'::text, 'dead'::text, 'panicked'::text, 'timed_out'::text, 'crashed'::text, 'expired'::text])))
 );
+
+CREATE TABLE public.job_depths (
+    kind text NOT NULL,
+    state smallint NOT NULL,
+    jobs bigint NOT NULL,
+    CONSTRAINT job_depths_state_check CHECK (((state >= 0) AND (state <= 4)))
+)
+WITH (fillfactor='50');
 
 CREATE TABLE public.job_history (
     id bigint NOT NULL,
@@ -256,6 +297,13 @@ CREATE TABLE public.job_history (
     claimed_at timestamp with time zone,
     ordering_key text,
     payload jsonb NOT NULL,
+    run_at timestamp with time zone,
+    session_id bigint,
+    priority smallint DEFAULT 0 NOT NULL,
+    limit_key_1 text,
+    limit_key_2 text,
+    traceparent text,
+    reason text,
     CONSTRAINT job_history_outcome_check CHECK ((outcome = ANY (ARRAY['done'::text, 'cancelled'::text])))
 )
 PARTITION BY RANGE (finished_at);
@@ -273,6 +321,13 @@ CREATE TABLE public.job_history_default (
     claimed_at timestamp with time zone,
     ordering_key text,
     payload jsonb CONSTRAINT job_history_payload_not_null NOT NULL,
+    run_at timestamp with time zone,
+    session_id bigint,
+    priority smallint DEFAULT 0 CONSTRAINT job_history_priority_not_null NOT NULL,
+    limit_key_1 text,
+    limit_key_2 text,
+    traceparent text,
+    reason text,
     CONSTRAINT job_history_outcome_check CHECK ((outcome = ANY (ARRAY['done'::text, 'cancelled'::text])))
 );
 
@@ -284,6 +339,64 @@ CREATE TABLE public.job_keys (
     CONSTRAINT job_keys_depth_check CHECK ((depth >= 0))
 )
 WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0.02');
+
+CREATE TABLE public.job_limits (
+    id bigint NOT NULL,
+    key text NOT NULL,
+    rate_per_second double precision,
+    burst integer,
+    concurrency integer,
+    paused_until timestamp with time zone,
+    weight real,
+    tokens double precision DEFAULT 0 NOT NULL,
+    refilled_at timestamp with time zone DEFAULT now() NOT NULL,
+    running integer DEFAULT 0 NOT NULL,
+    changed_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT job_limits_burst_check CHECK ((burst >= 1)),
+    CONSTRAINT job_limits_check CHECK (((rate_per_second IS NULL) = (burst IS NULL))),
+    CONSTRAINT job_limits_concurrency_check CHECK ((concurrency >= 1)),
+    CONSTRAINT job_limits_key_check CHECK (((key ~~ '%:%'::text) AND (length(key) <= 300))),
+    CONSTRAINT job_limits_rate_per_second_check CHECK ((rate_per_second > (0)::double precision)),
+    CONSTRAINT job_limits_running_check CHECK ((running >= 0)),
+    CONSTRAINT job_limits_weight_check CHECK (((weight > (0)::double precision) AND (weight <= (1000)::double precision)))
+)
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.02');
+
+ALTER TABLE public.job_limits ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.job_limits_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.job_minutes (
+    minute timestamp with time zone NOT NULL,
+    kind text NOT NULL,
+    enqueued bigint DEFAULT 0 NOT NULL,
+    started bigint DEFAULT 0 NOT NULL,
+    done bigint DEFAULT 0 NOT NULL,
+    failed bigint DEFAULT 0 NOT NULL,
+    cancelled bigint DEFAULT 0 NOT NULL,
+    dead bigint DEFAULT 0 NOT NULL,
+    wait_ms bigint DEFAULT 0 NOT NULL,
+    run_ms bigint DEFAULT 0 NOT NULL
+)
+WITH (fillfactor='50');
+
+CREATE TABLE public.job_schedules (
+    name text NOT NULL,
+    kind text NOT NULL,
+    spec text NOT NULL,
+    catch_up text DEFAULT 'latest'::text NOT NULL,
+    payload jsonb NOT NULL,
+    paused boolean DEFAULT false NOT NULL,
+    next_at timestamp with time zone NOT NULL,
+    last_at timestamp with time zone,
+    changed_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT job_schedules_catch_up_check CHECK ((catch_up = ANY (ARRAY['skip'::text, 'latest'::text, 'all'::text])))
+);
 
 CREATE TABLE public.jobs (
     id bigint NOT NULL,
@@ -309,6 +422,10 @@ CREATE TABLE public.jobs (
     claimed_at timestamp with time zone,
     last_error text,
     traceparent text,
+    flow bigint GENERATED ALWAYS AS (hashtextextended(((((((((((kind || ''::text) || (lane)::text) || ''::text) || (priority)::text) || ''::text) || COALESCE((tenant_id)::text, ''::text)) || ''::text) || COALESCE(limit_key_1, ''::text)) || ''::text) || COALESCE(limit_key_2, ''::text)), (0)::bigint)) STORED NOT NULL,
+    deadline_at timestamp with time zone,
+    cancel_requested_at timestamp with time zone,
+    permits bigint[],
     CONSTRAINT jobs_check CHECK (((state = 3) = (session_id IS NOT NULL))),
     CONSTRAINT jobs_check1 CHECK (((state = 3) = (lease_until IS NOT NULL))),
     CONSTRAINT jobs_check2 CHECK (((ordering_key IS NULL) = (ordering_seq IS NULL))),
@@ -505,7 +622,11 @@ CREATE TABLE public.worker_sessions (
     kinds text[] NOT NULL,
     started_at timestamp with time zone DEFAULT now() NOT NULL,
     seen_at timestamp with time zone DEFAULT now() NOT NULL,
-    lost_leases bigint DEFAULT 0 NOT NULL
+    lost_leases bigint DEFAULT 0 NOT NULL,
+    interactive_slots integer DEFAULT 0 NOT NULL,
+    interactive_busy integer DEFAULT 0 NOT NULL,
+    bulk_slots integer DEFAULT 0 NOT NULL,
+    bulk_busy integer DEFAULT 0 NOT NULL
 );
 
 ALTER TABLE ONLY public.job_attempts ATTACH PARTITION public.job_attempts_default DEFAULT;
@@ -555,8 +676,23 @@ ALTER TABLE ONLY public.documents
 ALTER TABLE ONLY public.idempotency_keys
     ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.job_depths
+    ADD CONSTRAINT job_depths_pkey PRIMARY KEY (kind, state);
+
 ALTER TABLE ONLY public.job_keys
     ADD CONSTRAINT job_keys_pkey PRIMARY KEY (kind, key);
+
+ALTER TABLE ONLY public.job_limits
+    ADD CONSTRAINT job_limits_id_key UNIQUE (id);
+
+ALTER TABLE ONLY public.job_limits
+    ADD CONSTRAINT job_limits_pkey PRIMARY KEY (key);
+
+ALTER TABLE ONLY public.job_minutes
+    ADD CONSTRAINT job_minutes_pkey PRIMARY KEY (minute, kind);
+
+ALTER TABLE ONLY public.job_schedules
+    ADD CONSTRAINT job_schedules_pkey PRIMARY KEY (name);
 
 ALTER TABLE ONLY public.jobs
     ADD CONSTRAINT jobs_pkey PRIMARY KEY (id);
@@ -628,6 +764,8 @@ CREATE UNIQUE INDEX conversations_one_open_key ON public.conversations USING btr
 
 CREATE INDEX conversations_tenant_id_idx ON public.conversations USING btree (tenant_id, id);
 
+CREATE INDEX dead_jobs_tenant_id_idx ON public.dead_jobs USING btree (tenant_id, id);
+
 CREATE INDEX documents_tenant_id_idx ON public.documents USING btree (tenant_id, id);
 
 CREATE INDEX idempotency_keys_created_at_idx ON public.idempotency_keys USING btree (created_at);
@@ -640,13 +778,17 @@ CREATE INDEX job_history_id_idx ON ONLY public.job_history USING btree (id);
 
 CREATE INDEX job_history_default_id_idx ON public.job_history_default USING btree (id);
 
+CREATE INDEX job_limits_changed_at_idx ON public.job_limits USING btree (changed_at);
+
+CREATE INDEX jobs_deadline_idx ON public.jobs USING btree (deadline_at) WHERE ((deadline_at IS NOT NULL) AND (state <> 3));
+
 CREATE INDEX jobs_due_idx ON public.jobs USING btree (run_at) WHERE (state = 1);
 
 CREATE INDEX jobs_held_idx ON public.jobs USING btree (kind, ordering_key, ordering_seq) WHERE (state = 2);
 
 CREATE INDEX jobs_lease_idx ON public.jobs USING btree (lease_until) WHERE (state = 3);
 
-CREATE INDEX jobs_ready_idx ON public.jobs USING btree (lane, priority, id) WHERE (state = 0);
+CREATE INDEX jobs_ready_idx ON public.jobs USING btree (flow, id) WHERE (state = 0);
 
 CREATE UNIQUE INDEX jobs_unique_key ON public.jobs USING btree (kind, unique_key) WHERE (unique_key IS NOT NULL);
 
@@ -842,6 +984,9 @@ ALTER TABLE public.webhook_deliveries ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.webhook_endpoints ENABLE ROW LEVEL SECURITY;
 
+REVOKE ALL ON FUNCTION public.drop_daily_partitions(parent regclass, time_column name, keep_days integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.drop_daily_partitions(parent regclass, time_column name, keep_days integer) TO metachat_system;
+
 REVOKE ALL ON FUNCTION public.ensure_daily_partitions(parent regclass, days_ahead integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.ensure_daily_partitions(parent regclass, days_ahead integer) TO metachat_system;
 
@@ -874,11 +1019,23 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.idempotency_keys TO metachat_s
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job_attempts TO metachat_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job_attempts TO metachat_system;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job_depths TO metachat_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job_depths TO metachat_system;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job_history TO metachat_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job_history TO metachat_system;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job_keys TO metachat_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job_keys TO metachat_system;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job_limits TO metachat_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job_limits TO metachat_system;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job_minutes TO metachat_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job_minutes TO metachat_system;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job_schedules TO metachat_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job_schedules TO metachat_system;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.jobs TO metachat_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.jobs TO metachat_system;

@@ -9,8 +9,10 @@ mod enqueue;
 mod failure;
 mod inspect;
 mod job;
+mod keys;
 pub mod kinds;
 mod policy;
+mod signal;
 
 pub use engine::{
     ClaimedJob, DeadHook, DeadHooks, DeadJob, Engine, EngineOptions, JobHandle, LaneBackend,

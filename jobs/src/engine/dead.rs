@@ -7,7 +7,8 @@ use db::{Error, Result, TenantTx, Tx};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
-use super::{ClaimedJob, Shared, keys};
+use super::{ClaimedJob, Shared};
+use crate::{keys, signal};
 
 /// A job that will not run again.
 #[derive(Clone, Debug)]
@@ -135,8 +136,9 @@ async fn release_key(tx: &mut impl Tx, dead: &DeadJob, buried: bool) -> Result<(
         return Ok(());
     };
     let key = (dead.job.kind.clone(), key.clone());
-    if keys::release(tx.conn(), &[key]).await? {
-        tx.signal_after_commit(super::finish::promoted());
+    let words = keys::release(tx.conn(), &[key]).await?;
+    if !words.is_empty() {
+        tx.signal_after_commit(signal::say(words));
     }
     Ok(())
 }

@@ -7,7 +7,8 @@ use db::{Result, Signal, Topic};
 use tokio::sync::mpsc;
 
 use super::dead::{self, Burial, DeadJob};
-use super::{ClaimedJob, Shared, keys};
+use super::{ClaimedJob, Shared};
+use crate::{keys, signal};
 
 /// The most outcomes one statement carries.
 const MAX_BATCH: usize = 1000;
@@ -47,13 +48,6 @@ pub(super) enum Outcome {
         outcome: &'static str,
         reason: String,
     },
-}
-
-pub(super) fn promoted() -> Signal {
-    Signal {
-        topic: Topic::Jobs,
-        payload: "due".to_owned(),
-    }
 }
 
 type Ended = (Arc<ClaimedJob>, Outcome);
@@ -234,10 +228,10 @@ async fn end_keyed(shared: &Shared, batch: &[Ended]) -> Result<()> {
         .into_iter()
         .filter_map(|(_, kind, key)| key.map(|key| (kind, key)))
         .collect();
-    let any_promoted = keys::release(&mut tx, &keys).await?;
+    let words = keys::release(&mut tx, &keys).await?;
     tx.commit().await?;
-    if any_promoted {
-        shared.db.signal(promoted());
+    if !words.is_empty() {
+        shared.db.signal(signal::say(words));
     }
     Ok(())
 }

@@ -9,7 +9,6 @@ mod dead;
 mod fetch;
 mod finish;
 mod inflight;
-mod keys;
 mod lease;
 mod rescue;
 mod schedule;
