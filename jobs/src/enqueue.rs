@@ -1,7 +1,8 @@
-use db::{Result, Signal, Topic, Tx};
+use db::{Result, Tx};
 use sqlx::PgConnection;
 
-use crate::{Job, OnDuplicate, Options, Until};
+use crate::signal::{self, Word};
+use crate::{Job, OnDuplicate, Options, Until, keys};
 
 /// What became of a job that was to be enqueued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,61 +22,88 @@ pub struct Enqueued {
 pub async fn enqueue<J: Job>(tx: &mut impl Tx, job: &J) -> Result<Enqueued> {
     let options = job.options();
     let row = Row::new(job, &options)?;
-    let enqueued = match &options.ordering_key {
+    let inserted = match &options.ordering_key {
         None => insert(tx.conn(), &row, None).await?,
         Some(key) => insert_keyed(tx.conn(), &row, key).await?,
     };
-    tx.signal_after_commit(Signal {
-        topic: Topic::Jobs,
-        payload: String::new(),
-    });
-    Ok(enqueued)
+    if let Some(word) = inserted.word() {
+        tx.signal_after_commit(signal::say([word]));
+    }
+    Ok(Enqueued {
+        id: inserted.id,
+        duplicate: inserted.duplicate,
+    })
 }
 
-/// Enqueues many jobs without ordering or unique keys in one statement; for bulk work.
+/// Enqueues many jobs without ordering or unique keys in few statements; for bulk work.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn enqueue_many<J: Job>(tx: &mut impl Tx, jobs: &[J]) -> Result<()> {
+    let mut words = Vec::new();
     for batch in jobs.chunks(1000) {
-        let mut payloads = Vec::with_capacity(batch.len());
-        let mut tenants = Vec::with_capacity(batch.len());
-        let mut priorities = Vec::with_capacity(batch.len());
-        let mut limits_1 = Vec::with_capacity(batch.len());
-        let mut limits_2 = Vec::with_capacity(batch.len());
-        for job in batch {
-            let options = job.options();
-            debug_assert!(options.ordering_key.is_none() && options.unique.is_none());
-            payloads.push(encode(job)?);
-            tenants.push(options.tenant.map(domain::TenantId::as_uuid));
-            priorities.push(options.priority);
-            let [first, second] = options.limit_keys;
-            limits_1.push(first);
-            limits_2.push(second);
-        }
-        sqlx::query(
-            "INSERT INTO jobs (kind, lane, state, max_attempts, tenant_id, payload, priority,
-                               limit_key_1, limit_key_2)
-             SELECT $1, $2, 0, $3, tenant_id, payload::jsonb, priority, limit_key_1, limit_key_2
-             FROM unnest($4::uuid[], $5::text[], $6::int2[], $7::text[], $8::text[])
-                  AS j(tenant_id, payload, priority, limit_key_1, limit_key_2)",
-        )
-        .bind(J::KIND)
-        .bind(J::LANE.number())
-        .bind(J::POLICY.max_attempts)
-        .bind(tenants)
-        .bind(payloads)
-        .bind(priorities)
-        .bind(limits_1)
-        .bind(limits_2)
-        .execute(tx.conn())
-        .await?;
+        let flows = insert_batch(tx.conn(), batch).await?;
+        words.extend(flows.into_iter().map(|(flow, id, is_ready)| {
+            if is_ready {
+                Word::Flow { flow, id }
+            } else {
+                Word::Due
+            }
+        }));
     }
-    tx.signal_after_commit(Signal {
-        topic: Topic::Jobs,
-        payload: String::new(),
-    });
+    if !words.is_empty() {
+        tx.signal_after_commit(signal::say(words));
+    }
     Ok(())
+}
+
+/// Inserts jobs by one statement. Returns each flow with its lowest number, and whether it is ready.
+async fn insert_batch<J: Job>(
+    conn: &mut PgConnection,
+    batch: &[J],
+) -> Result<Vec<(i64, i64, bool)>> {
+    let mut payloads = Vec::with_capacity(batch.len());
+    let mut tenants = Vec::with_capacity(batch.len());
+    let mut priorities = Vec::with_capacity(batch.len());
+    let mut delays = Vec::with_capacity(batch.len());
+    let mut limits_1 = Vec::with_capacity(batch.len());
+    let mut limits_2 = Vec::with_capacity(batch.len());
+    for job in batch {
+        let options = job.options();
+        debug_assert!(options.ordering_key.is_none() && options.unique.is_none());
+        payloads.push(encode(job)?);
+        tenants.push(options.tenant.map(domain::TenantId::as_uuid));
+        priorities.push(options.priority);
+        delays.push(options.delay.as_secs_f64());
+        let [first, second] = options.limit_keys;
+        limits_1.push(first);
+        limits_2.push(second);
+    }
+    Ok(sqlx::query_as(
+        "WITH inserted AS (
+             INSERT INTO jobs (kind, lane, state, max_attempts, tenant_id, payload, priority,
+                               limit_key_1, limit_key_2, run_at, deadline_at)
+             SELECT $1, $2, CASE WHEN delay > 0 THEN 1 ELSE 0 END, $3, tenant_id, payload::jsonb,
+                    priority, limit_key_1, limit_key_2, now() + make_interval(secs => delay),
+                    now() + make_interval(secs => delay + $10)
+             FROM unnest($4::uuid[], $5::text[], $6::int2[], $7::text[], $8::text[], $9::float8[])
+                  AS j(tenant_id, payload, priority, limit_key_1, limit_key_2, delay)
+             RETURNING flow, id, state = 0 AS is_ready
+         )
+         SELECT flow, min(id), is_ready FROM inserted GROUP BY flow, is_ready",
+    )
+    .bind(J::KIND)
+    .bind(J::LANE.number())
+    .bind(J::POLICY.max_attempts)
+    .bind(tenants)
+    .bind(payloads)
+    .bind(priorities)
+    .bind(limits_1)
+    .bind(limits_2)
+    .bind(delays)
+    .bind(J::DEADLINE.map(|deadline| deadline.as_secs_f64()))
+    .fetch_all(conn)
+    .await?)
 }
 
 /// What a row of `jobs` is made from.
@@ -88,6 +116,8 @@ struct Row<'a> {
     unique_key: Option<&'a str>,
     until_started: bool,
     delay_secs: f64,
+    /// After it was due.
+    deadline_secs: Option<f64>,
     /// Zero where a duplicate is left alone.
     max_wait_secs: f64,
 }
@@ -108,6 +138,7 @@ impl<'a> Row<'a> {
             unique_key: unique.map(|unique| unique.key.as_str()),
             until_started: unique.is_some_and(|unique| unique.until == Until::Started),
             delay_secs: options.delay.as_secs_f64(),
+            deadline_secs: J::DEADLINE.map(|deadline| deadline.as_secs_f64()),
             max_wait_secs,
         })
     }
@@ -118,42 +149,50 @@ fn encode<J: Job>(job: &J) -> Result<String> {
         .map_err(|error| db::Error::corrupt(format!("payload of a {} job: {error}", J::KIND)))
 }
 
+/// What an insert came to.
+#[derive(Clone, Copy, Debug, sqlx::FromRow)]
+struct Inserted {
+    id: i64,
+    flow: i64,
+    state: i16,
+    duplicate: bool,
+}
+
+impl Inserted {
+    /// What workers have to know once it is committed.
+    fn word(self) -> Option<Word> {
+        match self.state {
+            0 => Some(Word::Flow {
+                flow: self.flow,
+                id: self.id,
+            }),
+            1 => Some(Word::Due),
+            _ => None,
+        }
+    }
+}
+
 /// Enqueues behind an ordering key: takes its row lock, the next sequence number, and a place at the
 /// head or behind it.
-async fn insert_keyed(conn: &mut PgConnection, row: &Row<'_>, key: &str) -> Result<Enqueued> {
-    if let Some(id) = push_duplicate(conn, row).await? {
-        return Ok(Enqueued {
-            id,
-            duplicate: true,
-        });
+async fn insert_keyed(conn: &mut PgConnection, row: &Row<'_>, key: &str) -> Result<Inserted> {
+    if let Some(duplicate) = push_duplicate(conn, row).await? {
+        return Ok(duplicate);
     }
-    let (seq, depth): (i64, i64) = sqlx::query_as(
-        "INSERT INTO job_keys AS k (kind, key, last_seq, depth) VALUES ($1, $2, 1, 1)
-         ON CONFLICT (kind, key) DO UPDATE SET last_seq = k.last_seq + 1, depth = k.depth + 1
-         RETURNING last_seq, depth",
-    )
-    .bind(row.kind)
-    .bind(key)
-    .fetch_one(&mut *conn)
-    .await?;
-    let enqueued = insert(conn, row, Some((key, seq, depth == 1))).await?;
-    if enqueued.duplicate {
+    let place = keys::join(conn, row.kind, key).await?;
+    let inserted = insert(conn, row, Some((key, place))).await?;
+    if inserted.duplicate {
         // Somebody else was quicker: the place taken above is given back.
-        sqlx::query("UPDATE job_keys SET depth = depth - 1 WHERE kind = $1 AND key = $2")
-            .bind(row.kind)
-            .bind(key)
-            .execute(&mut *conn)
-            .await?;
+        keys::unjoin(conn, row.kind, key).await?;
     }
-    Ok(enqueued)
+    Ok(inserted)
 }
 
 /// Finds the job with the same unique key, and delays it anew if that is asked for.
-async fn push_duplicate(conn: &mut PgConnection, row: &Row<'_>) -> Result<Option<i64>> {
+async fn push_duplicate(conn: &mut PgConnection, row: &Row<'_>) -> Result<Option<Inserted>> {
     let Some(unique_key) = row.unique_key else {
         return Ok(None);
     };
-    let id = sqlx::query_scalar(
+    Ok(sqlx::query_as(
         "UPDATE jobs SET
              run_at = CASE WHEN $4 = 0 THEN run_at ELSE least(
                  created_at + make_interval(secs => $4), now() + make_interval(secs => $3)) END,
@@ -161,39 +200,39 @@ async fn push_duplicate(conn: &mut PgConnection, row: &Row<'_>) -> Result<Option
                  created_at + make_interval(secs => $4), now() + make_interval(secs => $3))
                  THEN 1 ELSE state END
          WHERE kind = $1 AND unique_key = $2
-         RETURNING id",
+         RETURNING id, flow, state, true AS duplicate",
     )
     .bind(row.kind)
     .bind(unique_key)
     .bind(row.delay_secs)
     .bind(row.max_wait_secs)
     .fetch_optional(conn)
-    .await?;
-    Ok(id)
+    .await?)
 }
 
-/// Inserts the row; `place` is its ordering key, its sequence number and whether it is at the head.
+/// Inserts the row; `place` is its ordering key and its place in it.
 async fn insert(
     conn: &mut PgConnection,
     row: &Row<'_>,
-    place: Option<(&str, i64, bool)>,
-) -> Result<Enqueued> {
+    place: Option<(&str, keys::Place)>,
+) -> Result<Inserted> {
     let state: i16 = match place {
-        Some((_, _, false)) => 2,
+        Some((_, place)) if !place.is_head => 2,
         _ if row.delay_secs > 0.0 => 1,
         _ => 0,
     };
     let [limit_1, limit_2] = &row.options.limit_keys;
-    let (id, inserted): (i64, bool) = sqlx::query_as(
+    Ok(sqlx::query_as(
         "INSERT INTO jobs AS j (kind, lane, state, priority, max_attempts, tenant_id, run_at,
-                 payload, unique_key, unique_until_started, ordering_key, ordering_seq,
+                 deadline_at, payload, unique_key, unique_until_started, ordering_key, ordering_seq,
                  limit_key_1, limit_key_2)
-         VALUES ($1, $2, $3, $4, $5, $6, now() + make_interval(secs => $7), $8::jsonb,
+         VALUES ($1, $2, $3, $4, $5, $6, now() + make_interval(secs => $7),
+                 now() + make_interval(secs => $7 + $16), $8::jsonb,
                  $9, $10, $11, $12, $13, $14)
          ON CONFLICT (kind, unique_key) WHERE unique_key IS NOT NULL DO UPDATE SET
              run_at = CASE WHEN $15 = 0 OR j.state = 3 THEN j.run_at ELSE least(
                  j.created_at + make_interval(secs => $15), excluded.run_at) END
-         RETURNING id, xmax = 0",
+         RETURNING id, flow, state, xmax <> 0 AS duplicate",
     )
     .bind(row.kind)
     .bind(row.lane)
@@ -205,15 +244,12 @@ async fn insert(
     .bind(&row.payload)
     .bind(row.unique_key)
     .bind(row.until_started)
-    .bind(place.map(|(key, _, _)| key))
-    .bind(place.map(|(_, seq, _)| seq))
+    .bind(place.map(|(key, _)| key))
+    .bind(place.map(|(_, place)| place.seq))
     .bind(limit_1)
     .bind(limit_2)
     .bind(row.max_wait_secs)
+    .bind(row.deadline_secs)
     .fetch_one(conn)
-    .await?;
-    Ok(Enqueued {
-        id,
-        duplicate: !inserted,
-    })
+    .await?)
 }

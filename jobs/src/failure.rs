@@ -30,6 +30,9 @@ pub enum Failure {
     /// It can never succeed.
     #[error("dead: {0}")]
     Dead(String),
+    /// It did not begin before its deadline.
+    #[error("it did not begin before its deadline")]
+    Expired,
     /// The handler panicked.
     #[error("panicked: {0}")]
     Panicked(String),

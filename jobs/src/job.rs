@@ -17,6 +17,13 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
     const LANE: Lane;
     /// Attempts, time and backoff.
     const POLICY: Policy;
+    /// How long after it was due it may still begin; later it is dead as `expired`. `None`: for
+    /// ever.
+    const DEADLINE: Option<Duration> = None;
+    /// The most jobs of one flow that one run of a batch handler takes; 1: one at a time.
+    const BATCH: usize = 1;
+    /// How long a running handler may go on after its job was cancelled; then it is dropped.
+    const CANCEL_GRACE: Duration = Duration::from_secs(10);
 
     /// What is particular to this one job.
     fn options(&self) -> Options {
@@ -36,6 +43,15 @@ pub enum Lane {
 impl Lane {
     /// Both, in the order of urgency.
     pub const ALL: [Self; 2] = [Self::Interactive, Self::Bulk];
+
+    /// The lane with a number of the database.
+    pub(crate) const fn of_number(number: i16) -> Self {
+        if number == 0 {
+            Self::Interactive
+        } else {
+            Self::Bulk
+        }
+    }
 
     /// The number in the database.
     pub const fn number(self) -> i16 {
@@ -65,9 +81,9 @@ pub struct Options {
     pub unique: Option<Unique>,
     /// Not before this much later.
     pub delay: Duration,
-    /// Lower runs first; 0 is normal.
+    /// Lower runs first among the jobs of its tenant; 0 is normal.
     pub priority: i16,
-    /// Up to two limits to respect.
+    /// Up to two limits to respect beside those on its tenant and kind, such as `endpoint:<id>`.
     pub limit_keys: [Option<String>; 2],
 }
 
@@ -108,8 +124,14 @@ pub enum OnDuplicate {
 pub struct KindInfo {
     /// The kind's name.
     pub name: &'static str,
+    /// Its lane.
+    pub lane: Lane,
     /// Its policy.
     pub policy: Policy,
+    /// The most jobs of one run.
+    pub batch: usize,
+    /// How long a cancelled handler may go on.
+    pub cancel_grace: Duration,
 }
 
 impl KindInfo {
@@ -117,7 +139,10 @@ impl KindInfo {
     pub const fn of<J: Job>() -> Self {
         Self {
             name: J::KIND,
+            lane: J::LANE,
             policy: J::POLICY,
+            batch: if J::BATCH == 0 { 1 } else { J::BATCH },
+            cancel_grace: J::CANCEL_GRACE,
         }
     }
 }

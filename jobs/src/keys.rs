@@ -8,6 +8,38 @@ use crate::signal::Word;
 /// A kind and an ordering key within it.
 pub(crate) type Key = (String, String);
 
+/// A job's place in its ordering key.
+#[derive(Clone, Copy, Debug, sqlx::FromRow)]
+pub(crate) struct Place {
+    /// Its number; lower goes first.
+    pub(crate) seq: i64,
+    /// Nobody is before it.
+    pub(crate) is_head: bool,
+}
+
+/// Takes the last place of a key, and the lock on its row until the transaction ends.
+pub(crate) async fn join(conn: &mut PgConnection, kind: &str, key: &str) -> Result<Place> {
+    Ok(sqlx::query_as(
+        "INSERT INTO job_keys AS k (kind, key, last_seq, depth) VALUES ($1, $2, 1, 1)
+         ON CONFLICT (kind, key) DO UPDATE SET last_seq = k.last_seq + 1, depth = k.depth + 1
+         RETURNING last_seq AS seq, depth = 1 AS is_head",
+    )
+    .bind(kind)
+    .bind(key)
+    .fetch_one(conn)
+    .await?)
+}
+
+/// Gives back the place that this transaction took and did not need.
+pub(crate) async fn unjoin(conn: &mut PgConnection, kind: &str, key: &str) -> Result<()> {
+    sqlx::query("UPDATE job_keys SET depth = depth - 1 WHERE kind = $1 AND key = $2")
+        .bind(kind)
+        .bind(key)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 /// Takes one finished head off each key and lets the next job of the key go. Returns what to say
 /// of those that went, once the transaction is committed.
 ///

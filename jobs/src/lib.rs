@@ -15,8 +15,8 @@ mod policy;
 mod signal;
 
 pub use engine::{
-    ClaimedJob, DeadHook, DeadHooks, DeadJob, Engine, EngineOptions, JobHandle, LaneBackend,
-    LostLease, work,
+    Batch, ClaimedJob, DeadHook, DeadHooks, DeadJob, Engine, EngineOptions, JobHandle, LaneBackend,
+    LostLease, work, work_batches,
 };
 pub use enqueue::{Enqueued, enqueue, enqueue_many};
 pub use failure::Failure;

@@ -111,6 +111,9 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_passed_over() {
-        assert_eq!(words("x1,fzz,r,d,é").unwrap().collect::<Vec<_>>(), [Word::Due]);
+        assert_eq!(
+            words("x1,fzz,r,d,é").unwrap().collect::<Vec<_>>(),
+            [Word::Due]
+        );
     }
 }

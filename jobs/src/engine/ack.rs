@@ -1,23 +1,26 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use apalis_core::error::BoxDynError;
 use apalis_core::task::Task;
 use tower::{Layer, Service};
 
 use super::backend::Held;
-use super::finish::{Finish, Outcome};
-use super::{JobHandle, Shared};
+use super::claim::Hold;
+use super::finish::Outcome;
+use super::inflight::Interrupt;
+use super::run::{Batch, Results};
+use super::{ClaimedJob, Shared};
+use crate::Failure;
 use crate::failure::printable;
-use crate::{Backoff, Failure};
 
 /// The longest a job may be put off, whatever the other side asks for.
 const MAX_WAIT: Duration = Duration::from_hours(24);
 
-/// Turns what a handler returned into the job's outcome. It sees the typed error, which a
-/// persisted string would lose.
+/// Turns what a handler returned into the jobs' outcomes. It sees the typed errors, which
+/// persisted strings would lose, and ends runs that are not to go on.
 #[derive(Clone)]
 pub struct AckLayer {
     shared: Arc<Shared>,
@@ -47,9 +50,9 @@ pub struct Ack<S> {
     shared: Arc<Shared>,
 }
 
-impl<S> Service<Task<JobHandle>> for Ack<S>
+impl<S> Service<Task<Batch>> for Ack<S>
 where
-    S: Service<Task<JobHandle>>,
+    S: Service<Task<Batch>, Response = Results>,
     S::Error: Into<BoxDynError>,
     S::Future: Send + 'static,
 {
@@ -61,86 +64,158 @@ where
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
-    fn call(&mut self, task: Task<JobHandle>) -> Self::Future {
+    fn call(&mut self, task: Task<Batch>) -> Self::Future {
         let Some(held) = task.data().get::<Held>().cloned() else {
             return Box::pin(async { Err("a task that no backend of ours made".into()) });
         };
         let work = self.inner.call(task);
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {
-            let Held {
-                handle,
-                lease,
-                slot,
-            } = held;
-            let outcome = tokio::select! {
-                biased;
-                () = lease.lost.cancelled() => None,
-                () = lease.released.cancelled() => Some(Outcome::Again {
-                    after: Duration::ZERO,
-                    outcome: "retry",
-                    error: "the worker was shut down before it was done".to_owned(),
-                    give_back: true,
-                }),
-                result = work => Some(match result {
-                    Ok(_) => Outcome::Done,
-                    Err(error) => outcome_of(&shared, &handle, error.into()),
-                }),
-            };
+            let Held { holds, lane, slot } = held;
+            let begun = Instant::now();
+            let ending = until_ended(&holds, work).await;
+            lane.ran(begun.elapsed());
             fail::fail_point!("job.before_finish");
-            lease.finish();
-            let job = Arc::clone(&handle.job);
-            match outcome {
-                Some(outcome) => {
-                    shared
-                        .finishes
-                        .send(Finish::Job { job, outcome })
-                        .await
-                        .ok();
-                }
-                None => {
-                    shared.inflight.remove(job.id, job.claim);
-                    tracing::warn!(job.id = job.id, "dropped: the lease is lost");
-                }
-            }
+            settle(&shared, &holds, ending).await;
             drop(slot);
             Ok(())
         })
     }
 }
 
-/// What becomes of a job whose handler failed.
-fn outcome_of(shared: &Shared, handle: &JobHandle, error: BoxDynError) -> Outcome {
-    let failure = match error.downcast::<Failure>() {
-        Ok(failure) => *failure,
-        // Only a layer can have made it: the handlers return `Failure`.
-        Err(other) => Failure::Panicked(other.to_string()),
+/// How a run came to its end.
+enum Ending {
+    /// By itself, or broken by a layer.
+    Itself(Result<Results, BoxDynError>),
+    Interrupted(Interrupt),
+    /// It was cancelled, and did not end within its grace.
+    Cancelled,
+    TimedOut(Duration),
+}
+
+/// Runs until the work is done or has to end.
+async fn until_ended<E: Into<BoxDynError>>(
+    holds: &[Hold],
+    work: impl Future<Output = Result<Results, E>>,
+) -> Ending {
+    let time = holds
+        .iter()
+        .map(|hold| hold.job.time())
+        .min()
+        .unwrap_or_default();
+    tokio::select! {
+        biased;
+        result = work => Ending::Itself(result.map_err(Into::into)),
+        why = interrupted(holds) => Ending::Interrupted(why),
+        () = cancelled(holds) => Ending::Cancelled,
+        () = tokio::time::sleep(time) => Ending::TimedOut(time),
+    }
+}
+
+/// Waits until none of the jobs is to go on.
+async fn interrupted(holds: &[Hold]) -> Interrupt {
+    let mut why = Interrupt::Lost;
+    for hold in holds {
+        why = hold.lease.wait_interrupted().await;
+    }
+    why
+}
+
+/// Waits until all of the jobs are cancelled, and for their grace.
+async fn cancelled(holds: &[Hold]) {
+    let mut grace = Duration::ZERO;
+    for hold in holds {
+        hold.lease.cancelled.cancelled().await;
+        grace = grace.max(hold.job.flow.kind.cancel_grace);
+    }
+    tokio::time::sleep(grace).await;
+}
+
+async fn settle(shared: &Shared, holds: &[Hold], ending: Ending) {
+    let failures: Vec<Result<(), Failure>> = match ending {
+        Ending::Interrupted(Interrupt::Lost) => {
+            for hold in holds {
+                tracing::warn!(job.id = hold.job.id, "dropped: the lease is lost");
+            }
+            let lost = holds.iter().map(|hold| (hold.job.id, hold.job.claim));
+            shared.inflight.remove_all(lost);
+            return;
+        }
+        Ending::Interrupted(Interrupt::Released) => {
+            for hold in holds {
+                hold.lease.finish();
+                let outcome = Outcome::Again {
+                    after: Duration::ZERO,
+                    outcome: "retry",
+                    error: "the worker was shut down before it was done".to_owned(),
+                    give_back: true,
+                };
+                shared.finishes.send(Arc::clone(&hold.job), outcome).await;
+            }
+            return;
+        }
+        Ending::Itself(Ok(Results(results))) => results,
+        Ending::Itself(Err(error)) => {
+            let text = error.to_string();
+            holds
+                .iter()
+                .map(|_| Err(Failure::Panicked(text.clone())))
+                .collect()
+        }
+        Ending::Cancelled => holds
+            .iter()
+            .map(|_| {
+                Err(Failure::Cancel(
+                    "cancelled; the handler did not end in time".to_owned(),
+                ))
+            })
+            .collect(),
+        Ending::TimedOut(time) => holds.iter().map(|_| Err(Failure::TimedOut(time))).collect(),
     };
-    let job = &handle.job;
+    let mut results = failures.into_iter();
+    for hold in holds {
+        hold.lease.finish();
+        let result = results.next().unwrap_or_else(|| {
+            Err(Failure::Panicked(
+                "the batch handler said nothing about it".to_owned(),
+            ))
+        });
+        let outcome = match result {
+            Ok(()) => Outcome::Done,
+            Err(failure) => outcome_of(hold, failure),
+        };
+        shared.finishes.send(Arc::clone(&hold.job), outcome).await;
+    }
+}
+
+/// What becomes of a job whose handler failed.
+fn outcome_of(hold: &Hold, failure: Failure) -> Outcome {
+    let job: &ClaimedJob = &hold.job;
     let text = failure.chain();
     tracing::info!(job.id = job.id, job.kind = %job.kind, job.attempt = job.attempt,
         failure = %text, "an attempt did not finish its job");
-    let backoff = shared.policy(&job.kind).map_or(
-        Backoff::Exponential {
-            base: Duration::from_secs(1),
-            cap: Duration::from_mins(1),
-        },
-        |policy| policy.backoff,
-    );
+    if hold.lease.cancelled.is_cancelled() {
+        return Outcome::Cancelled { reason: text };
+    }
     let (least, name) = match failure {
         Failure::Cancel(_) => return Outcome::Cancelled { reason: text },
         Failure::Dead(reason) => {
+            let reason = printable(&reason);
             return Outcome::Dead {
                 outcome: "dead",
-                reason: printable(&reason),
+                reason,
+            };
+        }
+        Failure::Expired => {
+            return Outcome::Dead {
+                outcome: "expired",
+                reason: text,
             };
         }
         Failure::Snooze { after, .. } => {
-            let after = after.min(MAX_WAIT);
-            let outcome = "snoozed";
             return Outcome::Again {
-                after,
-                outcome,
+                after: after.min(MAX_WAIT),
+                outcome: "snoozed",
                 error: text,
                 give_back: true,
             };
@@ -150,7 +225,7 @@ fn outcome_of(shared: &Shared, handle: &JobHandle, error: BoxDynError) -> Outcom
         Failure::Panicked(_) => (Duration::ZERO, "panicked"),
         Failure::TimedOut(_) => (Duration::ZERO, "timed_out"),
     };
-    if handle.is_last_attempt() {
+    if job.attempt >= job.max_attempts {
         return Outcome::Dead {
             outcome: name,
             reason: text,
@@ -158,7 +233,7 @@ fn outcome_of(shared: &Shared, handle: &JobHandle, error: BoxDynError) -> Outcom
     }
     let after = least
         .min(MAX_WAIT)
-        .max(backoff.delay(job.attempt))
+        .max(job.flow.kind.policy.backoff.delay(job.attempt))
         .max(Duration::from_millis(1));
     Outcome::Again {
         after,

@@ -11,8 +11,9 @@ use apalis_core::worker::context::WorkerContext;
 use tokio::sync::mpsc;
 
 use super::ack::AckLayer;
-use super::fetch::{self, Delivery};
-use super::inflight::Lease;
+use super::claim::Hold;
+use super::fetch::{self, Delivery, LaneState};
+use super::run::Batch;
 use super::{JobHandle, Shared};
 use crate::Lane;
 
@@ -21,7 +22,7 @@ use crate::Lane;
 /// It never fails: trouble with the database is waited out behind it, so no apalis worker ends
 /// because a connection did.
 pub struct LaneBackend {
-    lane: Lane,
+    lane: Arc<LaneState>,
     source: mpsc::Receiver<Delivery>,
     shared: Arc<Shared>,
 }
@@ -29,15 +30,15 @@ pub struct LaneBackend {
 /// What the acknowledging layer needs to know of a task.
 #[derive(Clone)]
 pub(super) struct Held {
-    pub(super) handle: JobHandle,
-    pub(super) lease: Arc<Lease>,
+    pub(super) holds: Vec<Hold>,
+    pub(super) lane: Arc<LaneState>,
     /// The slot, until the outcome is handed over.
     pub(super) slot: Arc<tokio::sync::OwnedSemaphorePermit>,
 }
 
 impl LaneBackend {
     pub(super) const fn new(
-        lane: Lane,
+        lane: Arc<LaneState>,
         source: mpsc::Receiver<Delivery>,
         shared: Arc<Shared>,
     ) -> Self {
@@ -49,13 +50,33 @@ impl LaneBackend {
     }
 
     /// Which lane it serves.
-    pub const fn lane(&self) -> Lane {
-        self.lane
+    pub fn lane(&self) -> Lane {
+        self.lane.lane
+    }
+
+    fn task(&self, delivery: Delivery) -> Task<Batch> {
+        let Delivery { holds, slot } = delivery;
+        let handles: Vec<JobHandle> = holds
+            .iter()
+            .map(|hold| {
+                let (job, lease) = (Arc::clone(&hold.job), Arc::clone(&hold.lease));
+                JobHandle::new(job, self.shared.session, lease)
+            })
+            .collect();
+        let id = holds.first().map_or(0, |hold| hold.job.id.unsigned_abs());
+        TaskBuilder::new(Batch { handles })
+            .task_id(TaskId::from_int(id))
+            .data(Held {
+                holds,
+                lane: Arc::clone(&self.lane),
+                slot: Arc::new(slot),
+            })
+            .build()
     }
 }
 
 impl Backend for LaneBackend {
-    type Task = Task<JobHandle>;
+    type Task = Task<Batch>;
     type Error = Infallible;
 
     fn poll_ready(
@@ -71,20 +92,9 @@ impl Backend for LaneBackend {
         cx: &mut Context<'_>,
         _: &WorkerContext,
     ) -> Poll<Option<Result<Self::Task, Infallible>>> {
-        self.source.poll_recv(cx).map(|delivery| {
-            let Delivery { job, lease, slot } = delivery?;
-            let handle = JobHandle::new(Arc::clone(&job), self.shared.session, Arc::clone(&lease));
-            let held = Held {
-                handle: handle.clone(),
-                lease,
-                slot: Arc::new(slot),
-            };
-            let task = TaskBuilder::new(handle)
-                .task_id(TaskId::from_int(job.id.unsigned_abs()))
-                .data(held)
-                .build();
-            Some(Ok(task))
-        })
+        self.source
+            .poll_recv(cx)
+            .map(|delivery| Some(Ok(self.task(delivery?))))
     }
 
     fn poll_close(
@@ -93,16 +103,16 @@ impl Backend for LaneBackend {
         _: &WorkerContext,
     ) -> Poll<Result<(), Infallible>> {
         self.source.close();
-        while let Ok(Delivery { job, .. }) = self.source.try_recv() {
+        while let Ok(Delivery { holds, .. }) = self.source.try_recv() {
             let shared = Arc::clone(&self.shared);
-            tokio::spawn(async move { fetch::give_back(&shared, &job).await });
+            tokio::spawn(async move { fetch::give_back(&shared, holds).await });
         }
         Poll::Ready(Ok(()))
     }
 }
 
 impl BackendConfig for LaneBackend {
-    type Args = JobHandle;
+    type Args = Batch;
     type Id = u64;
     type Kind = Ephemeral;
     type Config = ();

@@ -1,90 +1,263 @@
+//! Taking ready jobs, from the flows and in the numbers that [`super::ready`] says.
+
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use db::Result;
-use sqlx::FromRow;
-use uuid::Uuid;
+use sqlx::{FromRow, PgExecutor};
 
-use super::{ClaimedJob, Shared};
-use crate::Lane;
+use super::ready::{Pick, Took};
+use super::{ClaimedJob, Shared, limits};
 
-/// Takes up to `limit` ready jobs of a lane. The attempt is raised here, so that a crash counts.
+/// Takes ready jobs of each flow. The attempt is raised here, so that a crash counts.
 ///
 /// MATERIALIZED, because a planner that inlines the sub-select may run it again and take more than
-/// the limit. An array, because a planner that guesses the limit would join by reading the whole
+/// was asked for. An array, because a planner that guesses its size would join by reading the whole
 /// table.
-const CLAIM: &str = "
-    WITH picked AS MATERIALIZED (
-        SELECT id FROM jobs
-        WHERE state = 0 AND lane = $1 AND kind = ANY($2)
-        ORDER BY lane, priority, id
-        LIMIT $3
-        FOR UPDATE SKIP LOCKED
-    )
-    UPDATE jobs AS j SET
-        state = 3,
-        attempt = j.attempt + 1,
-        claims = j.claims + 1,
-        session_id = $4,
-        claimed_at = now(),
-        lease_until = now() + make_interval(secs => $5),
-        unique_key = CASE WHEN j.unique_until_started THEN NULL ELSE j.unique_key END
-    WHERE j.id = ANY(ARRAY(SELECT id FROM picked))
-    RETURNING j.id, j.kind, j.claims, j.attempt, j.max_attempts, j.tenant_id, j.ordering_key,
-              j.limit_key_1, j.limit_key_2, j.payload::text AS payload, j.created_at";
+macro_rules! claim_sql {
+    ($permits:literal) => {
+        concat!(
+            "WITH wanted AS MATERIALIZED (
+                 SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::integer[], $6::text[])
+                     AS w(flow, from_id, want, permits)
+             ), picked AS MATERIALIZED (
+                 SELECT j.id FROM wanted AS w CROSS JOIN LATERAL (
+                     SELECT id FROM jobs
+                     WHERE state = 0 AND flow = w.flow AND id >= w.from_id
+                     ORDER BY id LIMIT w.want FOR UPDATE SKIP LOCKED
+                 ) AS j
+             )
+             UPDATE jobs AS j SET
+                 state = 3,
+                 attempt = j.attempt + 1,
+                 claims = j.claims + 1,
+                 session_id = $4,
+                 claimed_at = now(),
+                 lease_until = now() + make_interval(secs => $5),
+                 unique_key = CASE WHEN j.unique_until_started THEN NULL ELSE j.unique_key END,
+                 permits = ",
+            $permits,
+            "
+             WHERE j.id = ANY(ARRAY(SELECT id FROM picked))
+             RETURNING j.id, j.flow, j.claims, j.attempt, j.max_attempts, j.ordering_key,
+                       j.payload::text AS payload, j.created_at, j.run_at, j.claimed_at,
+                       extract(epoch FROM j.deadline_at - now())::float8 AS deadline_in,
+                       j.cancel_requested_at IS NOT NULL AS is_cancelled, j.traceparent"
+        )
+    };
+}
 
-/// A job as the statements that take hold of one return it.
+const CLAIM: &str = claim_sql!("NULL");
+const CLAIM_LIMITED: &str =
+    claim_sql!("(SELECT w.permits::bigint[] FROM wanted AS w WHERE w.flow = j.flow LIMIT 1)");
+
 #[derive(FromRow)]
-pub(super) struct Row {
+struct Row {
     id: i64,
-    kind: String,
+    flow: i64,
     claims: i32,
     attempt: i16,
     max_attempts: i16,
-    tenant_id: Option<Uuid>,
     ordering_key: Option<String>,
-    limit_key_1: Option<String>,
-    limit_key_2: Option<String>,
     payload: String,
     created_at: DateTime<Utc>,
+    run_at: DateTime<Utc>,
+    claimed_at: DateTime<Utc>,
+    deadline_in: Option<f64>,
+    is_cancelled: bool,
+    traceparent: Option<String>,
 }
 
-impl From<Row> for ClaimedJob {
-    fn from(row: Row) -> Self {
-        Self {
-            id: row.id,
-            kind: row.kind,
-            claim: row.claims,
-            attempt: row.attempt,
-            max_attempts: row.max_attempts,
-            tenant: row.tenant_id.map(Into::into),
-            ordering_key: row.ordering_key,
-            limit_keys: [row.limit_key_1, row.limit_key_2],
-            payload: row.payload,
-            created_at: row.created_at,
+impl Row {
+    fn into_job(self, pick: &Pick, permits: &[i64]) -> ClaimedJob {
+        ClaimedJob {
+            id: self.id,
+            kind: pick.flow.kind.name,
+            flow: Arc::clone(&pick.flow),
+            claim: self.claims,
+            attempt: self.attempt,
+            max_attempts: self.max_attempts,
+            tenant: pick.flow.tenant,
+            ordering_key: self.ordering_key,
+            payload: self.payload,
+            created_at: self.created_at,
+            run_at: self.run_at,
+            claimed_at: self.claimed_at,
+            permits: permits.to_vec(),
+            deadline_in: self.deadline_in,
+            is_cancelled: self.is_cancelled,
+            traceparent: self.traceparent,
         }
     }
 }
 
-/// Claims, and says until when the claim surely holds by the steady clock.
-pub(super) async fn claim(
-    shared: &Shared,
-    lane: Lane,
-    limit: usize,
-) -> Result<(Vec<ClaimedJob>, Instant)> {
-    let lease = shared.options.lease;
+/// What a claim took of one flow.
+pub(super) struct Claimed {
+    pub(super) pick: Pick,
+    pub(super) took: Took,
+    pub(super) jobs: Vec<ClaimedJob>,
+}
+
+/// Claims, and says until when the claims surely hold by the steady clock.
+pub(super) async fn claim(shared: &Shared, picks: Vec<Pick>) -> Result<(Vec<Claimed>, Instant)> {
+    let now = Instant::now();
     // The lease counts from when the server ran the statement: not before it was sent.
-    let until = Instant::now() + lease;
-    let rows: Vec<Row> = sqlx::query_as(CLAIM)
-        .bind(lane.number())
-        .bind(&shared.kinds)
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    let until = now + shared.options.lease;
+    let mut asked = Vec::with_capacity(picks.len());
+    let mut refused = Vec::new();
+    for pick in picks {
+        let holding = shared.limits.holding(&pick.flow.limit_keys, now);
+        match holding.paused {
+            None => asked.push((pick, holding.limits)),
+            Some((limit, until)) => refused.push(Claimed {
+                pick,
+                took: Took::Limited { limit, until },
+                jobs: Vec::new(),
+            }),
+        }
+    }
+    let mut claimed = if asked.iter().all(|(_, limits)| limits.is_empty()) {
+        claim_free(shared, asked).await?
+    } else {
+        claim_limited(shared, asked).await?
+    };
+    claimed.append(&mut refused);
+    Ok((claimed, until))
+}
+
+type Asked = Vec<(Pick, Vec<i64>)>;
+
+/// No limit holds for any of them: one statement.
+async fn claim_free(shared: &Shared, asked: Asked) -> Result<Vec<Claimed>> {
+    if asked.is_empty() {
+        return Ok(Vec::new());
+    }
+    let wants: Vec<usize> = asked.iter().map(|(pick, _)| pick.want).collect();
+    let no_permits = vec![Vec::new(); asked.len()];
+    let rows = run(shared, shared.db.pool(), CLAIM, &asked, &wants, &no_permits).await?;
+    let mut by_flow = group(rows);
+    Ok(asked
+        .into_iter()
+        .map(|(pick, _)| {
+            let rows = by_flow.remove(&pick.flow.id).unwrap_or_default();
+            let took = took(pick.want, &rows);
+            settle(pick, took, rows, &[])
+        })
+        .collect())
+}
+
+/// Locks the limits that hold, shares out what they have, claims that much, and writes down what
+/// was really there to be claimed; all or nothing.
+async fn claim_limited(shared: &Shared, asked: Asked) -> Result<Vec<Claimed>> {
+    let now = Instant::now();
+    // Finishing counts runs off the same rows: this process does not stand in its own way.
+    let _turn = shared.limits_turn.lock().await;
+    let mut ids: Vec<i64> = asked
+        .iter()
+        .flat_map(|(_, limits)| limits.clone())
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let mut tx = shared.db.begin().await?;
+    let (mut rows, at) = limits::lock_rows(&mut tx, &ids).await?;
+    let wishes: Vec<_> = asked
+        .iter()
+        .map(|(pick, limits)| (pick.want, limits.clone()))
+        .collect();
+    let grants = limits::allot(&mut rows, &wishes, now);
+    let permits: Vec<Vec<i64>> = asked
+        .iter()
+        .map(|(_, limits)| {
+            let counts = |id: &&i64| rows.get(id).is_some_and(|row| row.concurrency.is_some());
+            limits.iter().filter(counts).copied().collect()
+        })
+        .collect();
+    let wants: Vec<usize> = grants.iter().map(|grant| grant.want).collect();
+    let taken = run(shared, &mut *tx, CLAIM_LIMITED, &asked, &wants, &permits).await?;
+    let mut by_flow = group(taken);
+    let mut claimed = Vec::with_capacity(asked.len());
+    for (((pick, limits), grant), permits) in asked.into_iter().zip(grants).zip(&permits) {
+        let jobs = by_flow.remove(&pick.flow.id).unwrap_or_default();
+        limits::put_back(&mut rows, &limits, grant.want - jobs.len().min(grant.want));
+        let took = match grant.limited {
+            Some((limit, until)) if jobs.len() == grant.want => Took::Limited { limit, until },
+            _ => took(grant.want, &jobs),
+        };
+        claimed.push(settle(pick, took, jobs, permits));
+    }
+    if let Some(at) = at {
+        limits::take(&mut tx, &rows, at).await?;
+    }
+    tx.commit().await?;
+    Ok(claimed)
+}
+
+async fn run<'e>(
+    shared: &Shared,
+    executor: impl PgExecutor<'e>,
+    sql: &'static str,
+    asked: &Asked,
+    wants: &[usize],
+    permits: &[Vec<i64>],
+) -> Result<Vec<Row>> {
+    let mut flows = Vec::with_capacity(asked.len());
+    let mut from = Vec::with_capacity(asked.len());
+    for (pick, _) in asked {
+        flows.push(pick.flow.id);
+        from.push(pick.from_id);
+    }
+    let wants: Vec<i32> = wants
+        .iter()
+        .map(|want| i32::try_from(*want).unwrap_or(i32::MAX))
+        .collect();
+    let permits: Vec<Option<String>> = permits.iter().map(|ids| array_literal(ids)).collect();
+    Ok(sqlx::query_as(sql)
+        .bind(flows)
+        .bind(from)
+        .bind(wants)
         .bind(shared.session)
-        .bind(lease.as_secs_f64())
-        .fetch_all(shared.db.pool())
-        .await?;
-    let mut jobs: Vec<ClaimedJob> = rows.into_iter().map(ClaimedJob::from).collect();
-    // An UPDATE returns its rows in no order.
-    jobs.sort_unstable_by_key(|job| job.id);
-    Ok((jobs, until))
+        .bind(shared.options.lease.as_secs_f64())
+        .bind(permits)
+        .fetch_all(executor)
+        .await?)
+}
+
+/// Arrays of arrays are matrices to Postgres: an array of texts holds lists of any length.
+fn array_literal(ids: &[i64]) -> Option<String> {
+    let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
+    (!ids.is_empty()).then(|| format!("{{{}}}", ids.join(",")))
+}
+
+/// Rows by flow, in the order in which they were enqueued: an UPDATE returns them in none.
+fn group(mut rows: Vec<Row>) -> HashMap<i64, Vec<Row>> {
+    rows.sort_unstable_by_key(|row| row.id);
+    let mut by_flow: HashMap<i64, Vec<Row>> = HashMap::new();
+    for row in rows {
+        by_flow.entry(row.flow).or_default().push(row);
+    }
+    by_flow
+}
+
+fn took(wanted: usize, rows: &[Row]) -> Took {
+    match rows.last() {
+        Some(last) if rows.len() >= wanted => Took::All { last: last.id },
+        _ => Took::Drained,
+    }
+}
+
+fn settle(pick: Pick, took: Took, rows: Vec<Row>, permits: &[i64]) -> Claimed {
+    let jobs = rows
+        .into_iter()
+        .map(|row| row.into_job(&pick, permits))
+        .collect();
+    Claimed { pick, took, jobs }
+}
+
+/// A claimed job with this process's hold on it.
+#[derive(Clone, Debug)]
+pub(super) struct Hold {
+    pub(super) job: Arc<ClaimedJob>,
+    pub(super) lease: Arc<super::inflight::Lease>,
 }

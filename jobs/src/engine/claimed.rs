@@ -1,10 +1,12 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use db::Tx;
 use domain::TenantId;
 
 use super::inflight::Lease;
+use super::ready::Flow;
 use crate::{Failure, Job};
 
 /// A job in the hands of this process, as the claim returned it.
@@ -13,7 +15,9 @@ pub struct ClaimedJob {
     /// Its number.
     pub id: i64,
     /// Its kind.
-    pub kind: String,
+    pub kind: &'static str,
+    /// Its flow, with what the engine knows of its kind.
+    pub(super) flow: Arc<Flow>,
     /// Which claim this is, from 1; with the session it tells this hold from every other.
     pub(crate) claim: i32,
     /// Which attempt this is, from 1.
@@ -24,12 +28,22 @@ pub struct ClaimedJob {
     pub tenant: Option<TenantId>,
     /// Its ordering key.
     pub ordering_key: Option<String>,
-    /// The limits it has to respect.
-    pub limit_keys: [Option<String>; 2],
     /// The payload, still as JSON.
     pub payload: String,
     /// When it was enqueued.
     pub created_at: DateTime<Utc>,
+    /// When it was due.
+    pub run_at: DateTime<Utc>,
+    /// When it was claimed.
+    pub claimed_at: DateTime<Utc>,
+    /// The limits that count this run.
+    pub(crate) permits: Vec<i64>,
+    /// How long until its deadline, as of the claim.
+    pub(crate) deadline_in: Option<f64>,
+    /// Somebody cancelled it before it was claimed.
+    pub(crate) is_cancelled: bool,
+    /// The trace context of whoever enqueued it (W3C `traceparent`).
+    pub traceparent: Option<String>,
 }
 
 impl ClaimedJob {
@@ -40,6 +54,20 @@ impl ClaimedJob {
     pub fn decode<J: Job>(&self) -> Result<J, Failure> {
         serde_json::from_str(&self.payload)
             .map_err(|error| Failure::dead(format!("undecodable payload: {error}")))
+    }
+
+    /// Every key whose limits hold for it: its tenant's, its kind's, and those it names itself.
+    pub fn limit_keys(&self) -> impl Iterator<Item = &str> {
+        self.flow.limit_keys.iter().map(AsRef::as_ref)
+    }
+
+    /// How long this attempt may take: its kind's time, or less before its deadline.
+    pub(super) fn time(&self) -> Duration {
+        let timeout = self.flow.kind.policy.timeout;
+        match self.deadline_in {
+            Some(secs) => timeout.min(Duration::try_from_secs_f64(secs).unwrap_or_default()),
+            None => timeout,
+        }
     }
 }
 
@@ -69,6 +97,17 @@ impl JobHandle {
     /// Whether this is the last attempt.
     pub fn is_last_attempt(&self) -> bool {
         self.job.attempt >= self.job.max_attempts
+    }
+
+    /// Waits until somebody cancels the job. The handler then has its kind's grace to end by
+    /// itself; whatever it fails with counts as cancelled.
+    pub async fn cancelled(&self) {
+        self.lease.cancelled.cancelled().await;
+    }
+
+    /// Whether somebody has cancelled the job.
+    pub fn is_cancelled(&self) -> bool {
+        self.lease.cancelled.is_cancelled()
     }
 
     /// Locks the job's row within the handler's own transaction: what that transaction writes is

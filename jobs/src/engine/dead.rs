@@ -7,7 +7,8 @@ use db::{Error, Result, TenantTx, Tx};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
-use super::{ClaimedJob, Shared};
+use super::{ClaimedJob, Shared, limits};
+use crate::signal::Word;
 use crate::{keys, signal};
 
 /// A job that will not run again.
@@ -30,11 +31,40 @@ pub type DeadHooks = HashMap<&'static str, DeadHook>;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Burial {
     /// How the last attempt ended, as the attempt log names it.
-    pub(super) outcome: &'static str,
-    /// Whose hold it is.
-    pub(super) session: i64,
+    outcome: &'static str,
+    /// Whose hold it is; `None`: nobody's, the job waits and its deadline has passed.
+    session: Option<i64>,
     /// Only if the lease has run out by now: for holds of others.
-    pub(super) if_expired: bool,
+    if_expired: bool,
+}
+
+impl Burial {
+    /// This process's own hold.
+    pub(super) const fn of_own(session: i64, outcome: &'static str) -> Self {
+        Self {
+            outcome,
+            session: Some(session),
+            if_expired: false,
+        }
+    }
+
+    /// The hold of a process that let its lease run out.
+    pub(super) const fn of_abandoned(session: i64) -> Self {
+        Self {
+            outcome: "crashed",
+            session: Some(session),
+            if_expired: true,
+        }
+    }
+
+    /// A waiting job's.
+    pub(super) const fn of_late() -> Self {
+        Self {
+            outcome: "expired",
+            session: None,
+            if_expired: false,
+        }
+    }
 }
 
 /// How long a kind may take over a death.
@@ -60,36 +90,36 @@ async fn bury_with(
     burial: Burial,
     with_hook: bool,
 ) -> Result<bool> {
-    let buried = match dead.job.tenant {
+    let gone = match dead.job.tenant {
         Some(tenant) => {
             let mut tx = shared.db.tenant(tenant).await?;
-            let buried = move_to_dead(&mut tx, dead, burial).await?;
-            if buried && with_hook {
+            let gone = move_to_dead(&mut tx, dead, burial).await?;
+            if gone.is_some() && with_hook {
                 run_hook(shared, &mut tx, dead).await?;
             }
             // Last, because whoever enqueues takes a key after its own locks, too.
-            release_key(&mut tx, dead, buried).await?;
+            let_go(&mut tx, dead, gone.as_ref()).await?;
             tx.commit().await?;
-            buried
+            gone
         }
         None => {
             let mut tx = shared.db.system().await?;
-            let buried = move_to_dead(&mut tx, dead, burial).await?;
-            release_key(&mut tx, dead, buried).await?;
+            let gone = move_to_dead(&mut tx, dead, burial).await?;
+            let_go(&mut tx, dead, gone.as_ref()).await?;
             tx.commit().await?;
-            buried
+            gone
         }
     };
-    if buried {
+    if gone.is_some() {
         tracing::error!(job.id = dead.job.id, job.kind = %dead.job.kind, reason = %dead.reason,
             "a job is dead");
     }
-    Ok(buried)
+    Ok(gone.is_some())
 }
 
 /// Lets the kind do its part; one that panics or hangs has failed at it.
 async fn run_hook(shared: &Shared, tx: &mut TenantTx, dead: &DeadJob) -> Result<()> {
-    let Some(hook) = shared.dead_hooks.get(dead.job.kind.as_str()) else {
+    let Some(hook) = shared.dead_hooks.get(dead.job.kind) else {
         return Ok(());
     };
     let work = AssertUnwindSafe(hook(tx, dead)).catch_unwind();
@@ -100,24 +130,37 @@ async fn run_hook(shared: &Shared, tx: &mut TenantTx, dead: &DeadJob) -> Result<
     }
 }
 
+/// What a buried job held.
+#[derive(sqlx::FromRow)]
+struct Gone {
+    was_held: bool,
+    permits: Vec<i64>,
+}
+
 /// Moves the row, if it is still held as `burial` says.
-async fn move_to_dead(tx: &mut impl Tx, dead: &DeadJob, burial: Burial) -> Result<bool> {
-    let gone: Option<String> = sqlx::query_scalar(
+async fn move_to_dead(tx: &mut impl Tx, dead: &DeadJob, burial: Burial) -> Result<Option<Gone>> {
+    Ok(sqlx::query_as(
         "WITH gone AS (
              DELETE FROM jobs
-             WHERE id = $1 AND claims = $2 AND session_id = $3 AND state = 3
-               AND (NOT $6 OR lease_until < now())
+             WHERE id = $1 AND CASE
+                 WHEN $3::bigint IS NULL THEN state <> 3 AND deadline_at < now()
+                 ELSE claims = $2 AND session_id = $3 AND state = 3
+                      AND (NOT $6 OR lease_until < now()) END
              RETURNING *
          ), attempted AS (
              INSERT INTO job_attempts (job_id, attempt, claimed_at, session_id, outcome, error)
              SELECT id, attempt, claimed_at, session_id, $4, $5 FROM gone
+         ), kept AS (
+             INSERT INTO dead_jobs (id, kind, lane, priority, tenant_id, reason, attempt,
+                                    max_attempts, created_at, claimed_at, ordering_key,
+                                    limit_key_1, limit_key_2, payload, run_at, session_id,
+                                    traceparent)
+             SELECT id, kind, lane, priority, tenant_id, $5, attempt, max_attempts, created_at,
+                    claimed_at, ordering_key, limit_key_1, limit_key_2, payload, run_at,
+                    session_id, traceparent
+             FROM gone
          )
-         INSERT INTO dead_jobs (id, kind, lane, priority, tenant_id, reason, attempt, max_attempts,
-                                created_at, claimed_at, ordering_key, limit_key_1, limit_key_2,
-                                payload)
-         SELECT id, kind, lane, priority, tenant_id, $5, attempt, max_attempts,
-                created_at, claimed_at, ordering_key, limit_key_1, limit_key_2, payload
-         FROM gone RETURNING kind",
+         SELECT state = 2 AS was_held, coalesce(permits, '{}') AS permits FROM gone",
     )
     .bind(dead.job.id)
     .bind(dead.job.claim)
@@ -126,17 +169,25 @@ async fn move_to_dead(tx: &mut impl Tx, dead: &DeadJob, burial: Burial) -> Resul
     .bind(&dead.reason)
     .bind(burial.if_expired)
     .fetch_optional(tx.conn())
-    .await?;
-    Ok(gone.is_some())
+    .await?)
 }
 
-/// Lets the next job of the key go.
-async fn release_key(tx: &mut impl Tx, dead: &DeadJob, buried: bool) -> Result<()> {
-    let Some(key) = dead.job.ordering_key.as_ref().filter(|_| buried) else {
+/// Lets the next job of the key go, and what the limits counted.
+async fn let_go(tx: &mut impl Tx, dead: &DeadJob, gone: Option<&Gone>) -> Result<()> {
+    let Some(gone) = gone else {
         return Ok(());
     };
-    let key = (dead.job.kind.clone(), key.clone());
-    let words = keys::release(tx.conn(), &[key]).await?;
+    let mut words = Vec::new();
+    if let Some(key) = &dead.job.ordering_key {
+        let key = (dead.job.kind.to_owned(), key.clone());
+        if gone.was_held {
+            keys::leave(tx.conn(), &[key]).await?;
+        } else {
+            words = keys::release(tx.conn(), &[key]).await?;
+        }
+    }
+    limits::release(tx.conn(), &gone.permits).await?;
+    words.extend(gone.permits.iter().copied().map(Word::Room));
     if !words.is_empty() {
         tx.signal_after_commit(signal::say(words));
     }

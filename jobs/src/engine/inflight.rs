@@ -1,10 +1,19 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+
+/// Why a run is not to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Interrupt {
+    /// Somebody else has the job: drop what is being done.
+    Lost,
+    /// The process ends: drop what is being done and give it back.
+    Released,
+}
 
 /// This process's hold on one job, from the claim until its outcome is committed.
 #[derive(Debug)]
@@ -14,20 +23,37 @@ pub(super) struct Lease {
     until: Mutex<Instant>,
     /// The handler has ended; its outcome waits to be committed.
     finishing: AtomicBool,
-    /// Somebody else has it: drop what is being done.
-    pub(super) lost: CancellationToken,
-    /// The process ends: drop what is being done and give it back.
-    pub(super) released: CancellationToken,
+    why: OnceLock<Interrupt>,
+    /// Fires with `why`.
+    pub(super) interrupted: CancellationToken,
+    /// Somebody wants the job ended; the handler is told and has a while.
+    pub(super) cancelled: CancellationToken,
 }
 
 impl Lease {
     pub(super) fn is_alive(&self) -> bool {
-        !self.lost.is_cancelled() && Instant::now() < *lock(&self.until)
+        !self.is_lost() && Instant::now() < *lock(&self.until)
+    }
+
+    fn is_lost(&self) -> bool {
+        self.why.get() == Some(&Interrupt::Lost)
     }
 
     /// Notes that the handler has ended.
     pub(super) fn finish(&self) {
         self.finishing.store(true, Ordering::SeqCst);
+    }
+
+    fn interrupt(&self, why: Interrupt) {
+        if self.why.set(why).is_ok() {
+            self.interrupted.cancel();
+        }
+    }
+
+    /// Waits until the run is not to go on, and says why.
+    pub(super) async fn wait_interrupted(&self) -> Interrupt {
+        self.interrupted.cancelled().await;
+        self.why.get().copied().unwrap_or(Interrupt::Lost)
     }
 }
 
@@ -54,22 +80,25 @@ impl InFlight {
             claim,
             until: Mutex::new(until),
             finishing: AtomicBool::new(false),
-            lost: CancellationToken::new(),
-            released: CancellationToken::new(),
+            why: OnceLock::new(),
+            interrupted: CancellationToken::new(),
+            cancelled: CancellationToken::new(),
         });
         let earlier = lock(&self.leases).insert(id, Arc::clone(&lease));
         // An earlier hold on the same job was lost without anybody having noticed.
         if let Some(earlier) = earlier {
-            earlier.lost.cancel();
+            earlier.interrupt(Interrupt::Lost);
         }
         lease
     }
 
-    /// Forgets a job whose outcome is committed. A later hold on the same job stays.
-    pub(super) fn remove(&self, id: i64, claim: i32) {
+    /// Forgets jobs whose outcome is committed. A later hold on the same job stays.
+    pub(super) fn remove_all(&self, holds: impl IntoIterator<Item = (i64, i32)>) {
         let mut leases = lock(&self.leases);
-        if leases.get(&id).is_some_and(|lease| lease.claim == claim) {
-            leases.remove(&id);
+        for (id, claim) in holds {
+            if leases.get(&id).is_some_and(|lease| lease.claim == claim) {
+                leases.remove(&id);
+            }
         }
         if leases.is_empty() {
             self.emptied.notify_waiters();
@@ -103,7 +132,7 @@ impl InFlight {
                 // Its outcome may have been committed while the heartbeat was on its way.
                 None if lease.finishing.load(Ordering::SeqCst) => {}
                 None => {
-                    lease.lost.cancel();
+                    lease.interrupt(Interrupt::Lost);
                     lost += 1;
                 }
             }
@@ -111,10 +140,17 @@ impl InFlight {
         lost
     }
 
+    /// Tells the handler of a job that it is cancelled, if this process runs it.
+    pub(super) fn cancel(&self, id: i64) {
+        if let Some(lease) = lock(&self.leases).get(&id) {
+            lease.cancelled.cancel();
+        }
+    }
+
     /// Asks every running job to be dropped and given back.
     pub(super) fn release_all(&self) {
         for lease in lock(&self.leases).values() {
-            lease.released.cancel();
+            lease.interrupt(Interrupt::Released);
         }
     }
 
@@ -134,6 +170,6 @@ impl InFlight {
 }
 
 /// A panic while one of these short locks is held leaves the map whole.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -37,7 +37,7 @@ pub(super) async fn close_session(db: &Db, session: i64) {
 
 /// Renews the leases of the jobs really held, on a connection of its own, so that a busy pool
 /// cannot starve it.
-pub(super) async fn heartbeat(shared: Arc<Shared>) {
+pub(super) async fn beat_for_ever(shared: Arc<Shared>) {
     let every = shared.options.lease / 3;
     let mut connection = None;
     loop {
@@ -68,11 +68,17 @@ async fn beat(shared: &Shared, connection: &mut Option<PgConnection>) -> Result<
     };
     let asked = shared.inflight.held();
     let until = Instant::now() + shared.options.lease;
-    let learned = if asked.is_empty() {
-        HashMap::new()
-    } else {
-        renew(shared, open, &asked).await?
-    };
+    let mut learned = HashMap::new();
+    if !asked.is_empty() {
+        for (id, renewed, is_cancelled) in renew(shared, open, &asked).await? {
+            let beat = if renewed { Beat::Renewed } else { Beat::Busy };
+            learned.insert(id, beat);
+            if is_cancelled {
+                // The word that said so may have got lost.
+                shared.inflight.cancel(id);
+            }
+        }
+    }
     let lost = shared.inflight.beat(&asked, &learned, until);
     sqlx::query(
         "UPDATE worker_sessions SET seen_at = now(), lost_leases = lost_leases + $2 WHERE id = $1",
@@ -84,18 +90,19 @@ async fn beat(shared: &Shared, connection: &mut Option<PgConnection>) -> Result<
     Ok(lost)
 }
 
-/// Renews what can be renewed without waiting: a row locked by its own job's transaction is safe
+/// Renews what can be renewed without waiting, and says of each job that is still held whether it
+/// was renewed and whether somebody cancelled it: a row locked by its own job's transaction is safe
 /// from rescue as it is, and must not hold up the others. Rows are found by id alone, and the fence
 /// is hidden from the planner, as where outcomes are committed.
 async fn renew(
     shared: &Shared,
     connection: &mut PgConnection,
     asked: &[(i64, i32)],
-) -> Result<HashMap<i64, Beat>> {
+) -> Result<Vec<(i64, bool, bool)>> {
     let (ids, claims): (Vec<i64>, Vec<i32>) = asked.iter().copied().unzip();
-    let rows: Vec<(i64, bool)> = sqlx::query_as(
+    Ok(sqlx::query_as(
         "WITH held AS (
-             SELECT j.id FROM jobs AS j
+             SELECT j.id, j.cancel_requested_at IS NOT NULL AS is_cancelled FROM jobs AS j
              JOIN unnest($1::bigint[], $2::integer[]) AS h(id, claims) ON j.id = h.id
              WHERE j.id = ANY($1)
                AND CASE WHEN j.session_id = $3 THEN j.claims = h.claims ELSE false END
@@ -108,17 +115,13 @@ async fn renew(
              FROM free AS f WHERE j.id = f.id
              RETURNING j.id
          )
-         SELECT h.id, r.id IS NOT NULL FROM held AS h LEFT JOIN renewed AS r ON r.id = h.id",
+         SELECT h.id, r.id IS NOT NULL, h.is_cancelled
+         FROM held AS h LEFT JOIN renewed AS r ON r.id = h.id",
     )
     .bind(&ids)
     .bind(&claims)
     .bind(shared.session)
     .bind(shared.options.lease.as_secs_f64())
     .fetch_all(connection)
-    .await?;
-    let learned = rows.into_iter().map(|(id, renewed)| {
-        let beat = if renewed { Beat::Renewed } else { Beat::Busy };
-        (id, beat)
-    });
-    Ok(learned.collect())
+    .await?)
 }

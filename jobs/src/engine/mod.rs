@@ -6,12 +6,17 @@ mod backend;
 mod claim;
 mod claimed;
 mod dead;
+mod discover;
+mod due;
 mod fetch;
 mod finish;
 mod inflight;
 mod lease;
+mod limits;
+mod options;
+mod ready;
 mod rescue;
-mod schedule;
+mod run;
 mod worker;
 
 use std::collections::HashMap;
@@ -19,54 +24,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use db::Db;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Mutex, Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::{KindInfo, Lane, Policy};
+use crate::{KindInfo, Lane};
 
 pub use backend::LaneBackend;
 pub use claimed::{ClaimedJob, JobHandle, LostLease};
 pub use dead::{DeadHook, DeadHooks, DeadJob};
-pub use worker::work;
-
-/// How one process runs jobs.
-#[derive(Clone, Debug)]
-pub struct EngineOptions {
-    /// The kinds this process knows; it claims no others.
-    pub kinds: Vec<KindInfo>,
-    /// How many interactive jobs run at a time.
-    pub interactive_slots: usize,
-    /// How many bulk jobs run at a time.
-    pub bulk_slots: usize,
-    /// How long a claim holds without a heartbeat. Default 30 seconds; renewed every third of it.
-    pub lease: Duration,
-    /// The longest wait between looks at the tables, for signals that were lost. Default 1 second.
-    pub poll: Duration,
-    /// How long running jobs may go on once the process shall end. Default 25 seconds.
-    pub drain: Duration,
-}
-
-impl EngineOptions {
-    /// Options with 64 interactive and 16 bulk slots.
-    pub fn new(kinds: Vec<KindInfo>) -> Self {
-        Self {
-            kinds,
-            interactive_slots: 64,
-            bulk_slots: 16,
-            lease: Duration::from_secs(30),
-            poll: Duration::from_secs(1),
-            drain: Duration::from_secs(25),
-        }
-    }
-
-    const fn slots(&self, lane: Lane) -> usize {
-        match lane {
-            Lane::Interactive => self.interactive_slots,
-            Lane::Bulk => self.bulk_slots,
-        }
-    }
-}
+pub use options::EngineOptions;
+pub use run::Batch;
+pub use worker::{work, work_batches};
 
 /// What the tasks of one engine share.
 struct Shared {
@@ -78,29 +47,38 @@ struct Shared {
     session: i64,
     inflight: inflight::InFlight,
     dead_hooks: DeadHooks,
-    finishes: mpsc::Sender<finish::Finish>,
-    /// One for each lane: there may be something to claim.
-    wake_lanes: HashMap<Lane, Notify>,
+    finishes: finish::Finishes,
+    lanes: HashMap<Lane, Arc<fetch::LaneState>>,
+    flows: discover::KnownFlows,
+    limits: limits::LimitSettings,
+    /// Held by whoever in this process has limits locked.
+    limits_turn: Mutex<()>,
     /// Something may be due earlier than thought.
-    wake_schedule: Notify,
+    wake_due: Notify,
+    /// Signals may have been missed.
+    wake_look: Notify,
+    /// Limits were set.
+    wake_limits: Notify,
     /// No more claims.
     stop: CancellationToken,
+    /// No more outcomes come.
+    last_outcome: CancellationToken,
 }
 
 impl Shared {
-    fn policy(&self, kind: &str) -> Option<Policy> {
+    fn kind(&self, name: &str) -> Option<KindInfo> {
         self.options
             .kinds
             .iter()
-            .find(|known| known.name == kind)
-            .map(|known| known.policy)
+            .find(|known| known.name == name)
+            .copied()
     }
 
-    fn wake_all(&self) {
-        for lane in self.wake_lanes.values() {
-            lane.notify_one();
-        }
-        self.wake_schedule.notify_one();
+    /// Anything may have changed.
+    fn look_again(&self) {
+        self.wake_look.notify_one();
+        self.wake_due.notify_one();
+        self.wake_limits.notify_one();
     }
 }
 
@@ -108,7 +86,7 @@ impl Shared {
 pub struct Engine {
     shared: Arc<Shared>,
     tasks: TaskTracker,
-    finisher: tokio::task::JoinHandle<()>,
+    finishers: TaskTracker,
     /// Ends what must outlive the last job: heartbeat and rescue.
     end: CancellationToken,
 }
@@ -126,61 +104,80 @@ impl Engine {
     ) -> db::Result<(Self, Vec<LaneBackend>)> {
         let kinds: Vec<_> = options.kinds.iter().map(|kind| kind.name).collect();
         let session = lease::open_session(&db, &kinds).await?;
-        let (finishes, queue) = mpsc::channel(10_000);
-        let end = CancellationToken::new();
+        let (finishes, queues) = finish::queues();
+        let lanes = Lane::ALL.into_iter().map(|lane| {
+            let state = fetch::LaneState::new(lane, options.slots(lane));
+            (lane, Arc::new(state))
+        });
         let shared = Arc::new(Shared {
             kinds,
             session,
             inflight: inflight::InFlight::default(),
             dead_hooks,
             finishes,
-            wake_lanes: Lane::ALL
-                .into_iter()
-                .map(|lane| (lane, Notify::new()))
-                .collect(),
-            wake_schedule: Notify::new(),
+            lanes: lanes.collect(),
+            flows: discover::KnownFlows::default(),
+            limits: limits::LimitSettings::default(),
+            limits_turn: Mutex::new(()),
+            wake_due: Notify::new(),
+            wake_look: Notify::new(),
+            wake_limits: Notify::new(),
             stop: CancellationToken::new(),
+            last_outcome: CancellationToken::new(),
             db,
             options,
         });
-        let tasks = TaskTracker::new();
-        let finisher = tokio::spawn(finish::run(Arc::clone(&shared), queue));
-        let background = end.clone();
-        tasks.spawn(
-            background
-                .clone()
-                .run_until_cancelled_owned(lease::heartbeat(Arc::clone(&shared))),
-        );
-        tasks.spawn(
-            background
-                .clone()
-                .run_until_cancelled_owned(rescue::run(Arc::clone(&shared))),
-        );
-        let stop = shared.stop.clone();
-        tasks.spawn(
-            stop.clone()
-                .run_until_cancelled_owned(schedule::run(Arc::clone(&shared))),
-        );
-        tasks.spawn(stop.run_until_cancelled_owned(schedule::hear_signals(Arc::clone(&shared))));
-        let backends = Lane::ALL
+        // What was set before counts from the first claim on.
+        shared.limits.load(&shared).await?;
+        let finishers = TaskTracker::new();
+        finish::start(&shared, queues, &finishers);
+        finishers.close();
+        let engine = Self {
+            shared: Arc::clone(&shared),
+            tasks: TaskTracker::new(),
+            finishers,
+            end: CancellationToken::new(),
+        };
+        engine.spawn_background();
+        let backends = engine.spawn_lanes();
+        engine.tasks.close();
+        Ok((engine, backends))
+    }
+
+    fn spawn_background(&self) {
+        let shared = || Arc::clone(&self.shared);
+        let (stop, end) = (&self.shared.stop, &self.end);
+        let until = |token: &CancellationToken| token.clone();
+        self.tasks
+            .spawn(until(end).run_until_cancelled_owned(lease::beat_for_ever(shared())));
+        self.tasks
+            .spawn(until(end).run_until_cancelled_owned(rescue::rescue_for_ever(shared())));
+        self.tasks
+            .spawn(until(end).run_until_cancelled_owned(discover::hear_for_ever(shared())));
+        self.tasks
+            .spawn(until(stop).run_until_cancelled_owned(discover::look_for_ever(shared())));
+        self.tasks
+            .spawn(until(stop).run_until_cancelled_owned(due::promote_for_ever(shared())));
+        self.tasks
+            .spawn(until(stop).run_until_cancelled_owned(limits::refresh_for_ever(shared())));
+        self.tasks
+            .spawn(until(stop).run_until_cancelled_owned(fetch::give_back_stale(shared())));
+    }
+
+    fn spawn_lanes(&self) -> Vec<LaneBackend> {
+        Lane::ALL
             .into_iter()
+            .filter_map(|lane| self.shared.lanes.get(&lane))
             .map(|lane| {
-                let slots = shared.options.slots(lane);
-                let (claimed, source) = mpsc::channel(slots.max(1));
-                tasks.spawn(fetch::run(Arc::clone(&shared), lane, slots, claimed));
-                LaneBackend::new(lane, source, Arc::clone(&shared))
+                let (shared, lane) = (Arc::clone(&self.shared), Arc::clone(lane));
+                let (out, source) = mpsc::channel(lane.slots);
+                let claiming = fetch::claim_for_ever(Arc::clone(&shared), Arc::clone(&lane));
+                let handing = fetch::hand_out_for_ever(Arc::clone(&shared), Arc::clone(&lane), out);
+                self.tasks.spawn(claiming);
+                self.tasks.spawn(handing);
+                LaneBackend::new(lane, source, shared)
             })
-            .collect();
-        tasks.close();
-        Ok((
-            Self {
-                shared,
-                tasks,
-                finisher,
-                end,
-            },
-            backends,
-        ))
+            .collect()
     }
 
     /// Stops claiming. What is claimed but not begun is given back with its attempt.
@@ -207,8 +204,8 @@ impl Engine {
                 .await
                 .ok();
         }
-        self.shared.finishes.send(finish::Finish::End).await.ok();
-        tokio::time::timeout(Duration::from_secs(5), self.finisher)
+        self.shared.last_outcome.cancel();
+        tokio::time::timeout(Duration::from_secs(5), self.finishers.wait())
             .await
             .ok();
         self.end.cancel();

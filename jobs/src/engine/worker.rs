@@ -1,34 +1,53 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use apalis::layers::catch_panic::CatchPanicLayer;
 use apalis::prelude::*;
 use tokio::task::JoinHandle;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::run::{Batch, run_halving};
 use super::{JobHandle, LaneBackend};
 use crate::Failure;
 
-/// Starts an apalis worker over one lane; it runs until the engine stops claiming and the lane is empty.
+/// Starts an apalis worker over one lane, whose handler takes one job at a time; it runs until the
+/// engine stops claiming and the lane is empty.
 ///
-/// Each job runs as a task of its own; a panic is an outcome like others, and a job whose lease is
-/// lost is aborted.
+/// Each run is a task of its own; a panic is an outcome like others, and a run whose lease is lost,
+/// whose time is over or whose grace after a cancel has passed is aborted.
 pub fn work<F, Fut>(backend: LaneBackend, handler: F) -> JoinHandle<()>
 where
     F: Fn(JobHandle) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = Result<(), Failure>> + Send + 'static,
 {
+    work_batches(backend, move |batch: Batch| {
+        let handler = handler.clone();
+        async move {
+            let mut results = Vec::with_capacity(batch.handles.len());
+            for handle in batch.handles {
+                results.push(handler(handle).await);
+            }
+            results
+        }
+    })
+}
+
+/// The same with a handler that takes what belongs together at once: as many jobs of a flow as
+/// their kind allows. It returns one result for each, in their order.
+pub fn work_batches<F, Fut>(backend: LaneBackend, handler: F) -> JoinHandle<()>
+where
+    F: Fn(Batch) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = Vec<Result<(), Failure>>> + Send + 'static,
+{
     // apalis wants names to differ within a process; no claim or fence ever uses them.
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let lane = backend.lane().as_str();
     let name = format!("{lane}-{}", NEXT.fetch_add(1, Ordering::Relaxed));
-    let run = move |handle: JobHandle| {
-        let work = handler(handle);
-        async move { work.await.map_err(BoxDynError::from) }
+    let run = move |batch: Batch| {
+        let work = run_halving(handler.clone(), batch);
+        async move { Ok::<_, BoxDynError>(work.await) }
     };
     let worker = WorkerBuilder::new(name)
         .backend(backend)
         .parallelize(|work| AbortOnDropHandle::new(tokio::spawn(work)))
-        .layer(CatchPanicLayer::with_panic_handler(panicked))
         .build(run);
     // An async block around `run` would not be general enough for `spawn`.
     let running = tokio::spawn(worker.run());
@@ -39,13 +58,4 @@ where
             Err(error) => tracing::error!(error = %error, lane, "a worker broke"),
         }
     })
-}
-
-fn panicked(payload: &Box<dyn std::any::Any + Send>) -> Failure {
-    let text = payload
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| payload.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "no message".to_owned());
-    Failure::Panicked(text)
 }

@@ -128,20 +128,24 @@ async fn many_jobs_are_enqueued_in_one_statement() {
 async fn a_claimed_job_knows_its_tenant_and_its_limits() {
     let (sender, mut seen) = tokio::sync::mpsc::unbounded_channel();
     let bench = Bench::start(behave(move |_, handle, _| {
-        sender
-            .send((handle.job.tenant, handle.job.limit_keys.clone()))
-            .unwrap();
+        let keys: Vec<String> = handle.job.limit_keys().map(str::to_owned).collect();
+        sender.send((handle.job.tenant, keys)).unwrap();
         async { Ok(()) }
     }))
     .await;
-    let tenant = Some(domain::TenantId::new());
-    let limit_keys = [Some("endpoint:1".to_owned()), None];
+    let tenant = domain::TenantId::new();
     let options = Options {
-        tenant,
-        limit_keys: limit_keys.clone(),
+        tenant: Some(tenant),
+        limit_keys: [Some("endpoint:1".to_owned()), None],
         ..Options::default()
     };
     bench.enqueue(&Probe { n: 1, options }).await;
-    assert_eq!(seen.recv().await.unwrap(), (tenant, limit_keys));
+    let keys = vec![
+        "kind:probe".to_owned(),
+        format!("tenant:{tenant}"),
+        format!("tenant:{tenant}/probe"),
+        "endpoint:1".to_owned(),
+    ];
+    assert_eq!(seen.recv().await.unwrap(), (Some(tenant), keys));
     bench.shut_down().await;
 }

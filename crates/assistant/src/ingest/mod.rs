@@ -25,7 +25,7 @@ const RUN: usize = 64;
 /// Those of the database.
 pub async fn on_dead(_assistant: &Assistant, tx: &mut TenantTx, dead: &DeadJob) -> db::Result<()> {
     let job = &dead.job;
-    let (document, version) = match job.kind.as_str() {
+    let (document, version) = match job.kind {
         IngestDocument::KIND => match job.decode::<IngestDocument>() {
             Ok(job) => (job.document_id, job.version),
             Err(_) => return Ok(()),

@@ -80,8 +80,12 @@ async fn through_script(
     let transactions = jobs / BATCH / clients;
     let done = transactions * BATCH * clients;
     fill(&database.db, jobs).await?;
+    let flow: i64 = sqlx::query_scalar("SELECT flow FROM jobs LIMIT 1")
+        .fetch_one(database.db.pool())
+        .await?;
     let output = Command::new(server.pgbench())
         .args(["--no-vacuum", "--protocol=prepared", "--file", SCRIPT])
+        .arg(format!("--define=flow={flow}"))
         .arg(format!("--client={clients}"))
         .arg(format!("--jobs={}", clients.min(2)))
         .arg(format!("--transactions={transactions}"))

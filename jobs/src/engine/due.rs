@@ -1,16 +1,15 @@
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use db::{Signal, Topic};
-use tokio::sync::broadcast::error::RecvError;
-
 use super::Shared;
+use crate::signal::{self, Word};
 
 /// The most jobs made ready by one statement.
-const BATCH: i64 = 1000;
+const BATCH: usize = 1000;
 
 /// Makes scheduled jobs ready when they are due: a timer stands on the next one.
-pub(super) async fn run(shared: Arc<Shared>) {
+pub(super) async fn promote_for_ever(shared: Arc<Shared>) {
     loop {
         let wait = match promote(&shared).await {
             Ok(wait) => wait.min(shared.options.poll),
@@ -19,7 +18,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
                 Duration::from_millis(500)
             }
         };
-        tokio::time::timeout(wait, shared.wake_schedule.notified())
+        tokio::time::timeout(wait, shared.wake_due.notified())
             .await
             .ok();
     }
@@ -28,24 +27,28 @@ pub(super) async fn run(shared: Arc<Shared>) {
 /// Makes due jobs ready and says how long it is until the next one.
 async fn promote(shared: &Shared) -> db::Result<Duration> {
     loop {
-        let promoted = sqlx::query(
+        let promoted: Vec<(i64, i64)> = sqlx::query_as(
             "WITH due AS MATERIALIZED (
                  SELECT id FROM jobs WHERE state = 1 AND run_at <= now()
                  ORDER BY run_at LIMIT $1 FOR UPDATE SKIP LOCKED
              )
-             UPDATE jobs AS j SET state = 0 FROM due WHERE j.id = due.id",
+             UPDATE jobs AS j SET state = 0 WHERE j.id = ANY(ARRAY(SELECT id FROM due))
+             RETURNING j.flow, j.id",
         )
-        .bind(BATCH)
-        .execute(shared.db.pool())
-        .await?
-        .rows_affected();
-        if promoted > 0 {
-            shared.db.signal(Signal {
-                topic: Topic::Jobs,
-                payload: "due".to_owned(),
-            });
+        .bind(i64::try_from(BATCH).unwrap_or(i64::MAX))
+        .fetch_all(shared.db.pool())
+        .await?;
+        let is_full = promoted.len() >= BATCH;
+        let mut lowest: HashMap<i64, i64> = HashMap::new();
+        for (flow, id) in promoted {
+            let known = lowest.entry(flow).or_insert(id);
+            *known = id.min(*known);
         }
-        if promoted < BATCH.unsigned_abs() {
+        if !lowest.is_empty() {
+            let words = lowest.into_iter().map(|(flow, id)| Word::Flow { flow, id });
+            shared.db.signal(signal::say(words));
+        }
+        if !is_full {
             break;
         }
     }
@@ -58,21 +61,4 @@ async fn promote(shared: &Shared) -> db::Result<Duration> {
     let wait = Duration::try_from_secs_f64(seconds.unwrap_or(3600.0)).unwrap_or_default();
     // A row that is due but locked by its enqueuer is no reason to spin.
     Ok(wait.max(Duration::from_millis(1)))
-}
-
-/// Turns the database's signals into this engine's wake-ups.
-pub(super) async fn hear_signals(shared: Arc<Shared>) {
-    let mut signals = shared.db.subscribe();
-    loop {
-        match signals.recv().await {
-            Ok(signal) if signal.topic != Topic::Jobs => {}
-            Ok(signal) if signal.payload == "due" => {
-                for lane in shared.wake_lanes.values() {
-                    lane.notify_one();
-                }
-            }
-            Ok(_) | Err(RecvError::Lagged(_)) => shared.wake_all(),
-            Err(RecvError::Closed) => return,
-        }
-    }
 }

@@ -1,0 +1,111 @@
+use db::Result;
+use sqlx::FromRow;
+
+use super::{Ended, Outcome, note_lost};
+use crate::engine::{Shared, limits};
+use crate::signal;
+use crate::signal::Word;
+
+/// Puts jobs back: at once, or until their wait is over. The fence stands as where jobs end.
+pub(super) const AGAIN: &str = "
+    WITH ended AS (
+        SELECT * FROM unnest($1::bigint[], $2::integer[], $3::float8[], $4::text[], $5::text[],
+                             $6::bool[]) AS e(id, claims, after, outcome, error, give_back)
+    ), moved AS (
+        UPDATE jobs AS j SET
+            state = CASE WHEN e.after > 0 THEN 1 ELSE 0 END,
+            run_at = CASE WHEN e.after > 0 THEN now() + make_interval(secs => e.after)
+                          ELSE j.run_at END,
+            attempt = j.attempt - CASE WHEN e.give_back THEN 1 ELSE 0 END,
+            last_error = coalesce(e.error, j.last_error),
+            session_id = NULL,
+            lease_until = NULL,
+            permits = NULL
+        FROM ended AS e
+        WHERE j.id = ANY($1) AND j.id = e.id
+          AND CASE WHEN j.session_id = $7 THEN j.claims = e.claims ELSE false END
+        RETURNING j.id, j.flow, j.state, j.attempt + CASE WHEN e.give_back THEN 1 ELSE 0 END
+                  AS attempt, j.claimed_at, e.outcome, e.error
+    ), logged AS (
+        INSERT INTO job_attempts (job_id, attempt, claimed_at, session_id, outcome, error)
+        SELECT id, attempt, claimed_at, $7, outcome, error FROM moved WHERE outcome IS NOT NULL
+    )
+    SELECT id, flow, state FROM moved";
+
+#[derive(FromRow)]
+struct Moved {
+    id: i64,
+    flow: i64,
+    state: i16,
+}
+
+/// Commits attempts that did not finish their jobs.
+pub(super) async fn run_again(shared: &Shared, batch: &[Ended]) -> Result<()> {
+    let mut tx = shared.db.begin().await?;
+    let moved = put_back(shared, &mut tx, batch).await?;
+    note_lost(batch.len(), moved.len());
+    let mut ids: Vec<i64> = moved.iter().map(|row| row.id).collect();
+    ids.sort_unstable();
+    let mut permits: Vec<i64> = batch
+        .iter()
+        .filter(|(job, _)| ids.binary_search(&job.id).is_ok())
+        .flat_map(|(job, _)| job.permits.clone())
+        .collect();
+    limits::release(&mut tx, &permits).await?;
+    tx.commit().await?;
+    permits.sort_unstable();
+    permits.dedup();
+    let words = moved.into_iter().map(|row| match row.state {
+        0 => Word::Flow {
+            flow: row.flow,
+            id: row.id,
+        },
+        _ => Word::Due,
+    });
+    let words = words.chain(permits.into_iter().map(Word::Room));
+    shared.db.signal(signal::say(words));
+    Ok(())
+}
+
+async fn put_back(
+    shared: &Shared,
+    conn: &mut sqlx::PgConnection,
+    batch: &[Ended],
+) -> Result<Vec<Moved>> {
+    let ids: Vec<i64> = batch.iter().map(|(job, _)| job.id).collect();
+    let claims: Vec<i32> = batch.iter().map(|(job, _)| job.claim).collect();
+    let mut delays = Vec::with_capacity(batch.len());
+    let mut outcomes = Vec::with_capacity(batch.len());
+    let mut errors = Vec::with_capacity(batch.len());
+    let mut give_backs = Vec::with_capacity(batch.len());
+    for (_, outcome) in batch {
+        let (delay, name, error, give_back) = match outcome {
+            Outcome::Again {
+                after,
+                outcome,
+                error,
+                give_back,
+            } => (
+                after.as_secs_f64(),
+                Some(*outcome),
+                Some(error.as_str()),
+                *give_back,
+            ),
+            _ => (0.0, None, None, true),
+        };
+        delays.push(delay);
+        outcomes.push(name);
+        errors.push(error);
+        give_backs.push(give_back);
+    }
+    Ok(sqlx::query_as(AGAIN)
+        .bind(ids)
+        .bind(claims)
+        .bind(delays)
+        .bind(outcomes)
+        .bind(errors)
+        .bind(give_backs)
+        .bind(shared.session)
+        .fetch_all(conn)
+        .await?)
+}

@@ -1,0 +1,101 @@
+use db::Result;
+
+use super::{Ended, Outcome, note_lost};
+use crate::engine::{Shared, limits};
+use crate::signal::Word;
+use crate::{keys, signal};
+
+/// Moves ended jobs to the history. A statement that was committed before its answer got lost
+/// finds nothing to move, which is right.
+///
+/// The CASE hides the fence from the planner. Its statistics know of hardly any running job, so
+/// that it would read them all first and compare each with every outcome: seconds for a thousand
+/// of them. Rows are found by id alone; that there is a session means that the job is running.
+pub(super) const END: &str = "
+    WITH ended AS (
+        SELECT * FROM unnest($1::bigint[], $2::integer[], $3::text[]) AS e(id, claims, reason)
+    ), gone AS (
+        DELETE FROM jobs AS j USING ended AS e
+        WHERE j.id = ANY($1) AND j.id = e.id
+          AND CASE WHEN j.session_id = $4 THEN j.claims = e.claims ELSE false END
+        RETURNING j.id, j.kind, j.lane, j.tenant_id,
+                  CASE WHEN e.reason IS NULL THEN 'done' ELSE 'cancelled' END AS outcome,
+                  j.attempt, j.max_attempts, j.created_at, j.claimed_at, j.ordering_key, j.payload,
+                  j.run_at, j.session_id, j.priority, j.limit_key_1, j.limit_key_2, j.traceparent,
+                  e.reason
+    ), kept AS (
+        INSERT INTO job_history (id, kind, lane, tenant_id, outcome, attempt, max_attempts,
+                                 created_at, claimed_at, ordering_key, payload, run_at, session_id,
+                                 priority, limit_key_1, limit_key_2, traceparent, reason)
+        SELECT * FROM gone
+    )
+    SELECT id FROM gone";
+
+async fn end<'e, E>(shared: &Shared, executor: E, batch: &[Ended]) -> Result<Vec<i64>>
+where
+    E: sqlx::PgExecutor<'e>,
+{
+    let ids: Vec<i64> = batch.iter().map(|(job, _)| job.id).collect();
+    let claims: Vec<i32> = batch.iter().map(|(job, _)| job.claim).collect();
+    let reasons: Vec<Option<&str>> = batch
+        .iter()
+        .map(|(_, outcome)| match outcome {
+            Outcome::Cancelled { reason } => Some(reason.as_str()),
+            _ => None,
+        })
+        .collect();
+    let gone: Vec<i64> = sqlx::query_scalar(END)
+        .bind(ids)
+        .bind(claims)
+        .bind(reasons)
+        .bind(shared.session)
+        .fetch_all(executor)
+        .await?;
+    note_lost(batch.len(), gone.len());
+    for (job, outcome) in batch {
+        if let Outcome::Cancelled { reason } = outcome {
+            tracing::info!(job.id = job.id, job.kind = %job.kind, %reason, "a job was cancelled");
+        }
+    }
+    Ok(gone)
+}
+
+/// Ends jobs that hold nothing.
+pub(super) async fn free(shared: &Shared, batch: &[Ended]) -> Result<()> {
+    end(shared, shared.db.pool(), batch).await.map(drop)
+}
+
+/// Ends jobs that hold ordering keys or are counted by limits, and lets both go.
+pub(super) async fn held(shared: &Shared, batch: &[Ended]) -> Result<()> {
+    let counted = batch.iter().any(|(job, _)| !job.permits.is_empty());
+    let _turn = if counted {
+        Some(shared.limits_turn.lock().await)
+    } else {
+        None
+    };
+    let mut tx = shared.db.begin().await?;
+    let mut gone = end(shared, &mut *tx, batch).await?;
+    gone.sort_unstable();
+    let went = batch
+        .iter()
+        .map(|(job, _)| job)
+        .filter(|job| gone.binary_search(&job.id).is_ok());
+    let mut freed = Vec::new();
+    let mut permits = Vec::new();
+    for job in went {
+        if let Some(key) = &job.ordering_key {
+            freed.push((job.kind.to_owned(), key.clone()));
+        }
+        permits.extend_from_slice(&job.permits);
+    }
+    let mut words = keys::release(&mut tx, &freed).await?;
+    limits::release(&mut tx, &permits).await?;
+    tx.commit().await?;
+    permits.sort_unstable();
+    permits.dedup();
+    words.extend(permits.into_iter().map(Word::Room));
+    if !words.is_empty() {
+        shared.db.signal(signal::say(words));
+    }
+    Ok(())
+}

@@ -1,0 +1,178 @@
+//! Finishing: outcomes are gathered into few statements, fenced, and retried through outages.
+//!
+//! Each way of ending has a queue and a task of its own: a burial that takes its time, or keys and
+//! limits that have to be locked, do not hold up plain successes.
+
+mod again;
+mod end;
+#[cfg(test)]
+mod plans;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use db::Result;
+use tokio::sync::mpsc;
+use tokio_util::task::TaskTracker;
+
+use super::dead::{self, Burial, DeadJob};
+use super::{ClaimedJob, Shared};
+
+/// The most outcomes one statement carries.
+const MAX_BATCH: usize = 1000;
+/// Outcomes that may wait to be committed, for each way of ending; then handlers wait.
+const MAX_WAITING: usize = 10_000;
+/// How long one step may take: a connection that swallows everything must not stop the lanes.
+const STEP_TIMEOUT: Duration = Duration::from_mins(1);
+/// How long to wait between tries when the database is away.
+const OUTAGE_PAUSE: Duration = Duration::from_millis(300);
+
+/// How an attempt ended.
+#[derive(Clone, Debug)]
+pub(super) enum Outcome {
+    Done,
+    Cancelled {
+        reason: String,
+    },
+    /// Runs again after `after`; `outcome` is the name in the attempt log.
+    Again {
+        after: Duration,
+        outcome: &'static str,
+        error: String,
+        give_back: bool,
+    },
+    /// Was never begun.
+    GiveBack,
+    Dead {
+        outcome: &'static str,
+        reason: String,
+    },
+}
+
+type Ended = (Arc<ClaimedJob>, Outcome);
+
+/// How outcomes are committed.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    /// One statement moves them all to the history.
+    EndFree,
+    /// The same, and their keys and limits are let go.
+    EndHeld,
+    RunAgain,
+    Bury,
+}
+
+const WAYS: [Way; 4] = [Way::EndFree, Way::EndHeld, Way::RunAgain, Way::Bury];
+
+/// The queues of outcomes.
+pub(super) struct Finishes([mpsc::Sender<Ended>; 4]);
+
+/// The other ends of the queues.
+pub(super) struct Queues([mpsc::Receiver<Ended>; 4]);
+
+pub(super) fn queues() -> (Finishes, Queues) {
+    let [a, b, c, d] = WAYS.map(|_| mpsc::channel(MAX_WAITING));
+    (Finishes([a.0, b.0, c.0, d.0]), Queues([a.1, b.1, c.1, d.1]))
+}
+
+impl Finishes {
+    /// Hands over an outcome; it is committed soon.
+    pub(super) async fn send(&self, job: Arc<ClaimedJob>, outcome: Outcome) {
+        let way = match outcome {
+            Outcome::Done | Outcome::Cancelled { .. }
+                if job.ordering_key.is_some() || !job.permits.is_empty() =>
+            {
+                Way::EndHeld
+            }
+            Outcome::Done | Outcome::Cancelled { .. } => Way::EndFree,
+            Outcome::Again { .. } | Outcome::GiveBack => Way::RunAgain,
+            Outcome::Dead { .. } => Way::Bury,
+        };
+        // Nobody takes outcomes once the engine has ended; leases bring such jobs back.
+        self.0[way as usize].send((job, outcome)).await.ok();
+    }
+}
+
+/// Starts a task for each queue. They end when the engine's end is told and nothing is left.
+pub(super) fn start(shared: &Arc<Shared>, queues: Queues, tasks: &TaskTracker) {
+    for (way, mut queue) in WAYS.into_iter().zip(queues.0) {
+        let shared = Arc::clone(shared);
+        tasks.spawn(async move {
+            let mut batch = Vec::new();
+            loop {
+                let received = tokio::select! {
+                    biased;
+                    received = queue.recv_many(&mut batch, MAX_BATCH) => received,
+                    () = shared.last_outcome.cancelled() => 0,
+                };
+                if received == 0 {
+                    return;
+                }
+                commit(&shared, way, &batch).await;
+                batch.clear();
+            }
+        });
+    }
+}
+
+async fn commit(shared: &Shared, way: Way, batch: &[Ended]) {
+    // A refusal that is no outage is one row's fault: the others must not pay for it.
+    if !until_committed(shared, way, batch).await && batch.len() > 1 {
+        for one in batch.chunks(1) {
+            until_committed(shared, way, one).await;
+        }
+    }
+    let holds = batch.iter().map(|(job, _)| (job.id, job.claim));
+    shared.inflight.remove_all(holds);
+}
+
+/// Repeats a step until the database has done it. False: it refuses; the leases bring the jobs back.
+async fn until_committed(shared: &Shared, way: Way, ended: &[Ended]) -> bool {
+    loop {
+        let taken = async {
+            match way {
+                Way::EndFree => end::free(shared, ended).await,
+                Way::EndHeld => end::held(shared, ended).await,
+                Way::RunAgain => again::run_again(shared, ended).await,
+                Way::Bury => bury(shared, ended).await,
+            }
+        };
+        match tokio::time::timeout(STEP_TIMEOUT, taken).await {
+            Ok(Ok(())) => return true,
+            Ok(Err(error)) if error.is_unavailable() => {
+                tracing::warn!(error = %error, "outcomes could not be committed yet");
+                tokio::time::sleep(OUTAGE_PAUSE).await;
+            }
+            Ok(Err(error)) => {
+                tracing::error!(error = ?error, jobs = ended.len(), "outcomes were refused");
+                return false;
+            }
+            Err(_) => tracing::warn!("committing outcomes took too long, once more"),
+        }
+    }
+}
+
+async fn bury(shared: &Shared, dying: &[Ended]) -> Result<()> {
+    for (job, outcome) in dying {
+        let Outcome::Dead { outcome, reason } = outcome else {
+            continue;
+        };
+        let dead = DeadJob {
+            job: Arc::clone(job),
+            reason: reason.clone(),
+        };
+        let burial = Burial::of_own(shared.session, outcome);
+        let buried = dead::bury(shared, &dead, burial).await?;
+        note_lost(1, usize::from(buried));
+    }
+    Ok(())
+}
+
+fn note_lost(sent: usize, committed: usize) {
+    if committed < sent {
+        tracing::warn!(
+            lost = sent - committed,
+            "outcomes came after their lease was lost"
+        );
+    }
+}

@@ -1,0 +1,106 @@
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use db::Result;
+use sqlx::{FromRow, PgConnection};
+
+use super::Allotment;
+
+#[derive(FromRow)]
+struct Row {
+    id: i64,
+    rate_per_second: Option<f64>,
+    tokens: f64,
+    concurrency: Option<i32>,
+    running: i32,
+    paused_secs: f64,
+    at: DateTime<Utc>,
+}
+
+/// Locks rows and reads what they have at this moment; one that somebody else has is left out.
+/// Returns the moment with them: tokens are counted from it on.
+///
+/// Rows are locked in the order of their ids, as everywhere.
+pub(in crate::engine) async fn lock_rows(
+    conn: &mut PgConnection,
+    ids: &[i64],
+) -> Result<(HashMap<i64, Allotment>, Option<DateTime<Utc>>)> {
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT id, rate_per_second, concurrency, running, statement_timestamp() AS at,
+                least(coalesce(burst, 0), tokens + coalesce(rate_per_second, 0) * greatest(
+                    extract(epoch FROM statement_timestamp() - refilled_at)::float8, 0)) AS tokens,
+                CASE WHEN paused_until = 'infinity' THEN 1e9
+                     ELSE coalesce(
+                         extract(epoch FROM paused_until - statement_timestamp())::float8, 0)
+                END AS paused_secs
+         FROM job_limits
+         WHERE id = ANY($1)
+         ORDER BY id FOR UPDATE SKIP LOCKED",
+    )
+    .bind(ids)
+    .fetch_all(conn)
+    .await?;
+    let at = rows.first().map(|row| row.at);
+    let rows = rows.into_iter().map(|row| {
+        let allotment = Allotment {
+            id: row.id,
+            rate_per_second: row.rate_per_second,
+            tokens: row.tokens,
+            concurrency: row.concurrency,
+            running: row.running,
+            paused_secs: row.paused_secs,
+        };
+        (row.id, allotment)
+    });
+    Ok((rows.collect(), at))
+}
+
+/// Writes what is left of the rows that [`lock_rows`] locked. A bucket that somebody filled later
+/// than `at`, just before it was locked, keeps its time.
+pub(in crate::engine) async fn take(
+    conn: &mut PgConnection,
+    rows: &HashMap<i64, Allotment>,
+    at: DateTime<Utc>,
+) -> Result<()> {
+    let mut ids = Vec::with_capacity(rows.len());
+    let mut tokens = Vec::with_capacity(rows.len());
+    let mut running = Vec::with_capacity(rows.len());
+    for row in rows.values() {
+        ids.push(row.id);
+        tokens.push(row.tokens);
+        running.push(row.running);
+    }
+    sqlx::query(
+        "UPDATE job_limits AS l SET tokens = r.tokens, running = r.running,
+             refilled_at = greatest(l.refilled_at, $4)
+         FROM unnest($1::bigint[], $2::float8[], $3::integer[]) AS r(id, tokens, running)
+         WHERE l.id = r.id",
+    )
+    .bind(ids)
+    .bind(tokens)
+    .bind(running)
+    .bind(at)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Takes ended runs off the limits that counted them. `permits` names a limit once for each run.
+pub(crate) async fn release(conn: &mut PgConnection, permits: &[i64]) -> Result<()> {
+    if permits.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "WITH ended AS (
+             SELECT id, count(*)::integer AS runs FROM unnest($1::bigint[]) AS p(id) GROUP BY id
+         ), locked AS MATERIALIZED (
+             SELECT id FROM job_limits WHERE id = ANY($1) ORDER BY id FOR UPDATE
+         )
+         UPDATE job_limits AS l SET running = greatest(l.running - e.runs, 0)
+         FROM ended AS e JOIN locked USING (id) WHERE l.id = e.id",
+    )
+    .bind(permits)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
