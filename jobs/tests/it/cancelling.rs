@@ -1,0 +1,85 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jobs::{Failure, JobState};
+use sqlx::PgPool;
+use tokio::sync::Semaphore;
+
+use crate::harness::{Bench, Probe, behave, options};
+
+/// Notes that somebody wants a job ended, without telling anybody: the heartbeat has to notice.
+async fn request(pool: &PgPool, id: i64) {
+    sqlx::query("UPDATE jobs SET cancel_requested_at = now() WHERE id = $1")
+        .bind(id)
+        .execute(pool)
+        .await
+        .unwrap();
+}
+
+fn quick() -> jobs::EngineOptions {
+    let mut options = options();
+    options.lease = Duration::from_millis(900);
+    options
+}
+
+#[tokio::test]
+async fn a_running_handler_is_told_and_may_end_by_itself() {
+    let behaviour = behave(|_, handle, _| async move {
+        handle.cancelled().await;
+        Err(Failure::retry("put away what was begun"))
+    });
+    let bench = Bench::start_with(quick(), HashMap::new(), behaviour).await;
+    let id = bench.enqueue(&Probe::new(1)).await;
+    bench.next_run().await;
+    request(bench.test_db.pool(), id).await;
+    let view = bench.reach(id, JobState::Cancelled).await;
+    assert_eq!(view.attempt, 1);
+    bench.shut_down().await;
+}
+
+#[tokio::test]
+async fn a_handler_that_does_not_listen_is_dropped_after_its_grace() {
+    let behaviour = behave(|_, _, _| std::future::pending());
+    let bench = Bench::start_with(quick(), HashMap::new(), behaviour).await;
+    let id = bench.enqueue(&Probe::new(1)).await;
+    bench.next_run().await;
+    request(bench.test_db.pool(), id).await;
+    bench.reach(id, JobState::Cancelled).await;
+    bench.shut_down().await;
+}
+
+#[tokio::test]
+async fn what_a_cancelled_handler_has_finished_is_done() {
+    let gate = Arc::new(Semaphore::new(0));
+    let open = Arc::clone(&gate);
+    let behaviour = behave(move |_, handle, _| {
+        let open = Arc::clone(&open);
+        async move {
+            handle.cancelled().await;
+            open.acquire().await.unwrap().forget();
+            Ok(())
+        }
+    });
+    let bench = Bench::start_with(quick(), HashMap::new(), behaviour).await;
+    let id = bench.enqueue(&Probe::new(1)).await;
+    bench.next_run().await;
+    request(bench.test_db.pool(), id).await;
+    gate.add_permits(1);
+    bench.reach(id, JobState::Done).await;
+    bench.shut_down().await;
+}
+
+#[tokio::test]
+async fn a_waiting_job_that_was_cancelled_never_begins() {
+    let bench = Bench::start(behave(|_, _, _| async { Ok(()) })).await;
+    let mut later = Probe::new(1);
+    later.options.delay = Duration::from_millis(500);
+    let id = bench.enqueue(&later).await;
+    request(bench.test_db.pool(), id).await;
+    bench.reach(id, JobState::Cancelled).await;
+    let witness = bench.enqueue(&Probe::new(2)).await;
+    bench.reach(witness, JobState::Done).await;
+    assert_eq!(bench.next_run().await.0, 2);
+    bench.shut_down().await;
+}

@@ -1,0 +1,220 @@
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use domain::TenantId;
+use jobs::{Failure, JobState, Options};
+use sqlx::PgPool;
+use tokio::sync::{Semaphore, mpsc};
+
+use crate::harness::{Bench, Probe, behave, connect, options, start_engine};
+
+fn of(tenant: TenantId, n: i64) -> Probe {
+    Probe {
+        n,
+        options: Options {
+            tenant: Some(tenant),
+            ..Options::default()
+        },
+    }
+}
+
+/// Sets a limit without telling anybody: the engine has to notice.
+async fn limit(pool: &PgPool, key: &str, columns: &str, values: &str) {
+    let sql = format!(
+        "INSERT INTO job_limits (key, {columns}) VALUES ('{key}', {values})
+         ON CONFLICT (key) DO UPDATE SET ({columns}) = ROW({values}), changed_at = now()"
+    );
+    sqlx::query(sqlx::AssertSqlSafe(sql))
+        .execute(pool)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn no_more_run_at_a_time_than_allowed_however_many_processes_there_are() {
+    let running = Arc::new(AtomicUsize::new(0));
+    let most = Arc::new(AtomicUsize::new(0));
+    let (now, peak) = (Arc::clone(&running), Arc::clone(&most));
+    let behaviour = behave(move |_, _, _| {
+        let (now, peak) = (Arc::clone(&now), Arc::clone(&peak));
+        async move {
+            peak.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            // The handler takes a while, so that others could overlap with it.
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            now.fetch_sub(1, Ordering::SeqCst);
+            Ok(())
+        }
+    });
+    let tenant = TenantId::new();
+    let key = format!("tenant:{tenant}");
+    let test_db = testkit::TestDb::new().await;
+    limit(test_db.pool(), &key, "concurrency", "3").await;
+    let (began, mut runs) = mpsc::unbounded_channel();
+    let mut engines = Vec::new();
+    for _ in 0..2 {
+        let db = connect(&test_db).await;
+        let engine = start_engine(
+            &db,
+            options(),
+            HashMap::new(),
+            Arc::clone(&behaviour),
+            began.clone(),
+        );
+        engines.push((engine.await, db));
+    }
+    let mut tx = engines[0].1.system().await.unwrap();
+    let many: Vec<_> = (0..60).map(|n| of(tenant, n)).collect();
+    jobs::enqueue_many(&mut tx, &many).await.unwrap();
+    tx.commit().await.unwrap();
+    for _ in 0..60 {
+        runs.recv().await.unwrap();
+    }
+    for (engine, _) in engines {
+        engine.shut_down().await;
+    }
+    assert_eq!(
+        most.load(Ordering::SeqCst),
+        3,
+        "all that is allowed is used"
+    );
+    let left: i32 = sqlx::query_scalar("SELECT running FROM job_limits")
+        .fetch_one(test_db.pool())
+        .await
+        .unwrap();
+    assert_eq!(left, 0, "whatever ends a run gives its place back");
+}
+
+#[tokio::test]
+async fn attempts_begin_no_faster_than_the_rate_and_its_burst() {
+    let bench = Bench::start(behave(|_, _, _| async { Ok(()) })).await;
+    let tenant = TenantId::new();
+    let key = format!("tenant:{tenant}/probe");
+    let columns = "rate_per_second, burst, tokens";
+    limit(bench.test_db.pool(), &key, columns, "20, 5, 5").await;
+    settle(&bench).await;
+    let mut tx = bench.db.system().await.unwrap();
+    let many: Vec<_> = (0..25).map(|n| of(tenant, n)).collect();
+    jobs::enqueue_many(&mut tx, &many).await.unwrap();
+    tx.commit().await.unwrap();
+    for _ in 0..25 {
+        bench.next_run().await;
+    }
+    bench.shut_down().await;
+    // In every window: no more than the burst and what the window's length adds.
+    let excess: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM job_history AS a JOIN job_history AS b ON b.claimed_at >= a.claimed_at
+         WHERE (SELECT count(*) FROM job_history AS w
+                WHERE w.claimed_at BETWEEN a.claimed_at AND b.claimed_at)
+               > 5 + 20 * extract(epoch FROM b.claimed_at - a.claimed_at) + 1e-3",
+    )
+    .fetch_one(bench.test_db.pool())
+    .await
+    .unwrap();
+    assert_eq!(excess, 0);
+}
+
+/// Waits until the engine knows what was set so far: until it leaves a tenant alone that was paused
+/// after that, while a job that was enqueued later has run.
+async fn settle(bench: &Bench) {
+    let paused = TenantId::new();
+    let key = format!("tenant:{paused}");
+    limit(bench.test_db.pool(), &key, "paused_until", "'infinity'").await;
+    loop {
+        let waiting = bench.enqueue(&of(paused, -1)).await;
+        let witness = bench.enqueue(&of(TenantId::new(), -2)).await;
+        bench.reach(witness, JobState::Done).await;
+        while bench.next_run().await.0 != -2 {}
+        let view = crate::harness::find(&bench.db, waiting).await.unwrap();
+        if view.state == JobState::Ready && view.attempt == 0 {
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_limited_tenant_is_not_in_anothers_way_and_a_pause_ends_within_a_second() {
+    let bench = Bench::start(behave(|_, _, _| async { Ok(()) })).await;
+    let (still, free) = (TenantId::new(), TenantId::new());
+    let key = format!("tenant:{still}");
+    limit(bench.test_db.pool(), &key, "paused_until", "'infinity'").await;
+    settle(&bench).await;
+    let mut tx = bench.db.system().await.unwrap();
+    let many: Vec<_> = (0..500).map(|n| of(still, n)).collect();
+    jobs::enqueue_many(&mut tx, &many).await.unwrap();
+    tx.commit().await.unwrap();
+    for n in 1000..1010 {
+        bench.enqueue(&of(free, n)).await;
+        assert_eq!(bench.next_run().await.0, n);
+    }
+    limit(bench.test_db.pool(), &key, "paused_until", "NULL").await;
+    let resumed = std::time::Instant::now();
+    let first = bench.next_run().await.0;
+    assert!(first < 500);
+    assert!(
+        resumed.elapsed() < Duration::from_secs(3),
+        "half a second is the aim"
+    );
+    bench.shut_down().await;
+}
+
+#[tokio::test]
+async fn a_retry_takes_its_place_and_its_token_anew() {
+    let bench = Bench::start(behave(|_, handle, _| async move {
+        match handle.job.attempt {
+            1 => Err(Failure::retry("once more")),
+            _ => Ok(()),
+        }
+    }))
+    .await;
+    let key = "endpoint:7";
+    limit(bench.test_db.pool(), key, "concurrency", "1").await;
+    settle(&bench).await;
+    let mut probe = of(TenantId::new(), 1);
+    probe.options.limit_keys = [None, Some(key.to_owned())];
+    let id = bench.enqueue(&probe).await;
+    assert_eq!(bench.reach(id, JobState::Done).await.attempt, 2);
+    bench.shut_down().await;
+    let running: i32 = sqlx::query_scalar("SELECT running FROM job_limits WHERE key = $1")
+        .bind(key)
+        .fetch_one(bench.test_db.pool())
+        .await
+        .unwrap();
+    assert_eq!(running, 0);
+}
+
+#[tokio::test]
+async fn a_small_tenant_does_not_wait_for_a_whale() {
+    let mut few = options();
+    few.interactive_slots = 2;
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let gate = Arc::new(Semaphore::new(0));
+    let (seen, open) = (Arc::clone(&order), Arc::clone(&gate));
+    let behaviour = behave(move |probe, _, _| {
+        let (seen, open) = (Arc::clone(&seen), Arc::clone(&open));
+        async move {
+            open.acquire().await.unwrap().forget();
+            seen.lock().unwrap().push(probe.n);
+            Ok(())
+        }
+    });
+    let bench = Bench::start_with(few, HashMap::new(), behaviour).await;
+    let (whale, small) = (TenantId::new(), TenantId::new());
+    let mut tx = bench.db.system().await.unwrap();
+    let many: Vec<_> = (0..300).map(|n| of(whale, n)).collect();
+    jobs::enqueue_many(&mut tx, &many).await.unwrap();
+    tx.commit().await.unwrap();
+    bench.next_run().await;
+    bench.next_run().await;
+    bench.enqueue(&of(small, 1000)).await;
+    gate.add_permits(20);
+    // Two of the whale's run; the small one comes with the first or second slot that is free.
+    let mut begun = Vec::new();
+    for _ in 0..4 {
+        begun.push(bench.next_run().await.0);
+    }
+    assert!(begun.contains(&1000), "{begun:?}");
+    gate.add_permits(1000);
+    bench.shut_down().await;
+}
