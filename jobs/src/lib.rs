@@ -10,6 +10,7 @@ mod failure;
 mod inspect;
 mod job;
 pub mod kinds;
+pub mod metrics;
 mod policy;
 
 pub use engine::{
@@ -20,4 +21,5 @@ pub use enqueue::{Enqueued, enqueue, enqueue_many};
 pub use failure::Failure;
 pub use inspect::{AttemptView, JobFilter, JobState, JobView, attempts, get, list};
 pub use job::{Job, KindInfo, Lane, OnDuplicate, Options, Unique, Until};
+pub use metrics::{JobMetrics, KindDepth};
 pub use policy::{Backoff, Policy};
