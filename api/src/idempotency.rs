@@ -61,7 +61,9 @@ pub(crate) async fn replay<E: Endpoint + 'static>(
         Begun::Fresh => {
             // On a task of its own: a client that goes away must not leave its key claimed.
             let work = async move { write.finish(answer(&*endpoint, request).await).await };
-            let done = tokio::spawn(work).await.map_err(Problem::internal)?;
+            let done = tokio::spawn(telemetry::trace::follow(work))
+                .await
+                .map_err(Problem::internal)?;
             Ok(done?)
         }
     }

@@ -8,6 +8,7 @@ pub mod answer;
 pub mod auth;
 mod idempotency;
 mod live;
+pub mod metrics;
 mod observe;
 mod openapi;
 pub mod payload;
@@ -17,6 +18,7 @@ pub mod routes;
 mod serve;
 mod state;
 
+pub use metrics::serve_metrics;
 pub use openapi::openapi_json;
 pub use problem::Problem;
 pub use serve::{serve, server};

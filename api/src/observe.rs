@@ -1,20 +1,28 @@
-//! What surrounds every request: its id, its line in the log, and an answer whatever happens.
+//! What surrounds every request: its id, its place in a trace, its line in the log, its metrics, and
+//! an answer whatever happens.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
 use poem::http::{HeaderValue, Method, StatusCode};
-use poem::{Endpoint, IntoResponse as _, PathPattern, Request, Response};
+use poem::{Endpoint, IntoResponse as _, Request, Response};
 use poem_openapi::OperationId;
+use telemetry::trace;
 use uuid::Uuid;
 
 use crate::auth::CallerTenant;
-use crate::{Problem, openapi, problem};
+use crate::{AppState, Problem, metrics, openapi, problem};
 
 const HEADER: &str = "x-request-id";
+
+/// Source: <https://www.w3.org/TR/trace-context/> (2021-11-23).
+const CALLERS_TRACE_HEADER: &str = "traceparent";
+
+/// Source: <https://github.com/w3c/trace-context>, `spec/21-http_response_header_format.md`, a draft.
+const TRACE_HEADER: &str = "traceresponse";
 
 /// The longest id that is taken over from a caller.
 const MAX_ID_CHARS: usize = 64;
@@ -57,7 +65,8 @@ pub(crate) async fn answer(endpoint: &impl Endpoint, request: Request) -> Respon
     }
 }
 
-/// Gives the request an id, calls on, and writes one line to the log.
+/// Gives the request an id and its place in a trace, calls on, counts it, and writes one line to
+/// the log.
 ///
 /// The line has no body, no query and no header: tokens travel in all of them.
 pub(crate) async fn observe<E: Endpoint>(
@@ -66,48 +75,71 @@ pub(crate) async fn observe<E: Endpoint>(
 ) -> poem::Result<Response> {
     let id = RequestId::take(&request);
     request.set_data(id.clone());
-    let method = request.method().clone();
-    let begun = Instant::now();
-    let answered = AssertUnwindSafe(answer(&*endpoint, request))
-        .catch_unwind()
-        .await;
-    let mut response = answered.unwrap_or_else(|panic| {
-        let problem = Problem::internal(format!("a handler panicked: {}", words(&*panic)));
-        problem::render(problem.into(), id.as_str())
-    });
-    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
-        response.headers_mut().insert(HEADER, value);
+    let scope = trace::request_scope(id.as_str(), traceparent(&request));
+    let context = scope.context();
+    let mut response = scope.run(Box::pin(served(&*endpoint, request, &id))).await;
+    let headers = [(HEADER, id.as_str()), (TRACE_HEADER, &context.to_string())];
+    for (name, text) in headers {
+        if let Ok(value) = HeaderValue::from_str(text) {
+            response.headers_mut().insert(name, value);
+        }
     }
-    log(&method, &response, begun, &id);
     Ok(response)
 }
 
-fn log(method: &Method, response: &Response, begun: Instant, id: &RequestId) {
+/// The caller's `traceparent`; one of several counts as none, as the standard has it.
+fn traceparent(request: &Request) -> Option<&str> {
+    let mut sent = request.headers().get_all(CALLERS_TRACE_HEADER).iter();
+    match (sent.next(), sent.next()) {
+        (Some(one), None) => one.to_str().ok(),
+        _ => None,
+    }
+}
+
+async fn served(endpoint: &impl Endpoint, request: Request, id: &RequestId) -> Response {
+    let method = request.method().clone();
+    let state = request.data::<Arc<AppState>>().map(Arc::clone);
+    let begun = Instant::now();
+    let answered = AssertUnwindSafe(answer(endpoint, request))
+        .catch_unwind()
+        .await;
+    let response = answered.unwrap_or_else(|panic| {
+        let problem = Problem::internal(format!("a handler panicked: {}", words(&*panic)));
+        problem::render(problem.into(), id.as_str())
+    });
+    let took = begun.elapsed();
+    if let Some(state) = state {
+        state.metrics.answered(&method, &response, took);
+    }
+    log(&method, &response, took);
+    response
+}
+
+fn log(method: &Method, response: &Response, took: Duration) {
     let operation = response.data::<OperationId>().map(|operation| operation.0);
-    let pattern = response.data::<PathPattern>().map(|pattern| &*pattern.0);
     let route = operation
         .and_then(openapi::path_of)
-        .or(pattern)
-        .unwrap_or("unmatched");
+        .or_else(|| metrics::pattern_of(response))
+        .unwrap_or(metrics::UNMATCHED);
     let tenant = match response.data::<CallerTenant>() {
         Some(CallerTenant(Some(tenant))) => tenant.to_string(),
         Some(CallerTenant(None)) => "operator".to_owned(),
         None => "none".to_owned(),
     };
     let status = response.status();
-    let duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let (request_id, status_code) = (id.as_str(), status.as_u16());
+    let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    let status_code = status.as_u16();
     if status.is_success() && route == "/api/health" {
         tracing::debug!(%method, route, status = status_code, duration_ms, "health asked");
     } else if status >= StatusCode::INTERNAL_SERVER_ERROR {
         tracing::warn!(
             %method, route, status = status_code, duration_ms,
-            request.id = request_id, tenant.id = tenant, "request served with an error of ours"
+            tenant.id = tenant, "request served with an error of ours"
         );
     } else {
         tracing::info!(
             %method, route, status = status_code, duration_ms,
-            request.id = request_id, tenant.id = tenant, "request served"
+            tenant.id = tenant, "request served"
         );
     }
 }

@@ -193,22 +193,18 @@ impl Problem {
         self.status
     }
 
-    fn log(&self, request_id: &str) {
+    fn log(&self) {
         let Some(source) = &self.source else { return };
         let cause = chain(source.as_ref());
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            tracing::warn!(
-                request.id = request_id,
-                cause,
-                "the request could not be served"
-            );
+            tracing::warn!(cause, "the request could not be served");
         } else {
-            tracing::error!(request.id = request_id, cause, "the request failed");
+            tracing::error!(cause, "the request failed");
         }
     }
 
     fn into_http(self, request_id: &str) -> Response {
-        self.log(request_id);
+        self.log();
         let body = ProblemBody {
             kind: "about:blank".to_owned(),
             title: self.status.canonical_reason().unwrap_or("Error").to_owned(),

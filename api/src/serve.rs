@@ -3,23 +3,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use poem::listener::TcpAcceptor;
-use poem::{Endpoint, EndpointExt as _, Response, Route, Server};
+use poem::{Endpoint, EndpointExt as _, Response, Route, Server, get};
 use tokio::net::TcpListener;
 
 use crate::routes::whatsapp;
-use crate::{AppState, auth, idempotency, live, observe, openapi};
+use crate::{AppState, auth, idempotency, live, metrics, observe, openapi};
 
 /// How long open requests may take to finish once the process is to end.
 const DRAIN: Duration = Duration::from_secs(20);
 
 /// The whole of HTTP as one endpoint.
 ///
-/// From outside in: request id, log and problems; keys and their limits; idempotency; routes. Channels
+/// From outside in: request id, trace, log, metrics and problems; keys and their limits; idempotency; routes. Channels
 /// and open web chats have proofs of their own, and come by neither keys nor their limits.
 pub fn server(state: Arc<AppState>) -> impl Endpoint<Output = Response> + 'static {
     let keyed = Route::new()
         .at("/api/openapi.json", openapi::json_endpoint())
         .at("/api/docs", openapi::docs_endpoint())
+        .at(metrics::PATH, get(metrics::for_operators))
         .nest("/", openapi::service())
         .boxed()
         .around(idempotency::replay)

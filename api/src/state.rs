@@ -9,9 +9,11 @@ use files::Files;
 use outbound::Guard;
 use secrecy::{ExposeSecret, SecretString};
 use secrets::Keyring;
+use telemetry::metrics::Registry;
 
 use crate::auth::KeyCache;
 use crate::live::Live;
+use crate::metrics::HttpMetrics;
 use crate::rate_limit::RateLimits;
 
 /// What every handler can reach; one per process, shared.
@@ -37,6 +39,10 @@ pub struct AppState {
     pub limits: Limits,
     /// Whether a caller's address is what a proxy says it is.
     pub trust_forwarded_for: bool,
+    /// The process's metrics.
+    pub registry: Registry,
+    /// What is counted of requests.
+    pub(crate) metrics: HttpMetrics,
     /// Hash of the operator's own key.
     pub(crate) admin_key_hash: [u8; 32],
     /// Whose keys were asked for lately.
@@ -58,6 +64,8 @@ pub struct StateParts {
     pub limits: Limits,
     /// Whether a caller's address is what a proxy says it is.
     pub trust_forwarded_for: bool,
+    /// The process's metrics, to which those of HTTP are added.
+    pub registry: Registry,
 }
 
 /// How much is taken from callers.
@@ -91,6 +99,7 @@ impl AppState {
             admin_key,
             limits,
             trust_forwarded_for,
+            registry,
         } = parts;
         let webchat = Webchat::new(
             assistant.db.clone(),
@@ -107,6 +116,8 @@ impl AppState {
             guard,
             limits,
             trust_forwarded_for,
+            metrics: HttpMetrics::new(&registry),
+            registry,
             admin_key_hash: secrets::sha256(admin_key.expose_secret().as_bytes()),
             keys: KeyCache::default(),
             rates: RateLimits::new(limits.requests_per_second, limits.burst),

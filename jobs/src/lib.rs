@@ -11,6 +11,7 @@ mod inspect;
 mod job;
 mod keys;
 pub mod kinds;
+pub mod metrics;
 mod policy;
 mod signal;
 
@@ -22,4 +23,5 @@ pub use enqueue::{Enqueued, enqueue, enqueue_many};
 pub use failure::Failure;
 pub use inspect::{AttemptView, JobFilter, JobState, JobView, attempts, get, list};
 pub use job::{Job, KindInfo, Lane, OnDuplicate, Options, Unique, Until};
+pub use metrics::{JobMetrics, KindDepth};
 pub use policy::{Backoff, Policy};

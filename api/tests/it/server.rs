@@ -16,6 +16,7 @@ use poem::http::{HeaderMap, Method, StatusCode};
 use poem::{Body, Endpoint, Request, Response};
 use secrets::{Keyring, MasterKey};
 use serde_json::{Value, json};
+use telemetry::metrics::Registry;
 use tempfile::TempDir;
 use testkit::TestDb;
 
@@ -204,6 +205,7 @@ pub(crate) fn state(db: Db, folder: &TempDir, clock: Clock, limits: Limits) -> A
         admin_key: ADMIN_KEY.into(),
         limits,
         trust_forwarded_for: false,
+        registry: Registry::of_process("0.0.0"),
     })
 }
 

@@ -19,7 +19,7 @@ mod floors {
         ("embedded", 2, &[]),
         ("outbound", 2, &["config"]),
         ("secrets", 2, &[]),
-        ("jobs", 3, &["db", "domain"]),
+        ("jobs", 3, &["db", "domain", "telemetry"]),
         ("store", 3, &["db", "domain"]),
         ("llm", 3, &["domain", "outbound"]),
         ("live", 3, &["db", "domain"]),
@@ -54,6 +54,7 @@ mod floors {
                 "rag",
                 "secrets",
                 "store",
+                "telemetry",
             ],
         ),
         (

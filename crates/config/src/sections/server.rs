@@ -12,6 +12,12 @@ section! {
     "METACHAT_LISTEN" = "127.0.0.1:3000" => listen: SocketAddr,
         production "put a proxy that ends TLS in front; in a container listen on 0.0.0.0:3000.";
 
+    /// Address and port of a listener of its own for metrics, `/metrics` and `/livez`, without a key; each
+    /// process needs a port of its own. Not set: none, and `/metrics` at the API's address needs an
+    /// operator's key.
+    "METACHAT_METRICS_LISTEN" => metrics_listen: Option<SocketAddr>,
+        production "set it for workers, which answer no other HTTP, and let only Prometheus reach it.";
+
     /// Folder of the uploaded files, the key files and the embedded database. Made when missing.
     "METACHAT_DATA_DIR" = ".data" => data_dir: PathBuf,
         production "name a folder that is backed up, by its absolute path.";

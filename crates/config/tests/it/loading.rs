@@ -19,6 +19,7 @@ fn with_file(environment: &[(&str, &str)], file: &str) -> Result<Config, ConfigE
 fn without_any_variable_every_setting_has_its_documented_default() {
     let config = Config::from_sources([], Path::new("/nonexistent/.env")).unwrap();
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:3000");
+    assert!(config.server.metrics_listen.is_none());
     assert_eq!(config.server.data_dir, Path::new(".data"));
     assert_eq!(config.server.max_upload_bytes.get(), 50 * 1024 * 1024);
     assert!(!config.server.trust_forwarded_for);

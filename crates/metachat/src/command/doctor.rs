@@ -1,3 +1,4 @@
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -15,7 +16,12 @@ struct Finding {
 /// Looks at everything the program needs, and says what is missing and how to get it.
 pub(crate) async fn run() -> anyhow::Result<()> {
     let config = setup::configure()?;
-    let mut findings = vec![data_dir(&config), port(&config).await];
+    let server = &config.server;
+    let mut findings = vec![data_dir(&config)];
+    findings.push(port("port", server.listen, "METACHAT_LISTEN").await);
+    if let Some(address) = server.metrics_listen {
+        findings.push(port("metrics port", address, "METACHAT_METRICS_LISTEN").await);
+    }
     findings.extend(keys(&config));
     findings.extend(database(&config).await);
     let mut report = String::new();
@@ -52,18 +58,14 @@ fn data_dir(config: &Config) -> Finding {
     }
 }
 
-async fn port(config: &Config) -> Finding {
-    let address = config.server.listen;
+async fn port(what: &'static str, address: SocketAddr, variable: &str) -> Finding {
     let result = match tokio::net::TcpListener::bind(address).await {
         Ok(_) => Ok(format!("{address} is free")),
         Err(error) => Err(format!(
-            "{address}: {error}; set METACHAT_LISTEN or stop what uses it"
+            "{address}: {error}; set {variable} or stop what uses it"
         )),
     };
-    Finding {
-        what: "port",
-        result,
-    }
+    Finding { what, result }
 }
 
 fn keys(config: &Config) -> Vec<Finding> {

@@ -4,5 +4,6 @@ pub(crate) mod admin;
 mod demo;
 pub(crate) mod doctor;
 pub(crate) mod migrate;
+mod scrape;
 pub(crate) mod serve;
 pub(crate) mod up;

@@ -3,11 +3,13 @@ use api::{AppState, Limits, StateParts};
 use assistant::Assistant;
 use config::Config;
 use jobs::EngineOptions;
+use telemetry::metrics::Registry;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use workers::Workers;
 
+use super::scrape::Scrape;
 use crate::setup;
 
 /// Runs the API until it is told to end.
@@ -15,16 +17,26 @@ pub(crate) async fn api() -> anyhow::Result<()> {
     let config = setup::configure()?;
     let assistant = setup::assistant(&config, setup::database(&config)?)?;
     let listener = listen(&config).await?;
-    serve(&config, assistant, listener, told_to_end()?).await
+    let scrape = Scrape::start(&config).await?;
+    let registry = scrape.registry.clone();
+    let served = serve(&config, assistant, registry, listener, told_to_end()?).await;
+    scrape.stop().await;
+    served
 }
 
 /// Runs a worker until it is told to end.
 pub(crate) async fn worker() -> anyhow::Result<()> {
     let config = setup::configure()?;
     let assistant = setup::assistant(&config, setup::database(&config)?)?;
-    let end = told_to_end()?;
+    let scrape = Scrape::start(&config).await?;
+    let worked = work(&config, assistant, told_to_end()?).await;
+    scrape.stop().await;
+    worked
+}
+
+async fn work(config: &Config, assistant: Assistant, end: CancellationToken) -> anyhow::Result<()> {
     let Some(workers) = end
-        .run_until_cancelled(start_workers(&config, assistant))
+        .run_until_cancelled(start_workers(config, assistant))
         .await
     else {
         return Ok(());
@@ -47,6 +59,7 @@ pub(crate) async fn listen(config: &Config) -> anyhow::Result<TcpListener> {
 pub(crate) async fn serve(
     config: &Config,
     assistant: Assistant,
+    registry: Registry,
     listener: TcpListener,
     end: CancellationToken,
 ) -> anyhow::Result<()> {
@@ -64,6 +77,7 @@ pub(crate) async fn serve(
             ..Limits::default()
         },
         trust_forwarded_for: config.server.trust_forwarded_for,
+        registry,
         assistant,
     });
     tracing::info!(%address, "the API listens");

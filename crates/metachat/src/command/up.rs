@@ -7,6 +7,7 @@ use embedded::{Options, Server};
 use secrecy::ExposeSecret as _;
 
 use super::demo::{self, Demo};
+use super::scrape::Scrape;
 use super::serve;
 use crate::output;
 use crate::setup::{self, AdminKey};
@@ -17,11 +18,23 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     let end = serve::told_to_end()?;
     // Before the database starts: a taken port is told in a moment.
     let listener = serve::listen(&config).await?;
-    let (server, db) = match end.run_until_cancelled(database(&config)).await {
+    let scrape = Scrape::start(&config).await?;
+    let ran = run_with(&config, &scrape, listener, end).await;
+    scrape.stop().await;
+    ran
+}
+
+async fn run_with(
+    config: &Config,
+    scrape: &Scrape,
+    listener: tokio::net::TcpListener,
+    end: tokio_util::sync::CancellationToken,
+) -> anyhow::Result<()> {
+    let (server, db) = match end.run_until_cancelled(database(config)).await {
         Some(started) => started?,
         None => return Ok(()),
     };
-    let ran = run_on(&config, db.clone(), listener, end).await;
+    let ran = run_on(config, db.clone(), scrape, listener, end).await;
     db.close().await;
     if let Some(server) = server {
         server
@@ -35,6 +48,7 @@ pub(crate) async fn run() -> anyhow::Result<()> {
 async fn run_on(
     config: &Config,
     db: Db,
+    scrape: &Scrape,
     listener: tokio::net::TcpListener,
     end: tokio_util::sync::CancellationToken,
 ) -> anyhow::Result<()> {
@@ -45,7 +59,8 @@ async fn run_on(
     let workers = serve::start_workers(config, assistant.clone()).await?;
     let address = listener.local_addr()?;
     output::print(&welcome(config, &address.to_string(), &admin_key, &demo))?;
-    let served = serve::serve(config, assistant, listener, end).await;
+    let registry = scrape.registry.clone();
+    let served = serve::serve(config, assistant, registry, listener, end).await;
     workers.shut_down().await;
     served
 }

@@ -12,6 +12,7 @@ mod commands;
 mod crashes;
 mod documents;
 mod http;
+mod metrics;
 mod outage;
 #[path = "../../../rag/tests/it/pdf_writer.rs"]
 mod pdf_writer;

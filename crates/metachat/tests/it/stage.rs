@@ -118,10 +118,15 @@ impl Stage {
     }
 
     fn start(&self, subcommand: &str, failpoints: &str) -> Process {
+        self.start_with(subcommand, &[("METACHAT_FAILPOINTS", failpoints)])
+    }
+
+    /// Starts a process with more in its environment.
+    pub(crate) fn start_with(&self, subcommand: &str, variables: &[(&str, &str)]) -> Process {
         let number = self.started.fetch_add(1, Ordering::Relaxed);
         let log = self.data.path().join(format!("{number}-{subcommand}.log"));
         let mut command = self.command(subcommand);
-        command.env("METACHAT_FAILPOINTS", failpoints);
+        command.envs(variables.iter().copied());
         Process::start(command, &log)
     }
 
