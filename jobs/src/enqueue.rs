@@ -1,6 +1,7 @@
 use db::{Result, Tx};
 use sqlx::PgConnection;
 
+use crate::counters::{self, Place};
 use crate::signal::{self, Word};
 use crate::{Job, OnDuplicate, Options, Until, keys};
 
@@ -29,6 +30,9 @@ pub async fn enqueue<J: Job>(tx: &mut impl Tx, job: &J) -> Result<Enqueued> {
     if let Some(word) = inserted.word() {
         tx.signal_after_commit(signal::say([word]));
     }
+    if !inserted.duplicate {
+        counters::enqueued(tx, J::KIND, inserted.place(), 1);
+    }
     Ok(Enqueued {
         id: inserted.id,
         duplicate: inserted.duplicate,
@@ -41,15 +45,22 @@ pub async fn enqueue<J: Job>(tx: &mut impl Tx, job: &J) -> Result<Enqueued> {
 /// Those of the database.
 pub async fn enqueue_many<J: Job>(tx: &mut impl Tx, jobs: &[J]) -> Result<()> {
     let mut words = Vec::new();
+    let (mut ready, mut scheduled) = (0, 0);
     for batch in jobs.chunks(1000) {
-        let flows = insert_batch(tx.conn(), batch).await?;
-        words.extend(flows.into_iter().map(|(flow, id, is_ready)| {
+        for (flow, id, is_ready, count) in insert_batch(tx.conn(), batch).await? {
             if is_ready {
-                Word::Flow { flow, id }
+                words.push(Word::Flow { flow, id });
+                ready += count;
             } else {
-                Word::Due
+                words.push(Word::Due);
+                scheduled += count;
             }
-        }));
+        }
+    }
+    for (place, count) in [(Place::Ready, ready), (Place::Scheduled, scheduled)] {
+        if count > 0 {
+            counters::enqueued(tx, J::KIND, place, count);
+        }
     }
     if !words.is_empty() {
         tx.signal_after_commit(signal::say(words));
@@ -57,11 +68,12 @@ pub async fn enqueue_many<J: Job>(tx: &mut impl Tx, jobs: &[J]) -> Result<()> {
     Ok(())
 }
 
-/// Inserts jobs by one statement. Returns each flow with its lowest number, and whether it is ready.
+/// Inserts jobs by one statement. Returns each flow with its lowest number, whether it is ready, and
+/// how many jobs it has.
 async fn insert_batch<J: Job>(
     conn: &mut PgConnection,
     batch: &[J],
-) -> Result<Vec<(i64, i64, bool)>> {
+) -> Result<Vec<(i64, i64, bool, i64)>> {
     let mut payloads = Vec::with_capacity(batch.len());
     let mut tenants = Vec::with_capacity(batch.len());
     let mut priorities = Vec::with_capacity(batch.len());
@@ -82,15 +94,15 @@ async fn insert_batch<J: Job>(
     Ok(sqlx::query_as(
         "WITH inserted AS (
              INSERT INTO jobs (kind, lane, state, max_attempts, tenant_id, payload, priority,
-                               limit_key_1, limit_key_2, run_at, deadline_at)
+                               limit_key_1, limit_key_2, run_at, deadline_at, traceparent)
              SELECT $1, $2, CASE WHEN delay > 0 THEN 1 ELSE 0 END, $3, tenant_id, payload::jsonb,
                     priority, limit_key_1, limit_key_2, now() + make_interval(secs => delay),
-                    now() + make_interval(secs => delay + $10)
+                    now() + make_interval(secs => delay + $10), $11
              FROM unnest($4::uuid[], $5::text[], $6::int2[], $7::text[], $8::text[], $9::float8[])
                   AS j(tenant_id, payload, priority, limit_key_1, limit_key_2, delay)
              RETURNING flow, id, state = 0 AS is_ready
          )
-         SELECT flow, min(id), is_ready FROM inserted GROUP BY flow, is_ready",
+         SELECT flow, min(id), is_ready, count(*) FROM inserted GROUP BY flow, is_ready",
     )
     .bind(J::KIND)
     .bind(J::LANE.number())
@@ -102,6 +114,7 @@ async fn insert_batch<J: Job>(
     .bind(limits_2)
     .bind(delays)
     .bind(J::DEADLINE.map(|deadline| deadline.as_secs_f64()))
+    .bind(traceparent())
     .fetch_all(conn)
     .await?)
 }
@@ -144,6 +157,11 @@ impl<'a> Row<'a> {
     }
 }
 
+/// The trace of whatever enqueues: its jobs go on with it.
+fn traceparent() -> Option<String> {
+    telemetry::trace::current().map(|context| context.to_string())
+}
+
 fn encode<J: Job>(job: &J) -> Result<String> {
     serde_json::to_string(job)
         .map_err(|error| db::Error::corrupt(format!("payload of a {} job: {error}", J::KIND)))
@@ -159,6 +177,14 @@ struct Inserted {
 }
 
 impl Inserted {
+    fn place(self) -> Place {
+        match self.state {
+            0 => Place::Ready,
+            1 => Place::Scheduled,
+            _ => Place::Held,
+        }
+    }
+
     /// What workers have to know once it is committed.
     fn word(self) -> Option<Word> {
         match self.state {
@@ -225,10 +251,10 @@ async fn insert(
     Ok(sqlx::query_as(
         "INSERT INTO jobs AS j (kind, lane, state, priority, max_attempts, tenant_id, run_at,
                  deadline_at, payload, unique_key, unique_until_started, ordering_key, ordering_seq,
-                 limit_key_1, limit_key_2)
+                 limit_key_1, limit_key_2, traceparent)
          VALUES ($1, $2, $3, $4, $5, $6, now() + make_interval(secs => $7),
                  now() + make_interval(secs => $7 + $16), $8::jsonb,
-                 $9, $10, $11, $12, $13, $14)
+                 $9, $10, $11, $12, $13, $14, $17)
          ON CONFLICT (kind, unique_key) WHERE unique_key IS NOT NULL DO UPDATE SET
              run_at = CASE WHEN $15 = 0 OR j.state = 3 THEN j.run_at ELSE least(
                  j.created_at + make_interval(secs => $15), excluded.run_at) END
@@ -250,6 +276,7 @@ async fn insert(
     .bind(limit_2)
     .bind(row.max_wait_secs)
     .bind(row.deadline_secs)
+    .bind(traceparent())
     .fetch_one(conn)
     .await?)
 }

@@ -40,17 +40,54 @@ pub(crate) async fn unjoin(conn: &mut PgConnection, kind: &str, key: &str) -> Re
     Ok(())
 }
 
-/// Takes one finished head off each key and lets the next job of the key go. Returns what to say
-/// of those that went, once the transaction is committed.
+/// Jobs that came to the head of their keys.
+#[derive(Debug, Default)]
+pub(crate) struct Promoted(Vec<Head>);
+
+/// A job at the head of its key.
+#[derive(Debug, sqlx::FromRow)]
+pub(crate) struct Head {
+    id: i64,
+    flow: i64,
+    /// Its kind.
+    pub(crate) kind: String,
+    /// It is due.
+    pub(crate) is_ready: bool,
+}
+
+impl Promoted {
+    /// The jobs.
+    pub(crate) fn heads(&self) -> impl Iterator<Item = &Head> {
+        self.0.iter()
+    }
+
+    /// What to say of them, once the transaction is committed.
+    pub(crate) fn words(&self) -> Vec<Word> {
+        let word = |head: &Head| {
+            if head.is_ready {
+                Word::Flow {
+                    flow: head.flow,
+                    id: head.id,
+                }
+            } else {
+                Word::Due
+            }
+        };
+        self.0.iter().map(word).collect()
+    }
+}
+
+/// Takes one finished head off each key and lets the next job of the key go; returns those that
+/// went.
 ///
 /// The first statement waits for enqueuers that hold a key; the second one's snapshot then sees
 /// what they enqueued. Keys are locked in order, so that two finishers cannot block each other.
-pub(crate) async fn release(conn: &mut PgConnection, keys: &[Key]) -> Result<Vec<Word>> {
+pub(crate) async fn release(conn: &mut PgConnection, keys: &[Key]) -> Result<Promoted> {
     if keys.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Promoted::default());
     }
     let (kinds, names) = lock(conn, keys).await?;
-    let promoted: Vec<(i64, i64, bool)> = sqlx::query_as(
+    let promoted = sqlx::query_as(
         "WITH freed AS (
              SELECT kind, key, count(*) AS finished
              FROM unnest($1::text[], $2::text[]) AS f(kind, key) GROUP BY kind, key
@@ -68,20 +105,13 @@ pub(crate) async fn release(conn: &mut PgConnection, keys: &[Key]) -> Result<Vec
              ORDER BY ordering_seq LIMIT 1
          ) AS head
          WHERE j.id = head.id
-         RETURNING j.flow, j.id, j.state = 0",
+         RETURNING j.id, j.flow, j.kind, j.state = 0 AS is_ready",
     )
     .bind(&kinds)
     .bind(&names)
     .fetch_all(conn)
     .await?;
-    let words = promoted.into_iter().map(|(flow, id, ready)| {
-        if ready {
-            Word::Flow { flow, id }
-        } else {
-            Word::Due
-        }
-    });
-    Ok(words.collect())
+    Ok(Promoted(promoted))
 }
 
 /// Takes held jobs off their keys: they were never at the head, so nobody else may go.

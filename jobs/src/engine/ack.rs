@@ -73,10 +73,14 @@ where
         Box::pin(async move {
             let Held { holds, lane, slot } = held;
             let begun = Instant::now();
+            for hold in &holds {
+                shared.notes.began(&hold.job, begun - hold.since);
+            }
             let ending = until_ended(&holds, work).await;
-            lane.ran(begun.elapsed());
+            let run = begun.elapsed();
+            lane.ran(run);
             fail::fail_point!("job.before_finish");
-            settle(&shared, &holds, ending).await;
+            settle(&shared, &holds, ending, run).await;
             drop(slot);
             Ok(())
         })
@@ -131,60 +135,63 @@ async fn cancelled(holds: &[Hold]) {
     tokio::time::sleep(grace).await;
 }
 
-async fn settle(shared: &Shared, holds: &[Hold], ending: Ending) {
-    let failures: Vec<Result<(), Failure>> = match ending {
+async fn settle(shared: &Shared, holds: &[Hold], ending: Ending, run: Duration) {
+    for hold in holds {
+        shared.notes.ran(hold.job.kind, run);
+    }
+    let Some(outcomes) = outcomes(holds, ending) else {
+        let lost = holds.iter().map(|hold| (hold.job.id, hold.job.claim));
+        shared.inflight.remove_all(lost);
+        return;
+    };
+    for (hold, outcome) in holds.iter().zip(outcomes) {
+        hold.lease.finish();
+        let job = Arc::clone(&hold.job);
+        shared.finishes.send(job, outcome, run).await;
+    }
+}
+
+/// What becomes of each job; `None`: they are somebody else's.
+fn outcomes(holds: &[Hold], ending: Ending) -> Option<Vec<Outcome>> {
+    let all = |failure: fn(String) -> Failure, text: &str| {
+        let of_one = |hold| outcome_of(hold, failure(text.to_owned()));
+        Some(holds.iter().map(of_one).collect())
+    };
+    match ending {
         Ending::Interrupted(Interrupt::Lost) => {
             for hold in holds {
                 tracing::warn!(job.id = hold.job.id, "dropped: the lease is lost");
             }
-            let lost = holds.iter().map(|hold| (hold.job.id, hold.job.claim));
-            shared.inflight.remove_all(lost);
-            return;
+            None
         }
         Ending::Interrupted(Interrupt::Released) => {
-            for hold in holds {
-                hold.lease.finish();
-                let outcome = Outcome::Again {
-                    after: Duration::ZERO,
-                    outcome: "retry",
-                    error: "the worker was shut down before it was done".to_owned(),
-                    give_back: true,
-                };
-                shared.finishes.send(Arc::clone(&hold.job), outcome).await;
-            }
-            return;
+            let released = |_| Outcome::Again {
+                after: Duration::ZERO,
+                outcome: "retry",
+                error: "the worker was shut down before it was done".to_owned(),
+                give_back: true,
+            };
+            Some(holds.iter().map(released).collect())
         }
-        Ending::Itself(Ok(Results(results))) => results,
-        Ending::Itself(Err(error)) => {
-            let text = error.to_string();
-            holds
-                .iter()
-                .map(|_| Err(Failure::Panicked(text.clone())))
-                .collect()
-        }
-        Ending::Cancelled => holds
-            .iter()
-            .map(|_| {
-                Err(Failure::Cancel(
-                    "cancelled; the handler did not end in time".to_owned(),
+        Ending::Itself(Ok(Results(results))) => {
+            let unsaid = || {
+                Err(Failure::Panicked(
+                    "the batch handler said nothing".to_owned(),
                 ))
-            })
-            .collect(),
-        Ending::TimedOut(time) => holds.iter().map(|_| Err(Failure::TimedOut(time))).collect(),
-    };
-    let mut results = failures.into_iter();
-    for hold in holds {
-        hold.lease.finish();
-        let result = results.next().unwrap_or_else(|| {
-            Err(Failure::Panicked(
-                "the batch handler said nothing about it".to_owned(),
-            ))
-        });
-        let outcome = match result {
-            Ok(()) => Outcome::Done,
-            Err(failure) => outcome_of(hold, failure),
-        };
-        shared.finishes.send(Arc::clone(&hold.job), outcome).await;
+            };
+            let results = results.into_iter().chain(std::iter::repeat_with(unsaid));
+            let of_one = |(hold, result)| match result {
+                Ok(()) => Outcome::Done,
+                Err(failure) => outcome_of(hold, failure),
+            };
+            Some(holds.iter().zip(results).map(of_one).collect())
+        }
+        Ending::Itself(Err(error)) => all(Failure::Panicked, &error.to_string()),
+        Ending::Cancelled => all(Failure::Cancel, "the handler did not end within its grace"),
+        Ending::TimedOut(time) => {
+            let late = |hold| outcome_of(hold, Failure::TimedOut(time));
+            Some(holds.iter().map(late).collect())
+        }
     }
 }
 

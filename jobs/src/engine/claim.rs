@@ -258,6 +258,8 @@ fn settle(pick: Pick, took: Took, rows: Vec<Row>, permits: &[i64]) -> Claimed {
 /// A claimed job with this process's hold on it.
 #[derive(Clone, Debug)]
 pub(super) struct Hold {
+    /// When it was claimed, by the steady clock.
+    pub(super) since: Instant,
     pub(super) job: Arc<ClaimedJob>,
     pub(super) lease: Arc<super::inflight::Lease>,
 }

@@ -8,6 +8,8 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
 use super::{ClaimedJob, Shared, limits};
+use crate::counters::Place;
+use crate::keys::Promoted;
 use crate::signal::Word;
 use crate::{keys, signal};
 
@@ -57,6 +59,11 @@ impl Burial {
         }
     }
 
+    /// How the last attempt ended.
+    pub(super) const fn outcome(self) -> &'static str {
+        self.outcome
+    }
+
     /// A waiting job's.
     pub(super) const fn of_late() -> Self {
         Self {
@@ -98,19 +105,22 @@ async fn bury_with(
                 run_hook(shared, &mut tx, dead).await?;
             }
             // Last, because whoever enqueues takes a key after its own locks, too.
-            let_go(&mut tx, dead, gone.as_ref()).await?;
+            let promoted = let_go(&mut tx, dead, gone.as_ref()).await?;
             tx.commit().await?;
+            shared.notes.promoted(&promoted);
             gone
         }
         None => {
             let mut tx = shared.db.system().await?;
             let gone = move_to_dead(&mut tx, dead, burial).await?;
-            let_go(&mut tx, dead, gone.as_ref()).await?;
+            let promoted = let_go(&mut tx, dead, gone.as_ref()).await?;
             tx.commit().await?;
+            shared.notes.promoted(&promoted);
             gone
         }
     };
-    if gone.is_some() {
+    if let Some(gone) = &gone {
+        shared.notes.buried(dead.job.kind, gone.place());
         tracing::error!(job.id = dead.job.id, job.kind = %dead.job.kind, reason = %dead.reason,
             "a job is dead");
     }
@@ -133,8 +143,20 @@ async fn run_hook(shared: &Shared, tx: &mut TenantTx, dead: &DeadJob) -> Result<
 /// What a buried job held.
 #[derive(sqlx::FromRow)]
 struct Gone {
-    was_held: bool,
+    state: i16,
     permits: Vec<i64>,
+}
+
+impl Gone {
+    /// Where the job stood.
+    const fn place(&self) -> Place {
+        match self.state {
+            0 => Place::Ready,
+            1 => Place::Scheduled,
+            2 => Place::Held,
+            _ => Place::Running,
+        }
+    }
 }
 
 /// Moves the row, if it is still held as `burial` says.
@@ -160,7 +182,7 @@ async fn move_to_dead(tx: &mut impl Tx, dead: &DeadJob, burial: Burial) -> Resul
                     session_id, traceparent
              FROM gone
          )
-         SELECT state = 2 AS was_held, coalesce(permits, '{}') AS permits FROM gone",
+         SELECT state, coalesce(permits, '{}') AS permits FROM gone",
     )
     .bind(dead.job.id)
     .bind(dead.job.claim)
@@ -173,17 +195,20 @@ async fn move_to_dead(tx: &mut impl Tx, dead: &DeadJob, burial: Burial) -> Resul
 }
 
 /// Lets the next job of the key go, and what the limits counted.
-async fn let_go(tx: &mut impl Tx, dead: &DeadJob, gone: Option<&Gone>) -> Result<()> {
+async fn let_go(tx: &mut impl Tx, dead: &DeadJob, gone: Option<&Gone>) -> Result<Promoted> {
     let Some(gone) = gone else {
-        return Ok(());
+        return Ok(Promoted::default());
     };
     let mut words = Vec::new();
+    let mut moved = Promoted::default();
     if let Some(key) = &dead.job.ordering_key {
         let key = (dead.job.kind.to_owned(), key.clone());
-        if gone.was_held {
+        if gone.place() == Place::Held {
             keys::leave(tx.conn(), &[key]).await?;
         } else {
-            words = keys::release(tx.conn(), &[key]).await?;
+            let promoted = keys::release(tx.conn(), &[key]).await?;
+            words = promoted.words();
+            moved = promoted;
         }
     }
     limits::release(tx.conn(), &gone.permits).await?;
@@ -191,5 +216,5 @@ async fn let_go(tx: &mut impl Tx, dead: &DeadJob, gone: Option<&Gone>) -> Result
     if !words.is_empty() {
         tx.signal_after_commit(signal::say(words));
     }
-    Ok(())
+    Ok(moved)
 }

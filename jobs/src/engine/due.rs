@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Shared;
+use crate::counters::Place;
 use crate::signal::{self, Word};
 
 /// The most jobs made ready by one statement.
@@ -27,20 +28,22 @@ pub(super) async fn promote_for_ever(shared: Arc<Shared>) {
 /// Makes due jobs ready and says how long it is until the next one.
 async fn promote(shared: &Shared) -> db::Result<Duration> {
     loop {
-        let promoted: Vec<(i64, i64)> = sqlx::query_as(
+        let promoted: Vec<(i64, i64, String)> = sqlx::query_as(
             "WITH due AS MATERIALIZED (
                  SELECT id FROM jobs WHERE state = 1 AND run_at <= now()
                  ORDER BY run_at LIMIT $1 FOR UPDATE SKIP LOCKED
              )
              UPDATE jobs AS j SET state = 0 WHERE j.id = ANY(ARRAY(SELECT id FROM due))
-             RETURNING j.flow, j.id",
+             RETURNING j.flow, j.id, j.kind",
         )
         .bind(i64::try_from(BATCH).unwrap_or(i64::MAX))
         .fetch_all(shared.db.pool())
         .await?;
         let is_full = promoted.len() >= BATCH;
         let mut lowest: HashMap<i64, i64> = HashMap::new();
-        for (flow, id) in promoted {
+        for (flow, id, kind) in promoted {
+            let to = Some(Place::Ready);
+            shared.notes.moved(&kind, Place::Scheduled, to, 1);
             let known = lowest.entry(flow).or_insert(id);
             *known = id.min(*known);
         }

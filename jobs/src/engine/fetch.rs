@@ -80,7 +80,8 @@ impl LaneState {
         self.run_micros.store(new, Ordering::Relaxed);
     }
 
-    fn free(&self) -> usize {
+    /// How many slots run nothing.
+    pub(super) fn free(&self) -> usize {
         self.free.available_permits() + usize::from(self.hungry.load(Ordering::SeqCst))
     }
 
@@ -112,7 +113,10 @@ pub(super) async fn claim_for_ever(shared: Arc<Shared>, lane: Arc<LaneState>) {
             continue;
         }
         let asked = picks.clone();
-        match tokio::time::timeout(CLAIM_TIMEOUT, claim::claim(&shared, picks)).await {
+        let begun = Instant::now();
+        let claimed = tokio::time::timeout(CLAIM_TIMEOUT, claim::claim(&shared, picks)).await;
+        shared.notes.claim_took(lane.lane, begun.elapsed());
+        match claimed {
             Ok(Ok((claimed, until))) => take_in(&shared, &lane, claimed, until),
             failed => {
                 {
@@ -164,9 +168,14 @@ fn take_in(shared: &Shared, lane: &LaneState, claimed: Vec<Claimed>, until: Inst
     for Claimed { pick, took, jobs } in claimed {
         picked += pick.want;
         got += jobs.len();
+        shared.notes.claimed(pick.flow.kind.name, jobs.len());
+        if matches!(took, Took::Limited { .. }) {
+            shared.notes.limited(pick.flow.tenant);
+        }
         let holds = jobs
             .into_iter()
             .map(|job| Hold {
+                since: now,
                 lease: shared.inflight.insert(job.id, job.claim, until),
                 job: Arc::new(job),
             })
@@ -261,5 +270,8 @@ pub(super) async fn give_back(shared: &Shared, holds: Vec<Hold>) {
 }
 
 async fn finish_unbegun(shared: &Shared, job: Arc<ClaimedJob>) {
-    shared.finishes.send(job, Outcome::GiveBack).await;
+    shared
+        .finishes
+        .send(job, Outcome::GiveBack, Duration::ZERO)
+        .await;
 }

@@ -45,7 +45,10 @@ pub(super) async fn beat_for_ever(shared: Arc<Shared>) {
         let beat = beat(&shared, &mut connection);
         match tokio::time::timeout(every.max(Duration::from_millis(500)), beat).await {
             Ok(Ok(0)) => {}
-            Ok(Ok(lost)) => tracing::warn!(lost, "leases were lost"),
+            Ok(Ok(lost)) => {
+                shared.notes.lost_leases(lost);
+                tracing::warn!(lost, "leases were lost");
+            }
             Ok(Err(error)) => {
                 tracing::warn!(error = %error, "leases could not be renewed");
                 connection = None;

@@ -13,6 +13,7 @@ mod finish;
 mod inflight;
 mod lease;
 mod limits;
+mod notes;
 mod options;
 mod ready;
 mod rescue;
@@ -28,7 +29,8 @@ use tokio::sync::{Mutex, Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::{KindInfo, Lane};
+use crate::counters::{Counters, LaneLoad};
+use crate::{JobMetrics, KindInfo, Lane};
 
 pub use backend::LaneBackend;
 pub use claimed::{ClaimedJob, JobHandle, LostLease};
@@ -48,6 +50,7 @@ struct Shared {
     inflight: inflight::InFlight,
     dead_hooks: DeadHooks,
     finishes: finish::Finishes,
+    notes: notes::Notes,
     lanes: HashMap<Lane, Arc<fetch::LaneState>>,
     flows: discover::KnownFlows,
     limits: limits::LimitSettings,
@@ -72,6 +75,22 @@ impl Shared {
             .iter()
             .find(|known| known.name == name)
             .copied()
+    }
+
+    fn load(&self) -> LaneLoad {
+        let slots = |lane| {
+            self.lanes.get(&lane).map_or((0, 0), |state| {
+                (state.slots, state.slots.saturating_sub(state.free()))
+            })
+        };
+        let (interactive_slots, interactive_busy) = slots(Lane::Interactive);
+        let (bulk_slots, bulk_busy) = slots(Lane::Bulk);
+        LaneLoad {
+            interactive_slots,
+            interactive_busy,
+            bulk_slots,
+            bulk_busy,
+        }
     }
 
     /// Anything may have changed.
@@ -109,7 +128,16 @@ impl Engine {
             let state = fetch::LaneState::new(lane, options.slots(lane));
             (lane, Arc::new(state))
         });
+        let metrics = options
+            .metrics
+            .clone()
+            .unwrap_or_else(|| JobMetrics::new(kinds.iter().copied()));
+        let notes = notes::Notes {
+            metrics,
+            counters: Counters::install(&db),
+        };
         let shared = Arc::new(Shared {
+            notes,
             kinds,
             session,
             inflight: inflight::InFlight::default(),
@@ -140,6 +168,7 @@ impl Engine {
         };
         engine.spawn_background();
         let backends = engine.spawn_lanes();
+        engine.watch();
         engine.tasks.close();
         Ok((engine, backends))
     }
@@ -178,6 +207,21 @@ impl Engine {
                 LaneBackend::new(lane, source, shared)
             })
             .collect()
+    }
+
+    /// Counts, and tells how busy the lanes are.
+    fn watch(&self) {
+        let shared = Arc::clone(&self.shared);
+        for lane in shared.lanes.values() {
+            let state = Arc::clone(lane);
+            let metrics = &shared.notes.metrics;
+            metrics.watch_slots(lane.lane, lane.slots, move || state.free());
+        }
+        let (db, session) = (shared.db.clone(), shared.session);
+        let counters = Arc::clone(&shared.notes.counters);
+        let load = move || shared.load();
+        let folding = crate::counters::run(db, counters, Some(session), load, self.end.clone());
+        self.tasks.spawn(folding);
     }
 
     /// Stops claiming. What is claimed but not begun is given back with its attempt.

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::{KindInfo, Lane};
+use crate::{JobMetrics, KindInfo, Lane};
 
 /// How one process runs jobs.
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ pub struct EngineOptions {
     /// The most jobs of one tenant that this process has claimed and not begun, in each lane.
     /// Default 500. Handlers that take longer than some milliseconds claim hardly anything ahead.
     pub unstarted_per_tenant: usize,
+    /// Where the engine counts; `None`: into metrics that nobody sees.
+    pub metrics: Option<JobMetrics>,
 }
 
 impl EngineOptions {
@@ -33,6 +35,7 @@ impl EngineOptions {
             poll: Duration::from_secs(1),
             drain: Duration::from_secs(25),
             unstarted_per_tenant: 500,
+            metrics: None,
         }
     }
 

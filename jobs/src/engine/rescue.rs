@@ -144,8 +144,12 @@ async fn bury(shared: &Shared, row: Row, reason: String, burial: Burial) {
         reason,
         job: Arc::new(job),
     };
-    if let Err(error) = dead::bury(shared, &dead, burial).await {
-        tracing::warn!(error = %error, job.id = dead.job.id, "a job could not be buried");
+    match dead::bury(shared, &dead, burial).await {
+        Ok(true) => shared.notes.died(dead.job.kind, burial.outcome()),
+        Ok(false) => {}
+        Err(error) => {
+            tracing::warn!(error = %error, job.id = dead.job.id, "a job could not be buried");
+        }
     }
 }
 
@@ -153,6 +157,7 @@ async fn bury(shared: &Shared, row: Row, reason: String, burial: Burial) {
 #[derive(FromRow)]
 struct Rescued {
     id: i64,
+    kind: String,
     flow: i64,
     permits: Vec<i64>,
 }
@@ -171,12 +176,12 @@ async fn put_back(shared: &Shared) -> Result<()> {
              UPDATE jobs AS j SET state = 0, session_id = NULL, lease_until = NULL, permits = NULL,
                     last_error = $3, attempt = least(j.attempt, j.max_attempts - 1)
              FROM lost WHERE j.id = lost.id
-             RETURNING j.id, j.flow, lost.attempt, j.claimed_at, lost.session_id, lost.permits
+             RETURNING j.id, j.kind, j.flow, lost.attempt, j.claimed_at, lost.session_id, lost.permits
          ), logged AS (
              INSERT INTO job_attempts (job_id, attempt, claimed_at, session_id, outcome, error)
              SELECT id, attempt, claimed_at, session_id, 'crashed', $3 FROM moved
          )
-         SELECT id, flow, coalesce(permits, '{}') AS permits FROM moved",
+         SELECT id, kind, flow, coalesce(permits, '{}') AS permits FROM moved",
     )
     .bind(&shared.kinds)
     .bind(BATCH)
@@ -189,6 +194,9 @@ async fn put_back(shared: &Shared) -> Result<()> {
     let permits: Vec<i64> = rescued.iter().flat_map(|job| job.permits.clone()).collect();
     limits::release(&mut tx, &permits).await?;
     tx.commit().await?;
+    for job in &rescued {
+        shared.notes.rescued(&job.kind);
+    }
     tracing::warn!(
         rescued = rescued.len(),
         "jobs of lost workers will run again"

@@ -5,6 +5,8 @@ use std::panic::AssertUnwindSafe;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
+use telemetry::trace::{Scope, job_scope};
+
 use super::JobHandle;
 use crate::Failure;
 
@@ -42,8 +44,9 @@ where
         if let Some(failure) = refused {
             return Results(vec![Err(failure)]);
         }
-        let work = AssertUnwindSafe(async { handler(batch.clone()).await });
-        match work.catch_unwind().await {
+        let scope = scope(&batch);
+        let work = scope.run(async { handler(batch.clone()).await });
+        match AssertUnwindSafe(work).catch_unwind().await {
             Ok(results) => Results(results),
             Err(_) if batch.handles.len() > 1 => {
                 let mut left = batch.handles;
@@ -60,6 +63,19 @@ where
             Err(panic) => Results(vec![Err(Failure::Panicked(message(panic.as_ref())))]),
         }
     })
+}
+
+/// In the trace of whoever enqueued the first of them.
+fn scope(batch: &Batch) -> Scope {
+    let Some(first) = batch.handles.first().map(|handle| &handle.job) else {
+        return job_scope("", 0, 0, None);
+    };
+    job_scope(
+        first.kind,
+        first.id,
+        first.attempt,
+        first.traceparent.as_deref(),
+    )
 }
 
 /// Why a job that was claimed is not to begin.

@@ -1,7 +1,7 @@
 use db::Result;
 use sqlx::FromRow;
 
-use super::{Ended, Outcome, note_lost};
+use super::{Ended, Outcome, note_ended};
 use crate::engine::{Shared, limits};
 use crate::signal;
 use crate::signal::Word;
@@ -43,16 +43,16 @@ struct Moved {
 pub(super) async fn run_again(shared: &Shared, batch: &[Ended]) -> Result<()> {
     let mut tx = shared.db.begin().await?;
     let moved = put_back(shared, &mut tx, batch).await?;
-    note_lost(batch.len(), moved.len());
     let mut ids: Vec<i64> = moved.iter().map(|row| row.id).collect();
     ids.sort_unstable();
     let mut permits: Vec<i64> = batch
         .iter()
-        .filter(|(job, _)| ids.binary_search(&job.id).is_ok())
-        .flat_map(|(job, _)| job.permits.clone())
+        .filter(|ended| ids.binary_search(&ended.job.id).is_ok())
+        .flat_map(|ended| ended.job.permits.clone())
         .collect();
     limits::release(&mut tx, &permits).await?;
     tx.commit().await?;
+    note_ended(shared, batch, &ids);
     permits.sort_unstable();
     permits.dedup();
     let words = moved.into_iter().map(|row| match row.state {
@@ -72,14 +72,14 @@ async fn put_back(
     conn: &mut sqlx::PgConnection,
     batch: &[Ended],
 ) -> Result<Vec<Moved>> {
-    let ids: Vec<i64> = batch.iter().map(|(job, _)| job.id).collect();
-    let claims: Vec<i32> = batch.iter().map(|(job, _)| job.claim).collect();
+    let ids: Vec<i64> = batch.iter().map(|ended| ended.job.id).collect();
+    let claims: Vec<i32> = batch.iter().map(|ended| ended.job.claim).collect();
     let mut delays = Vec::with_capacity(batch.len());
     let mut outcomes = Vec::with_capacity(batch.len());
     let mut errors = Vec::with_capacity(batch.len());
     let mut give_backs = Vec::with_capacity(batch.len());
-    for (_, outcome) in batch {
-        let (delay, name, error, give_back) = match outcome {
+    for ended in batch {
+        let (delay, name, error, give_back) = match &ended.outcome {
             Outcome::Again {
                 after,
                 outcome,

@@ -1,6 +1,6 @@
 use db::Result;
 
-use super::{Ended, Outcome, note_lost};
+use super::{Ended, Outcome, note_ended};
 use crate::engine::{Shared, limits};
 use crate::signal::Word;
 use crate::{keys, signal};
@@ -35,24 +35,24 @@ async fn end<'e, E>(shared: &Shared, executor: E, batch: &[Ended]) -> Result<Vec
 where
     E: sqlx::PgExecutor<'e>,
 {
-    let ids: Vec<i64> = batch.iter().map(|(job, _)| job.id).collect();
-    let claims: Vec<i32> = batch.iter().map(|(job, _)| job.claim).collect();
+    let ids: Vec<i64> = batch.iter().map(|ended| ended.job.id).collect();
+    let claims: Vec<i32> = batch.iter().map(|ended| ended.job.claim).collect();
     let reasons: Vec<Option<&str>> = batch
         .iter()
-        .map(|(_, outcome)| match outcome {
+        .map(|ended| match &ended.outcome {
             Outcome::Cancelled { reason } => Some(reason.as_str()),
             _ => None,
         })
         .collect();
-    let gone: Vec<i64> = sqlx::query_scalar(END)
+    let mut gone: Vec<i64> = sqlx::query_scalar(END)
         .bind(ids)
         .bind(claims)
         .bind(reasons)
         .bind(shared.session)
         .fetch_all(executor)
         .await?;
-    note_lost(batch.len(), gone.len());
-    for (job, outcome) in batch {
+    gone.sort_unstable();
+    for Ended { job, outcome, .. } in batch {
         if let Outcome::Cancelled { reason } = outcome {
             tracing::info!(job.id = job.id, job.kind = %job.kind, %reason, "a job was cancelled");
         }
@@ -62,23 +62,24 @@ where
 
 /// Ends jobs that hold nothing.
 pub(super) async fn free(shared: &Shared, batch: &[Ended]) -> Result<()> {
-    end(shared, shared.db.pool(), batch).await.map(drop)
+    let gone = end(shared, shared.db.pool(), batch).await?;
+    note_ended(shared, batch, &gone);
+    Ok(())
 }
 
 /// Ends jobs that hold ordering keys or are counted by limits, and lets both go.
 pub(super) async fn held(shared: &Shared, batch: &[Ended]) -> Result<()> {
-    let counted = batch.iter().any(|(job, _)| !job.permits.is_empty());
+    let counted = batch.iter().any(|ended| !ended.job.permits.is_empty());
     let _turn = if counted {
         Some(shared.limits_turn.lock().await)
     } else {
         None
     };
     let mut tx = shared.db.begin().await?;
-    let mut gone = end(shared, &mut *tx, batch).await?;
-    gone.sort_unstable();
+    let gone = end(shared, &mut *tx, batch).await?;
     let went = batch
         .iter()
-        .map(|(job, _)| job)
+        .map(|ended| &ended.job)
         .filter(|job| gone.binary_search(&job.id).is_ok());
     let mut freed = Vec::new();
     let mut permits = Vec::new();
@@ -88,9 +89,12 @@ pub(super) async fn held(shared: &Shared, batch: &[Ended]) -> Result<()> {
         }
         permits.extend_from_slice(&job.permits);
     }
-    let mut words = keys::release(&mut tx, &freed).await?;
+    let promoted = keys::release(&mut tx, &freed).await?;
     limits::release(&mut tx, &permits).await?;
     tx.commit().await?;
+    note_ended(shared, batch, &gone);
+    shared.notes.promoted(&promoted);
+    let mut words = promoted.words();
     permits.sort_unstable();
     permits.dedup();
     words.extend(permits.into_iter().map(Word::Room));

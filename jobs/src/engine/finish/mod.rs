@@ -9,7 +9,7 @@ mod end;
 mod plans;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use db::Result;
 use tokio::sync::mpsc;
@@ -49,7 +49,13 @@ pub(super) enum Outcome {
     },
 }
 
-type Ended = (Arc<ClaimedJob>, Outcome);
+/// An outcome on its way to the database.
+struct Ended {
+    job: Arc<ClaimedJob>,
+    outcome: Outcome,
+    /// How long the handler ran.
+    run: Duration,
+}
 
 /// How outcomes are committed.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +66,18 @@ enum Way {
     EndHeld,
     RunAgain,
     Bury,
+}
+
+impl Way {
+    /// The name in metrics.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::EndFree => "end_free",
+            Self::EndHeld => "end_held",
+            Self::RunAgain => "run_again",
+            Self::Bury => "bury",
+        }
+    }
 }
 
 const WAYS: [Way; 4] = [Way::EndFree, Way::EndHeld, Way::RunAgain, Way::Bury];
@@ -77,7 +95,7 @@ pub(super) fn queues() -> (Finishes, Queues) {
 
 impl Finishes {
     /// Hands over an outcome; it is committed soon.
-    pub(super) async fn send(&self, job: Arc<ClaimedJob>, outcome: Outcome) {
+    pub(super) async fn send(&self, job: Arc<ClaimedJob>, outcome: Outcome, run: Duration) {
         let way = match outcome {
             Outcome::Done | Outcome::Cancelled { .. }
                 if job.ordering_key.is_some() || !job.permits.is_empty() =>
@@ -89,7 +107,8 @@ impl Finishes {
             Outcome::Dead { .. } => Way::Bury,
         };
         // Nobody takes outcomes once the engine has ended; leases bring such jobs back.
-        self.0[way as usize].send((job, outcome)).await.ok();
+        let ended = Ended { job, outcome, run };
+        self.0[way as usize].send(ended).await.ok();
     }
 }
 
@@ -122,7 +141,7 @@ async fn commit(shared: &Shared, way: Way, batch: &[Ended]) {
             until_committed(shared, way, one).await;
         }
     }
-    let holds = batch.iter().map(|(job, _)| (job.id, job.claim));
+    let holds = batch.iter().map(|ended| (ended.job.id, ended.job.claim));
     shared.inflight.remove_all(holds);
 }
 
@@ -137,7 +156,10 @@ async fn until_committed(shared: &Shared, way: Way, ended: &[Ended]) -> bool {
                 Way::Bury => bury(shared, ended).await,
             }
         };
-        match tokio::time::timeout(STEP_TIMEOUT, taken).await {
+        let begun = Instant::now();
+        let taken = tokio::time::timeout(STEP_TIMEOUT, taken).await;
+        shared.notes.finish_took(way.as_str(), begun.elapsed());
+        match taken {
             Ok(Ok(())) => return true,
             Ok(Err(error)) if error.is_unavailable() => {
                 tracing::warn!(error = %error, "outcomes could not be committed yet");
@@ -153,19 +175,32 @@ async fn until_committed(shared: &Shared, way: Way, ended: &[Ended]) -> bool {
 }
 
 async fn bury(shared: &Shared, dying: &[Ended]) -> Result<()> {
-    for (job, outcome) in dying {
-        let Outcome::Dead { outcome, reason } = outcome else {
+    for ended in dying {
+        let Outcome::Dead { outcome, reason } = &ended.outcome else {
             continue;
         };
         let dead = DeadJob {
-            job: Arc::clone(job),
+            job: Arc::clone(&ended.job),
             reason: reason.clone(),
         };
         let burial = Burial::of_own(shared.session, outcome);
         let buried = dead::bury(shared, &dead, burial).await?;
+        if buried {
+            shared.notes.ended(&ended.job, &ended.outcome, ended.run);
+        }
         note_lost(1, usize::from(buried));
     }
     Ok(())
+}
+
+/// Notes the outcomes of the jobs that were still this process's; `ids` are sorted.
+fn note_ended(shared: &Shared, batch: &[Ended], ids: &[i64]) {
+    for ended in batch {
+        if ids.binary_search(&ended.job.id).is_ok() {
+            shared.notes.ended(&ended.job, &ended.outcome, ended.run);
+        }
+    }
+    note_lost(batch.len(), ids.len());
 }
 
 fn note_lost(sent: usize, committed: usize) {
