@@ -1,6 +1,8 @@
 //! The engine against a real Postgres.
 
 #[cfg(test)]
+mod counting;
+#[cfg(test)]
 mod crashes;
 #[cfg(test)]
 mod enqueueing;
