@@ -13,6 +13,8 @@ mod job;
 mod keys;
 pub mod kinds;
 mod policy;
+pub mod retention;
+pub mod schedules;
 mod signal;
 
 pub use engine::{

@@ -9,6 +9,10 @@ mod enqueueing;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod keeping;
+#[cfg(test)]
 mod ordering;
 #[cfg(test)]
 mod outcomes;
+#[cfg(test)]
+mod scheduling;

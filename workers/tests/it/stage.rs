@@ -214,6 +214,7 @@ fn assistant(
                 messages_per_session: 10,
                 messages_per_minute: 6,
             },
+            retention: Retention::default(),
         }),
     }
 }
