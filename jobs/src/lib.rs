@@ -14,6 +14,8 @@ mod keys;
 pub mod kinds;
 pub mod metrics;
 mod policy;
+pub mod retention;
+pub mod schedules;
 mod signal;
 
 pub use engine::{

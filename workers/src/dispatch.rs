@@ -1,7 +1,7 @@
 use assistant::Assistant;
 use jobs::kinds::{
     AnswerTurn, ChannelStatus, DeliverWebhook, EmbedChunk, InboundMessage, IngestDocument,
-    SendReply,
+    SendReply, Upkeep,
 };
 use jobs::{Failure, Job, JobHandle, KindInfo, for_each_job};
 

@@ -1,12 +1,13 @@
-//! The worker pool: one handler file for each kind of job, their wiring, and the upkeep that runs
-//! beside them.
+//! The worker pool: one handler file for each kind of job, their wiring, and the schedules that the
+//! product brings itself.
 
 mod dispatch;
 mod handlers;
 mod hooks;
-mod upkeep;
+mod schedules;
 
 use assistant::Assistant;
+use db::Db;
 use jobs::{Engine, EngineOptions};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -17,15 +18,16 @@ pub use dispatch::known_kinds;
 pub struct Workers {
     engine: Engine,
     lanes: Vec<JoinHandle<()>>,
-    upkeep: CancellationToken,
+    schedules: CancellationToken,
 }
 
 impl Workers {
-    /// Starts the engine, an apalis worker for each lane, and the upkeep.
+    /// Starts the engine, an apalis worker for each lane, and the schedules.
     ///
     /// # Errors
     /// `Unavailable` if the database cannot be reached.
     pub async fn start(assistant: Assistant, options: EngineOptions) -> db::Result<Self> {
+        ensure(&assistant.db).await?;
         let hooks = hooks::all(&assistant);
         let (engine, backends) = Engine::start(assistant.db.clone(), options, hooks).await?;
         let lanes = backends
@@ -37,13 +39,16 @@ impl Workers {
                 })
             })
             .collect();
-        let upkeep = CancellationToken::new();
-        let work = upkeep::run(assistant.db.clone(), assistant.clock.clone());
-        tokio::spawn(upkeep.clone().run_until_cancelled_owned(work));
+        let schedules = CancellationToken::new();
+        tokio::spawn(jobs::schedules::run(
+            assistant.db.clone(),
+            jobs::schedules::kinds(),
+            schedules.clone(),
+        ));
         Ok(Self {
             engine,
             lanes,
-            upkeep,
+            schedules,
         })
     }
 
@@ -55,10 +60,27 @@ impl Workers {
     /// Takes no more jobs, lets running ones end within the drain time, and returns when their
     /// outcomes are committed.
     pub async fn shut_down(self) {
-        self.upkeep.cancel();
+        self.schedules.cancel();
         self.engine.shut_down().await;
         for lane in self.lanes {
             lane.abort();
         }
+    }
+}
+
+/// Makes what the workers count on: the partitions of the coming week, though the DEFAULT ones would
+/// do, and the schedules of the product.
+async fn ensure(db: &Db) -> db::Result<()> {
+    if let Err(error) = db.ensure_partitions(handlers::upkeep::DAYS_AHEAD).await {
+        tracing::warn!(error = %error, "partitions could not be made ahead");
+    }
+    let ensured = match schedules::builtin() {
+        Ok(builtin) => jobs::schedules::ensure(db, &builtin).await,
+        Err(error) => Err(error),
+    };
+    match ensured {
+        Ok(_) => Ok(()),
+        Err(jobs::schedules::Error::Database(error)) => Err(error),
+        Err(error) => Err(db::Error::Unfit(error.to_string())),
     }
 }

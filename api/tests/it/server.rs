@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::{AppState, Limits, StateParts};
-use assistant::{Assistant, MetaPlatform, Settings, WebchatCaps};
+use assistant::{Assistant, MetaPlatform, Retention, Settings, WebchatCaps};
 use channels::whatsapp::Graph;
 use db::{Db, DbOptions};
 use domain::Clock;
@@ -239,6 +239,7 @@ fn assistant(db: Db, folder: &TempDir, clock: Clock) -> Assistant {
                 messages_per_session: 10,
                 messages_per_minute: 6,
             },
+            retention: Retention::default(),
         }),
     }
 }

@@ -1,3 +1,4 @@
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,6 +55,34 @@ pub struct Settings {
     pub max_upload_bytes: u64,
     /// Caps on anonymous web chats.
     pub webchat: WebchatCaps,
+    /// For how long what only grows is kept.
+    pub retention: Retention,
+}
+
+/// For how many days what only grows is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Retention {
+    /// Finished jobs, and the attempts of jobs.
+    pub job_history_days: NonZeroU32,
+    /// Dead jobs; `None`: for ever.
+    pub dead_jobs_days: Option<NonZeroU32>,
+    /// Items as channels posted them.
+    pub raw_items_days: NonZeroU32,
+    /// Attempts to deliver webhooks.
+    pub webhook_attempts_days: NonZeroU32,
+}
+
+impl Default for Retention {
+    /// 30 days, and 90 for dead jobs.
+    fn default() -> Self {
+        const MONTH: NonZeroU32 = NonZeroU32::MIN.saturating_add(29);
+        Self {
+            job_history_days: MONTH,
+            dead_jobs_days: Some(NonZeroU32::MIN.saturating_add(89)),
+            raw_items_days: MONTH,
+            webhook_attempts_days: MONTH,
+        }
+    }
 }
 
 /// What the platform's own Meta app is called by.

@@ -10,6 +10,6 @@ pub mod receive;
 mod tenant;
 pub mod webchat;
 
-pub use context::{Assistant, MetaPlatform, Settings, WebchatCaps};
+pub use context::{Assistant, MetaPlatform, Retention, Settings, WebchatCaps};
 pub use error::Error;
 pub use tenant::TenantProfile;

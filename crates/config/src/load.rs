@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::reference::reference;
 use crate::section::Section;
 use crate::sections::{
-    Database, Jobs, Keys, Log, Meta, Models, Outbound, Server, Testing, Webchat,
+    Database, Jobs, Keys, Log, Meta, Models, Outbound, Retention, Server, Testing, Webchat,
 };
 use crate::value::Value;
 
@@ -27,6 +27,8 @@ pub struct Config {
     pub outbound: Outbound,
     /// The job engine.
     pub jobs: Jobs,
+    /// For how long what only grows is kept.
+    pub retention: Retention,
     /// The caps of the web chat.
     pub webchat: Webchat,
     /// The log.
@@ -198,6 +200,7 @@ impl Reader {
         let models = Models::read(self);
         let outbound = Outbound::read(self);
         let jobs = Jobs::read(self);
+        let retention = Retention::read(self);
         let webchat = Webchat::read(self);
         let log = Log::read(self);
         let testing = Testing::read(self);
@@ -209,6 +212,7 @@ impl Reader {
             models: models?,
             outbound: outbound?,
             jobs: jobs?,
+            retention: retention?,
             webchat: webchat?,
             log: log?,
             testing: testing?,

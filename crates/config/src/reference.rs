@@ -1,6 +1,6 @@
 use crate::section::Section as _;
 use crate::sections::{
-    Database, Jobs, Keys, Log, Meta, Models, Outbound, Server, Testing, Webchat,
+    Database, Jobs, Keys, Log, Meta, Models, Outbound, Retention, Server, Testing, Webchat,
 };
 
 /// What one variable means, in the words of its field.
@@ -37,6 +37,7 @@ pub fn reference() -> &'static [SectionReference] {
         Models::REFERENCE,
         Outbound::REFERENCE,
         Jobs::REFERENCE,
+        Retention::REFERENCE,
         Webchat::REFERENCE,
         Log::REFERENCE,
         Testing::REFERENCE,

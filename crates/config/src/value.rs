@@ -85,6 +85,13 @@ impl Value for Duration {
     }
 }
 
+impl Value for u32 {
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse()
+            .map_err(|_| format!("must be a whole number from 0 to {}", Self::MAX))
+    }
+}
+
 impl Value for NonZeroU32 {
     fn parse(text: &str) -> Result<Self, String> {
         whole_number(text, Self::MAX)

@@ -6,6 +6,7 @@
 //! few functions that must.
 
 mod error;
+mod extensions;
 mod partitions;
 mod pool;
 mod preflight;
@@ -13,9 +14,11 @@ mod signal;
 mod tx;
 
 pub use error::Error;
+pub use extensions::Extensions;
+pub use partitions::{Dropped, Partitioned};
 pub use pool::{Db, DbOptions, MIGRATOR};
 pub use signal::{Signal, Topic};
-pub use tx::{SystemTx, TenantTx, Tx};
+pub use tx::{AfterCommit, SystemTx, TenantTx, Tx};
 
 /// What every function of this crate returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

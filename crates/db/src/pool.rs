@@ -1,4 +1,5 @@
 use std::str::FromStr as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::TenantId;
@@ -10,7 +11,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::signal::Signals;
 use crate::tx::BEGIN;
-use crate::{Error, Result, Signal, SystemTx, TenantTx, preflight};
+use crate::{Error, Extensions, Result, Signal, SystemTx, TenantTx, preflight};
 
 /// The schema, as the files under `migrations/` tell it.
 pub static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
@@ -42,7 +43,8 @@ impl DbOptions {
 pub struct Db {
     pool: PgPool,
     signals: Signals,
-    _tasks: std::sync::Arc<DropGuard>,
+    extensions: Arc<Extensions>,
+    _tasks: Arc<DropGuard>,
 }
 
 impl Db {
@@ -62,7 +64,8 @@ impl Db {
         Ok(Self {
             pool,
             signals,
-            _tasks: std::sync::Arc::new(shutdown.drop_guard()),
+            extensions: Arc::default(),
+            _tasks: Arc::new(shutdown.drop_guard()),
         })
     }
 
@@ -114,7 +117,7 @@ impl Db {
     /// # Errors
     /// `Unavailable` if there is no connection.
     pub async fn tenant(&self, tenant: TenantId) -> Result<TenantTx> {
-        TenantTx::begin(&self.pool, &self.signals, tenant).await
+        TenantTx::begin(self, tenant).await
     }
 
     /// Begins a transaction that crosses tenants.
@@ -122,7 +125,7 @@ impl Db {
     /// # Errors
     /// `Unavailable` if there is no connection.
     pub async fn system(&self) -> Result<SystemTx> {
-        SystemTx::begin(&self.pool, &self.signals).await
+        SystemTx::begin(self).await
     }
 
     /// Begins a transaction with the rights of the connecting user, for the engine's own tables.
@@ -136,6 +139,19 @@ impl Db {
     /// The pool itself, for the engine's single statements.
     pub const fn pool(&self) -> &PgPool {
         &self.pool
+    }
+
+    /// What is kept beside this database.
+    pub fn extensions(&self) -> &Extensions {
+        &self.extensions
+    }
+
+    pub(crate) fn shared_extensions(&self) -> Arc<Extensions> {
+        Arc::clone(&self.extensions)
+    }
+
+    pub(crate) const fn signals(&self) -> &Signals {
+        &self.signals
     }
 
     /// Hears the signals of every process, this one's included.

@@ -1,8 +1,13 @@
+use std::sync::Arc;
+
 use domain::TenantId;
-use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres, Transaction};
+use sqlx::{AssertSqlSafe, PgConnection, Postgres, Transaction};
 
 use crate::signal::Signals;
-use crate::{Result, Signal};
+use crate::{Db, Extensions, Result, Signal};
+
+/// Something to do in this process once a transaction is committed.
+pub type AfterCommit = Box<dyn FnOnce() + Send>;
 
 /// A transaction of either kind: what `jobs::enqueue` and signals need.
 pub trait Tx: Send {
@@ -11,6 +16,14 @@ pub trait Tx: Send {
 
     /// Sends `signal` once, and only if, the transaction is committed.
     fn signal_after_commit(&mut self, signal: Signal);
+
+    /// Calls `hook` once, and only if, the commit succeeded: right after it, in order, before the
+    /// committing task goes on. It must neither block nor panic. A process that ends in between,
+    /// or a commit whose answer got lost, never calls it.
+    fn after_commit(&mut self, hook: AfterCommit);
+
+    /// What is kept beside the database of this transaction.
+    fn extensions(&self) -> &Extensions;
 }
 
 /// What every transaction begins with. A process that falls asleep, or whose machine vanishes,
@@ -22,22 +35,29 @@ pub(crate) const BEGIN: &str = "BEGIN; SET LOCAL idle_in_transaction_session_tim
 struct Inner {
     transaction: Transaction<'static, Postgres>,
     pending: Vec<Signal>,
+    hooks: Vec<AfterCommit>,
     signals: Signals,
+    extensions: Arc<Extensions>,
 }
 
 impl Inner {
-    async fn begin(pool: &PgPool, signals: &Signals, statement: String) -> Result<Self> {
+    async fn begin(db: &Db, statement: String) -> Result<Self> {
         // Safe: built by this module from role names and a UUID.
-        let transaction = pool.begin_with(AssertSqlSafe(statement)).await?;
+        let transaction = db.pool().begin_with(AssertSqlSafe(statement)).await?;
         Ok(Self {
             transaction,
             pending: Vec::new(),
-            signals: signals.clone(),
+            hooks: Vec::new(),
+            signals: db.signals().clone(),
+            extensions: db.shared_extensions(),
         })
     }
 
     async fn commit(self) -> Result<()> {
         self.transaction.commit().await?;
+        for hook in self.hooks {
+            hook();
+        }
         for signal in self.pending {
             self.signals.publish(signal);
         }
@@ -59,11 +79,11 @@ pub struct TenantTx {
 }
 
 impl TenantTx {
-    pub(crate) async fn begin(pool: &PgPool, signals: &Signals, tenant: TenantId) -> Result<Self> {
+    pub(crate) async fn begin(db: &Db, tenant: TenantId) -> Result<Self> {
         let statement = format!(
             "{BEGIN}; SET LOCAL ROLE metachat_app; SET LOCAL metachat.tenant_id = '{tenant}'"
         );
-        let inner = Inner::begin(pool, signals, statement).await?;
+        let inner = Inner::begin(db, statement).await?;
         Ok(Self { tenant, inner })
     }
 
@@ -88,9 +108,9 @@ pub struct SystemTx {
 }
 
 impl SystemTx {
-    pub(crate) async fn begin(pool: &PgPool, signals: &Signals) -> Result<Self> {
+    pub(crate) async fn begin(db: &Db) -> Result<Self> {
         let statement = format!("{BEGIN}; SET LOCAL ROLE metachat_system");
-        let inner = Inner::begin(pool, signals, statement).await?;
+        let inner = Inner::begin(db, statement).await?;
         Ok(Self { inner })
     }
 
@@ -111,6 +131,14 @@ impl Tx for TenantTx {
     fn signal_after_commit(&mut self, signal: Signal) {
         self.inner.signal_after_commit(signal);
     }
+
+    fn after_commit(&mut self, hook: AfterCommit) {
+        self.inner.hooks.push(hook);
+    }
+
+    fn extensions(&self) -> &Extensions {
+        &self.inner.extensions
+    }
 }
 
 impl Tx for SystemTx {
@@ -120,5 +148,13 @@ impl Tx for SystemTx {
 
     fn signal_after_commit(&mut self, signal: Signal) {
         self.inner.signal_after_commit(signal);
+    }
+
+    fn after_commit(&mut self, hook: AfterCommit) {
+        self.inner.hooks.push(hook);
+    }
+
+    fn extensions(&self) -> &Extensions {
+        &self.inner.extensions
     }
 }

@@ -1,10 +1,11 @@
 //! Turns the configuration into what the processes run on.
 
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use assistant::{Assistant, MetaPlatform, Settings, WebchatCaps};
+use assistant::{Assistant, MetaPlatform, Retention, Settings, WebchatCaps};
 use channels::whatsapp::Graph;
 use config::{Config, LogFormat};
 use db::{Db, DbOptions};
@@ -129,6 +130,12 @@ fn settings(config: &Config) -> anyhow::Result<Settings> {
             sessions_per_tenant_hour: config.webchat.sessions_per_tenant_hour.into(),
             messages_per_session: config.webchat.messages_per_session.into(),
             messages_per_minute: config.webchat.messages_per_minute.into(),
+        },
+        retention: Retention {
+            job_history_days: config.retention.job_history_days,
+            dead_jobs_days: NonZeroU32::new(config.retention.dead_jobs_days),
+            raw_items_days: config.retention.raw_items_days,
+            webhook_attempts_days: config.retention.webhook_attempts_days,
         },
     })
 }

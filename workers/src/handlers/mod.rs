@@ -7,3 +7,4 @@ pub(crate) mod embed_chunk;
 pub(crate) mod inbound_message;
 pub(crate) mod ingest_document;
 pub(crate) mod send_reply;
+pub(crate) mod upkeep;

@@ -12,4 +12,5 @@ mod reports;
 mod sends;
 mod stage;
 mod turns;
+mod upkeep;
 mod webhooks;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use assistant::receive::whatsapp;
-use assistant::{Assistant, MetaPlatform, Settings, WebchatCaps};
+use assistant::{Assistant, MetaPlatform, Retention, Settings, WebchatCaps};
 use channels::whatsapp::Graph;
 use chrono::TimeDelta;
 use db::{Db, DbOptions};
@@ -214,6 +214,7 @@ fn assistant(
                 messages_per_session: 10,
                 messages_per_minute: 6,
             },
+            retention: Retention::default(),
         }),
     }
 }

@@ -38,6 +38,10 @@ fn without_any_variable_every_setting_has_its_documented_default() {
     assert_eq!(config.jobs.slots_bulk.get(), 16);
     assert_eq!(config.jobs.lease, Duration::from_secs(30));
     assert_eq!(config.jobs.send_reconcile, Duration::from_secs(30));
+    assert_eq!(config.retention.job_history_days.get(), 30);
+    assert_eq!(config.retention.dead_jobs_days, 90);
+    assert_eq!(config.retention.raw_items_days.get(), 30);
+    assert_eq!(config.retention.webhook_attempts_days.get(), 30);
     assert_eq!(config.webchat.sessions_per_address_hour.get(), 30);
     assert_eq!(config.webchat.sessions_per_tenant_hour.get(), 2000);
     assert_eq!(config.webchat.messages_per_session.get(), 200);
@@ -128,6 +132,24 @@ fn a_secret_shows_neither_in_debug_nor_in_a_problem() {
     let error = Config::from_variables(wrong).unwrap_err();
     assert_eq!(error.problems.len(), 2);
     assert!(!format!("{error} {error:?}").contains("hunter2"));
+}
+
+#[test]
+fn only_dead_jobs_can_be_kept_for_ever() {
+    let read = |name, days| Config::from_variables([(name, days)]);
+    let config = read("METACHAT_DEAD_JOBS_DAYS", "0").unwrap();
+    assert_eq!(config.retention.dead_jobs_days, 0);
+    for (name, days) in [
+        ("METACHAT_DEAD_JOBS_DAYS", "-1"),
+        ("METACHAT_DEAD_JOBS_DAYS", "36501"),
+        ("METACHAT_JOB_HISTORY_DAYS", "0"),
+        ("METACHAT_RAW_ITEMS_DAYS", "36501"),
+        ("METACHAT_WEBHOOK_ATTEMPTS_DAYS", "a week"),
+    ] {
+        let error = read(name, days).unwrap_err();
+        assert_eq!(error.problems.len(), 1, "{name}={days}");
+        assert_eq!(error.problems[0].variable, name);
+    }
 }
 
 #[test]

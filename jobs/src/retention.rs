@@ -1,0 +1,94 @@
+//! What the engine's tables keep for a while, and then let go. Doing it again changes nothing.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+
+use db::{Db, Result, Tx as _};
+
+use crate::counters::{Counters, Place};
+use crate::signal::{self, Word};
+
+/// The most dead jobs that one statement deletes.
+const BATCH: i64 = 1000;
+/// How many days the figures of minutes are kept.
+const MINUTES_DAYS: i32 = 7;
+
+/// Deletes jobs that have been dead for more than `days`; says how many.
+///
+/// # Errors
+/// Those of the database; what was deleted before stays deleted.
+pub async fn delete_dead(db: &Db, days: NonZeroU32) -> Result<u64> {
+    let days = i32::try_from(days.get()).unwrap_or(i32::MAX);
+    let mut deleted = 0;
+    loop {
+        let mut tx = db.system().await?;
+        let kinds: Vec<String> = sqlx::query_scalar(
+            "DELETE FROM dead_jobs WHERE id = ANY(ARRAY(
+                 SELECT id FROM dead_jobs WHERE died_at < now() - make_interval(days => $1)
+                 ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED))
+             RETURNING kind",
+        )
+        .bind(days)
+        .bind(BATCH)
+        .fetch_all(tx.conn())
+        .await?;
+        if kinds.is_empty() {
+            return Ok(deleted);
+        }
+        deleted += kinds.len() as u64;
+        if let Some(counters) = tx.extensions().get::<Counters>() {
+            tx.after_commit(Box::new(move || note_gone(&counters, kinds)));
+        }
+        tx.commit().await?;
+    }
+}
+
+fn note_gone(counters: &Counters, kinds: Vec<String>) {
+    let mut gone: BTreeMap<String, i64> = BTreeMap::new();
+    for kind in kinds {
+        *gone.entry(kind).or_default() += 1;
+    }
+    for (kind, jobs) in gone {
+        counters.moved(&kind, Some(Place::Dead), None, jobs);
+    }
+}
+
+/// Deletes the figures of minutes that are a week old; says how many.
+///
+/// # Errors
+/// Those of the database.
+pub async fn delete_minutes(db: &Db) -> Result<u64> {
+    let mut tx = db.system().await?;
+    let deleted =
+        sqlx::query("DELETE FROM job_minutes WHERE minute < now() - make_interval(days => $1)")
+            .bind(MINUTES_DAYS)
+            .execute(tx.conn())
+            .await?;
+    tx.commit().await?;
+    Ok(deleted.rows_affected())
+}
+
+/// Deletes the rows of limits that limit nothing, count nothing, and were set more than a day ago;
+/// says how many. One that is in use at this moment is left for the next time.
+///
+/// # Errors
+/// Those of the database.
+pub async fn delete_idle_limits(db: &Db) -> Result<u64> {
+    let mut tx = db.system().await?;
+    let deleted = sqlx::query(
+        "DELETE FROM job_limits WHERE id = ANY(ARRAY(
+             SELECT id FROM job_limits
+             WHERE rate_per_second IS NULL AND concurrency IS NULL AND weight IS NULL
+               AND coalesce(paused_until, '-infinity') <= now()
+               AND running = 0 AND changed_at < now() - interval '1 day'
+             ORDER BY id FOR UPDATE SKIP LOCKED))",
+    )
+    .execute(tx.conn())
+    .await?
+    .rows_affected();
+    if deleted > 0 {
+        tx.signal_after_commit(signal::say([Word::Limits]));
+    }
+    tx.commit().await?;
+    Ok(deleted)
+}

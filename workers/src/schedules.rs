@@ -1,0 +1,18 @@
+use jobs::kinds::Upkeep;
+use jobs::schedules::{Result, Schedule};
+
+/// The schedules that the product brings itself.
+pub(crate) fn builtin() -> Result<Vec<Schedule>> {
+    Ok(vec![
+        // At once where it never ran: a new installation has its partitions looked after from the start.
+        Schedule::new("upkeep", "7 * * * *", &Upkeep {})?.at_once(),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_schedule_of_the_product_is_one() {
+        assert!(!super::builtin().unwrap().is_empty());
+    }
+}

@@ -1,0 +1,166 @@
+//! The upkeep, as the schedule starts it.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use assistant::{Retention, Settings};
+use chrono::TimeDelta;
+use jobs::schedules;
+use llm::HashedNgrams;
+use sqlx::AssertSqlSafe;
+
+use crate::stage::{PATIENCE, Stage, settings};
+
+/// Keeps the history for 10 days, items for 20, attempts at webhooks for 30, and dead jobs as given.
+async fn stage(dead_jobs_days: Option<u32>) -> Stage {
+    let mut stage = Stage::set(settings(), Arc::new(HashedNgrams)).await;
+    let days = |days| NonZeroU32::new(days).unwrap();
+    let retention = Retention {
+        job_history_days: days(10),
+        dead_jobs_days: dead_jobs_days.map(days),
+        raw_items_days: days(20),
+        webhook_attempts_days: days(30),
+    };
+    let settings = Settings::clone(&stage.assistant.settings);
+    stage.assistant.settings = Arc::new(Settings {
+        retention,
+        ..settings
+    });
+    stage
+}
+
+async fn execute(stage: &Stage, statement: &str) {
+    sqlx::query(AssertSqlSafe(statement))
+        .execute(stage.database.pool())
+        .await
+        .unwrap();
+}
+
+/// Rows of each table that ended 5, 15, 25 and 35 days ago.
+async fn fill(stage: &Stage) {
+    for statement in [
+        "INSERT INTO job_history (finished_at, id, kind, lane, outcome, attempt, max_attempts,
+                                  created_at, payload)
+         SELECT now() - n * interval '1 day', n, 'probe', 1, 'done', 1, 3, now(), '{}'",
+        "INSERT INTO job_attempts (ended_at, job_id, attempt, outcome)
+         SELECT now() - n * interval '1 day', n, 1, 'retry'",
+        "INSERT INTO raw_items (received_at, id, channel_kind)
+         SELECT now() - n * interval '1 day', gen_random_uuid(), 'webchat'",
+        "INSERT INTO webhook_attempts (attempted_at, id, tenant_id, delivery_id, duration_ms)
+         SELECT now() - n * interval '1 day', gen_random_uuid(), gen_random_uuid(),
+                gen_random_uuid(), 1",
+        "INSERT INTO dead_jobs (died_at, id, kind, lane, priority, reason, attempt, max_attempts,
+                                created_at, payload)
+         SELECT now() - n * interval '1 day', n, 'probe', 1, 0, 'x', 1, 1, now(), '{}'",
+        "INSERT INTO job_minutes (minute, kind) SELECT now() - n * interval '1 day', 'probe'",
+    ] {
+        let statement = format!("{statement} FROM unnest(ARRAY[5, 15, 25, 35]) AS n");
+        execute(stage, &statement).await;
+    }
+}
+
+/// How many days ago the rows of each table ended.
+async fn ages(stage: &Stage, table: &str, column: &str, rows: &str) -> Vec<i32> {
+    let statement = format!(
+        "SELECT extract(day FROM now() - {column})::int FROM {table} WHERE {rows} ORDER BY 1"
+    );
+    sqlx::query_scalar(AssertSqlSafe(statement))
+        .fetch_all(stage.database.pool())
+        .await
+        .unwrap()
+}
+
+/// Waits until so many runs of the upkeep are done.
+async fn upkeep_done(stage: &Stage, runs: i64) {
+    let done = async {
+        loop {
+            let count: i64 = sqlx::query_scalar(
+                "SELECT count(*) FROM job_history WHERE kind = 'upkeep' AND outcome = 'done'",
+            )
+            .fetch_one(stage.database.pool())
+            .await
+            .unwrap();
+            if count == runs {
+                return;
+            }
+            // Polling another task's table: there is nothing to be notified by.
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, done).await.unwrap();
+}
+
+async fn expect_kept(stage: &Stage, dead: &[i32]) {
+    let kept = async |table, column| ages(stage, table, column, "true").await;
+    let history = ages(stage, "job_history", "finished_at", "kind = 'probe'").await;
+    assert_eq!(history, [5]);
+    assert_eq!(kept("job_attempts", "ended_at").await, [5]);
+    assert_eq!(kept("raw_items", "received_at").await, [5, 15]);
+    assert_eq!(kept("webhook_attempts", "attempted_at").await, [5, 15, 25]);
+    assert_eq!(kept("dead_jobs", "died_at").await, dead);
+    assert_eq!(kept("job_minutes", "minute").await, [5]);
+}
+
+#[tokio::test]
+async fn upkeep_runs_at_the_first_start_and_keeps_what_the_settings_say() {
+    let mut stage = stage(Some(20)).await;
+    fill(&stage).await;
+    stage.work().await;
+    upkeep_done(&stage, 1).await;
+    expect_kept(&stage, &[5, 15]).await;
+    // Once more changes nothing.
+    let mut tx = stage.assistant.db.system().await.unwrap();
+    let asked = schedules::run_now(&mut tx, &schedules::kinds(), "upkeep").await;
+    assert!(!asked.unwrap().duplicate);
+    tx.commit().await.unwrap();
+    upkeep_done(&stage, 2).await;
+    expect_kept(&stage, &[5, 15]).await;
+}
+
+#[tokio::test]
+async fn dead_jobs_may_be_kept_for_ever_and_what_expires_by_the_clock_goes() {
+    let mut stage = stage(None).await;
+    fill(&stage).await;
+    let expired = stage.assistant.clock.now() - TimeDelta::days(2);
+    sqlx::query(
+        "INSERT INTO idempotency_keys (id, request_hash, created_at)
+         SELECT sha256(n::text::bytea), sha256('x'), $1 - n * interval '1 day'
+         FROM unnest(ARRAY[-2, 0]) AS n",
+    )
+    .bind(expired)
+    .execute(stage.database.pool())
+    .await
+    .unwrap();
+    stage.work().await;
+    upkeep_done(&stage, 1).await;
+    expect_kept(&stage, &[5, 15, 25, 35]).await;
+    let keys: i64 = sqlx::query_scalar("SELECT count(*) FROM idempotency_keys")
+        .fetch_one(stage.database.pool())
+        .await
+        .unwrap();
+    assert_eq!(keys, 1);
+}
+
+#[tokio::test]
+async fn workers_start_and_make_partitions_where_there_are_none() {
+    let mut stage = stage(None).await;
+    execute(
+        &stage,
+        "DO $$ DECLARE child regclass; BEGIN
+             FOR child IN SELECT inhrelid FROM pg_inherits JOIN pg_class ON oid = inhrelid
+                 WHERE relname ~ '_[0-9]{8}$'
+             LOOP EXECUTE format('DROP TABLE %s', child); END LOOP;
+         END $$",
+    )
+    .await;
+    stage.work().await;
+    let made: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM pg_inherits JOIN pg_class ON oid = inhrelid
+         WHERE relname ~ '_[0-9]{8}$' AND relkind = 'r'",
+    )
+    .fetch_one(stage.database.pool())
+    .await
+    .unwrap();
+    assert_eq!(made, 4 * 8);
+    upkeep_done(&stage, 1).await;
+}
