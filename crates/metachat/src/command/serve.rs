@@ -2,7 +2,8 @@ use anyhow::Context as _;
 use api::{AppState, Limits, StateParts};
 use assistant::Assistant;
 use config::Config;
-use jobs::EngineOptions;
+use jobs::counters::{self, Counters};
+use jobs::{EngineOptions, JobMetrics};
 use telemetry::metrics::Registry;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -19,7 +20,15 @@ pub(crate) async fn api() -> anyhow::Result<()> {
     let listener = listen(&config).await?;
     let scrape = Scrape::start(&config).await?;
     let registry = scrape.registry.clone();
-    let served = serve(&config, assistant, registry, listener, told_to_end()?).await;
+    let end = told_to_end()?;
+    // This process enqueues: what it counts belongs to the overview of queues.
+    let db = assistant.db.clone();
+    let counters = Counters::install(&db);
+    let nothing_runs = counters::LaneLoad::default;
+    let counting = counters::run(db, counters, None, nothing_runs, end.clone());
+    let counting = tokio::spawn(counting);
+    let served = serve(&config, assistant, registry, listener, end).await;
+    counting.await.ok();
     scrape.stop().await;
     served
 }
@@ -29,14 +38,20 @@ pub(crate) async fn worker() -> anyhow::Result<()> {
     let config = setup::configure()?;
     let assistant = setup::assistant(&config, setup::database(&config)?)?;
     let scrape = Scrape::start(&config).await?;
-    let worked = work(&config, assistant, told_to_end()?).await;
+    let registry = &scrape.registry;
+    let worked = work(&config, assistant, registry, told_to_end()?).await;
     scrape.stop().await;
     worked
 }
 
-async fn work(config: &Config, assistant: Assistant, end: CancellationToken) -> anyhow::Result<()> {
+async fn work(
+    config: &Config,
+    assistant: Assistant,
+    registry: &Registry,
+    end: CancellationToken,
+) -> anyhow::Result<()> {
     let Some(workers) = end
-        .run_until_cancelled(start_workers(config, assistant))
+        .run_until_cancelled(start_workers(config, assistant, registry))
         .await
     else {
         return Ok(());
@@ -88,11 +103,13 @@ pub(crate) async fn serve(
 pub(crate) async fn start_workers(
     config: &Config,
     assistant: Assistant,
+    registry: &Registry,
 ) -> anyhow::Result<Workers> {
     let mut options = EngineOptions::new(workers::known_kinds());
     options.interactive_slots = config.jobs.slots_interactive.into();
     options.bulk_slots = config.jobs.slots_bulk.into();
     options.lease = config.jobs.lease;
+    options.metrics = Some(job_metrics(registry, &assistant));
     loop {
         let started = match assistant.db.check().await {
             Ok(()) => Workers::start(assistant.clone(), options.clone()).await,
@@ -110,6 +127,18 @@ pub(crate) async fn start_workers(
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// What the engine of this process counts, shown by its registry.
+fn job_metrics(registry: &Registry, assistant: &Assistant) -> JobMetrics {
+    let metrics = JobMetrics::new(workers::known_kinds().into_iter().map(|kind| kind.name));
+    metrics.register(registry);
+    let db = assistant.db.clone();
+    metrics.look_at_tables(registry, move || {
+        let db = db.clone();
+        async move { jobs::metrics::depths(&db).await }
+    });
+    metrics
 }
 
 /// A token that is cancelled by Ctrl-C or SIGTERM; a second one ends the process at once.

@@ -56,7 +56,7 @@ async fn run_on(
     let assistant = setup::assistant(config, db)?;
     let admin_key = setup::admin_key(config)?;
     let demo = demo::ensure(&assistant).await?;
-    let workers = serve::start_workers(config, assistant.clone()).await?;
+    let workers = serve::start_workers(config, assistant.clone(), &scrape.registry).await?;
     let address = listener.local_addr()?;
     output::print(&welcome(config, &address.to_string(), &admin_key, &demo))?;
     let registry = scrape.registry.clone();
