@@ -778,17 +778,25 @@ CREATE INDEX job_history_id_idx ON ONLY public.job_history USING btree (id);
 
 CREATE INDEX job_history_default_id_idx ON public.job_history_default USING btree (id);
 
+CREATE INDEX job_history_tenant_id_idx ON ONLY public.job_history USING btree (tenant_id, id);
+
+CREATE INDEX job_history_default_tenant_id_id_idx ON public.job_history_default USING btree (tenant_id, id);
+
 CREATE INDEX job_limits_changed_at_idx ON public.job_limits USING btree (changed_at);
 
 CREATE INDEX jobs_deadline_idx ON public.jobs USING btree (deadline_at) WHERE ((deadline_at IS NOT NULL) AND (state <> 3));
 
 CREATE INDEX jobs_due_idx ON public.jobs USING btree (run_at) WHERE (state = 1);
 
+CREATE INDEX jobs_head_idx ON public.jobs USING btree (kind, ordering_key) WHERE ((ordering_key IS NOT NULL) AND (state = ANY (ARRAY[0, 1])));
+
 CREATE INDEX jobs_held_idx ON public.jobs USING btree (kind, ordering_key, ordering_seq) WHERE (state = 2);
 
 CREATE INDEX jobs_lease_idx ON public.jobs USING btree (lease_until) WHERE (state = 3);
 
 CREATE INDEX jobs_ready_idx ON public.jobs USING btree (flow, id) WHERE (state = 0);
+
+CREATE INDEX jobs_tenant_id_idx ON public.jobs USING btree (tenant_id, id) WHERE (state <> 3);
 
 CREATE UNIQUE INDEX jobs_unique_key ON public.jobs USING btree (kind, unique_key) WHERE (unique_key IS NOT NULL);
 
@@ -815,6 +823,8 @@ CREATE INDEX webhook_endpoints_tenant_id_idx ON public.webhook_endpoints USING b
 ALTER INDEX public.job_attempts_job_id_idx ATTACH PARTITION public.job_attempts_default_job_id_attempt_idx;
 
 ALTER INDEX public.job_history_id_idx ATTACH PARTITION public.job_history_default_id_idx;
+
+ALTER INDEX public.job_history_tenant_id_idx ATTACH PARTITION public.job_history_default_tenant_id_id_idx;
 
 ALTER INDEX public.raw_items_outcome_idx ATTACH PARTITION public.raw_items_default_outcome_id_idx;
 

@@ -138,7 +138,8 @@ pub(crate) async fn leave(conn: &mut PgConnection, keys: &[Key]) -> Result<()> {
     Ok(())
 }
 
-async fn lock<'k>(
+/// Locks keys in order, so that two who lock several cannot block each other.
+pub(crate) async fn lock<'k>(
     conn: &mut PgConnection,
     keys: &'k [Key],
 ) -> Result<(Vec<&'k str>, Vec<&'k str>)> {

@@ -4,11 +4,12 @@
 //! statement that is fenced by (id, claim, session): whoever lost the lease can neither finish
 //! nor commit. `docs/jobs.md` tells the model, its states and what happens in each crash.
 
+pub mod control;
 pub mod counters;
 mod engine;
 mod enqueue;
 mod failure;
-mod inspect;
+pub mod inspect;
 mod job;
 mod keys;
 pub mod kinds;

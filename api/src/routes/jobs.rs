@@ -122,6 +122,7 @@ impl JobRoutes {
             kind: kind.0,
             state: state.0.map(Into::into),
             tenant,
+            ..JobFilter::default()
         };
         let mut tx = auth.0.state().db.system().await?;
         Ok(List::of(

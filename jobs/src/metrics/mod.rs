@@ -1,6 +1,7 @@
 //! What the engine counts and measures, for Prometheus. `docs/metrics.md` says what each means.
 
 mod kind;
+mod look;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use telemetry::metrics::{
 use crate::Lane;
 use kind::{Families, OfKind};
 
+pub use look::depths;
 pub use tables::KindDepth;
 
 /// How an attempt can end, as the attempt log and the label `outcome` name it.

@@ -233,9 +233,10 @@ async fn an_attempt_that_failed_says_why_while_the_job_waits() {
     let id = bench.enqueue(&Probe::new(1)).await;
     let view = bench.reach(id, JobState::Scheduled).await;
     assert!(view.error.unwrap().contains("the provider is down"));
-    assert_eq!(
-        view.waiting_because.as_deref(),
-        Some("backoff after a failed attempt")
+    let because = view.waiting_because.unwrap();
+    assert!(
+        because.starts_with("backoff after a failed attempt"),
+        "{because}"
     );
     bench.shut_down().await;
 }

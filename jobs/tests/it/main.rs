@@ -5,15 +5,29 @@ mod batches;
 #[cfg(test)]
 mod cancelling;
 #[cfg(test)]
+mod control;
+#[cfg(test)]
+mod control_bulk;
+#[cfg(test)]
+mod control_limits;
+#[cfg(test)]
 mod counting;
 #[cfg(test)]
 mod crashes;
 #[cfg(test)]
 mod deadlines;
 #[cfg(test)]
+mod desk;
+#[cfg(test)]
 mod enqueueing;
 #[cfg(test)]
 mod harness;
+#[cfg(test)]
+mod inspect;
+#[cfg(test)]
+mod inspect_queues;
+#[cfg(test)]
+mod inspect_waiting;
 #[cfg(test)]
 mod keeping;
 #[cfg(test)]

@@ -1,0 +1,92 @@
+use std::collections::BTreeMap;
+
+use db::Result;
+use sqlx::PgConnection;
+
+/// Where a job stands, as `job_depths` numbers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Place {
+    Ready = 0,
+    Scheduled = 1,
+    Held = 2,
+    Dead = 4,
+}
+
+impl Place {
+    /// The place of a job of `jobs` that waits.
+    pub(super) const fn of(state: i16) -> Self {
+        match state {
+            0 => Self::Ready,
+            1 => Self::Scheduled,
+            _ => Self::Held,
+        }
+    }
+}
+
+/// How an operation moves the counters, to be written by its own transaction: what an operator did
+/// shows in the next overview, whichever process did it.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    depths: BTreeMap<(String, Place), i64>,
+    cancelled: BTreeMap<String, i64>,
+}
+
+impl Tally {
+    pub(super) fn left(&mut self, kind: &str, place: Place) {
+        self.add(kind, place, -1);
+    }
+
+    pub(super) fn came(&mut self, kind: &str, place: Place) {
+        self.add(kind, place, 1);
+    }
+
+    pub(super) fn cancelled(&mut self, kind: &str) {
+        *self.cancelled.entry(kind.to_owned()).or_default() += 1;
+    }
+
+    fn add(&mut self, kind: &str, place: Place, jobs: i64) {
+        *self.depths.entry((kind.to_owned(), place)).or_default() += jobs;
+    }
+
+    /// Writes the changes down. The last statement of a transaction: others fold into these rows.
+    pub(super) async fn write(self, conn: &mut PgConnection) -> Result<()> {
+        let changes = || self.depths.iter().filter(|(_, jobs)| **jobs != 0);
+        let kinds: Vec<&str> = changes().map(|((kind, _), _)| kind.as_str()).collect();
+        let states: Vec<i16> = changes().map(|((_, place), _)| *place as i16).collect();
+        let jobs: Vec<i64> = changes().map(|(_, jobs)| *jobs).collect();
+        if !kinds.is_empty() {
+            sqlx::query(
+                "INSERT INTO job_depths AS d (kind, state, jobs)
+                 SELECT kind, state, jobs
+                 FROM unnest($1::text[], $2::smallint[], $3::bigint[]) AS f(kind, state, jobs)
+                 ORDER BY kind COLLATE \"C\", state
+                 ON CONFLICT (kind, state) DO UPDATE SET jobs = d.jobs + excluded.jobs",
+            )
+            .bind(kinds)
+            .bind(states)
+            .bind(jobs)
+            .execute(&mut *conn)
+            .await?;
+        }
+        let (kinds, jobs): (Vec<&str>, Vec<i64>) = self
+            .cancelled
+            .iter()
+            .map(|(kind, jobs)| (kind.as_str(), *jobs))
+            .unzip();
+        if !kinds.is_empty() {
+            sqlx::query(
+                "INSERT INTO job_minutes AS m (minute, kind, cancelled)
+                 SELECT date_trunc('minute', now()), kind, jobs
+                 FROM unnest($1::text[], $2::bigint[]) AS f(kind, jobs)
+                 ORDER BY kind COLLATE \"C\"
+                 ON CONFLICT (minute, kind) DO UPDATE
+                 SET cancelled = m.cancelled + excluded.cancelled",
+            )
+            .bind(kinds)
+            .bind(jobs)
+            .execute(conn)
+            .await?;
+        }
+        Ok(())
+    }
+}
