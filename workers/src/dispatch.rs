@@ -3,9 +3,26 @@ use jobs::kinds::{
     AnswerTurn, ChannelStatus, DeliverWebhook, EmbedChunk, InboundMessage, IngestDocument,
     SendReply, Upkeep,
 };
-use jobs::{Failure, Job, JobHandle, KindInfo, for_each_job};
+use jobs::{Batch, Failure, Job, JobHandle, KindInfo, for_each_job};
 
 use crate::handlers;
+
+/// Runs what was claimed together: one job, or several of a kind that takes batches.
+pub(crate) async fn run(assistant: Assistant, batch: Batch) -> Vec<Result<(), Failure>> {
+    match batch.handles.as_slice() {
+        [handle] => vec![run_one(&assistant, handle).await],
+        handles if batch.kind() == EmbedChunk::KIND => {
+            Box::pin(handlers::embed_chunk::run_batch(&assistant, handles)).await
+        }
+        handles => {
+            let mut results = Vec::with_capacity(handles.len());
+            for handle in handles {
+                results.push(run_one(&assistant, handle).await);
+            }
+            results
+        }
+    }
+}
 
 macro_rules! dispatch {
     ($($payload:ident => $module:ident,)*) => {
@@ -15,11 +32,11 @@ macro_rules! dispatch {
         }
 
         /// Runs a job by its kind's handler.
-        pub(crate) async fn run(assistant: Assistant, handle: JobHandle) -> Result<(), Failure> {
+        async fn run_one(assistant: &Assistant, handle: &JobHandle) -> Result<(), Failure> {
             match handle.job.kind {
                 $($payload::KIND => {
                     let payload: $payload = handle.job.decode()?;
-                    let work = handlers::$module::run(&assistant, &handle, payload);
+                    let work = handlers::$module::run(assistant, handle, payload);
                     Box::pin(work).await
                 })*
                 other => Err(Failure::dead(format!("no handler for jobs of kind {other}"))),

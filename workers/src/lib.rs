@@ -34,8 +34,8 @@ impl Workers {
             .into_iter()
             .map(|backend| {
                 let assistant = assistant.clone();
-                jobs::work(backend, move |handle| {
-                    dispatch::run(assistant.clone(), handle)
+                jobs::work_batches(backend, move |batch| {
+                    dispatch::run(assistant.clone(), batch)
                 })
             })
             .collect();

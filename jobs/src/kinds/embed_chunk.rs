@@ -35,6 +35,9 @@ impl Job for EmbedChunk {
         },
     };
 
+    /// Each is a run of chunks already; together they still stay under what a model takes at once.
+    const BATCH: usize = 4;
+
     fn options(&self) -> Options {
         Options {
             tenant: Some(self.tenant_id),

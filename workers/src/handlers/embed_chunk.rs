@@ -1,4 +1,4 @@
-use assistant::Assistant;
+use assistant::{Assistant, ingest};
 use jobs::kinds::EmbedChunk;
 use jobs::{Failure, JobHandle};
 
@@ -8,5 +8,35 @@ pub(crate) async fn run(
     handle: &JobHandle,
     job: EmbedChunk,
 ) -> Result<(), Failure> {
-    assistant::ingest::embed(assistant, handle, job).await
+    ingest::embed(assistant, handle, &job).await
+}
+
+/// Embeds several runs by one call of the model. When that fails each has a call of its own, so
+/// that what is wrong with one is not laid at the others' door.
+pub(crate) async fn run_batch(
+    assistant: &Assistant,
+    handles: &[JobHandle],
+) -> Vec<Result<(), Failure>> {
+    let jobs: Vec<Result<EmbedChunk, Failure>> =
+        handles.iter().map(|handle| handle.job.decode()).collect();
+    let readable: Vec<_> = handles
+        .iter()
+        .zip(&jobs)
+        .filter_map(|(handle, job)| Some((handle, job.as_ref().ok()?)))
+        .collect();
+    let together = match readable.len() {
+        0 | 1 => None,
+        _ => ingest::embed_together(assistant, &readable).await,
+    };
+    let mut together = together.map(Vec::into_iter);
+    let mut results = Vec::with_capacity(handles.len());
+    for (handle, job) in handles.iter().zip(jobs) {
+        let result = match (job, &mut together) {
+            (Err(failure), _) => Err(failure),
+            (Ok(job), None) => run(assistant, handle, job).await,
+            (Ok(_), Some(results)) => results.next().unwrap_or(Ok(())),
+        };
+        results.push(result);
+    }
+    results
 }

@@ -13,7 +13,7 @@ use store::documents;
 
 use crate::Assistant;
 
-pub use embed::embed;
+pub use embed::{embed, embed_together};
 pub use read::ingest;
 
 /// How many chunks one `embed-chunk` job takes.
