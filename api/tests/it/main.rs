@@ -8,9 +8,11 @@
 mod documents;
 mod idempotency;
 mod isolation;
+mod jobs_control;
 mod keys;
 mod openapi;
 mod problems;
+mod queues;
 mod resources;
 mod server;
 mod webchat;
