@@ -92,7 +92,7 @@ impl QueueFeed {
 
 impl Watcher {
     async fn next(mut self) -> Option<(Arc<QueueOverview>, Self)> {
-        loop {
+        while !self.feed.0.closed.is_cancelled() {
             if self.shown.is_some() {
                 tokio::select! {
                     () = self.feed.0.closed.cancelled() => return None,
@@ -113,6 +113,7 @@ impl Watcher {
                 }
             }
         }
+        None
     }
 
     fn is_new(&self, seen: &QueueOverview) -> bool {
