@@ -83,10 +83,32 @@ impl Caller {
     /// # Errors
     /// 403 for a tenant's key, 503 if the database is away.
     pub async fn operate(&self) -> Result<SystemTx, Problem> {
-        if self.tenant.is_some() {
-            return Err(Problem::operator_only());
-        }
+        self.require_operator()?;
         Ok(self.state.db.system().await?)
+    }
+
+    /// Whose things the caller sees in a list over all tenants: the asked-for tenant's, and with a
+    /// tenant's key only its own.
+    ///
+    /// # Errors
+    /// 404 if another tenant is asked for.
+    pub fn visible(&self, asked: Option<TenantId>) -> Result<Option<TenantId>, Problem> {
+        match (self.tenant, asked) {
+            (Some(own), Some(asked)) if own != asked => Err(Problem::not_found()),
+            (Some(own), _) => Ok(Some(own)),
+            (None, asked) => Ok(asked),
+        }
+    }
+
+    /// Checks that the caller is an operator.
+    ///
+    /// # Errors
+    /// 403 for a tenant's key.
+    pub fn require_operator(&self) -> Result<(), Problem> {
+        match self.tenant {
+            Some(_) => Err(Problem::operator_only()),
+            None => Ok(()),
+        }
     }
 }
 

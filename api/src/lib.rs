@@ -13,6 +13,7 @@ mod observe;
 mod openapi;
 pub mod payload;
 pub mod problem;
+mod queue_feed;
 mod rate_limit;
 pub mod routes;
 mod serve;

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use jobs::control::ControlError;
 use poem::error::{
     MethodNotAllowedError, NotFoundError, ParseMultipartError, ReadBodyError, ResponseError,
 };
@@ -133,6 +134,18 @@ impl Problem {
             "operator_key_required",
             "Only an operator's key may do this.",
         )
+    }
+
+    /// 429: as many streams are open as there may be.
+    pub fn too_many_streams() -> Self {
+        Self {
+            retry_after_seconds: Some(RETRY_AFTER_SECONDS),
+            ..Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too_many_streams",
+                "As many streams are open as there may be; try again soon.",
+            )
+        }
     }
 
     /// 413 for a body of more than `max_bytes`.
@@ -299,6 +312,34 @@ impl From<assistant::Error> for Problem {
             ),
             Error::Db(error) => error.into(),
             broken @ Error::Broken { .. } => Self::internal(broken),
+        }
+    }
+}
+
+impl From<ControlError> for Problem {
+    fn from(error: ControlError) -> Self {
+        match error {
+            ControlError::NotFound => Self::not_found(),
+            ControlError::Conflict { code, reason } => Self::conflict(code, reason),
+            ControlError::Unconfirmed { count } => {
+                let (jobs, more) = (count.jobs, if count.more { " or more" } else { "" });
+                let detail = format!(
+                    "This filter hits everything, which is {jobs}{more}; send that count along."
+                );
+                let problem = Self::conflict("confirmation_required", detail);
+                let errors = vec![FieldProblem::new(
+                    "confirm_count",
+                    format!("must be {jobs}"),
+                )];
+                Self { errors, ..problem }
+            }
+            ControlError::Invalid(fields) => Self::invalid(
+                fields
+                    .into_iter()
+                    .map(|wrong| FieldProblem::new(wrong.field, wrong.detail))
+                    .collect(),
+            ),
+            ControlError::Db(error) => error.into(),
         }
     }
 }

@@ -48,9 +48,10 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send,
 ) -> io::Result<()> {
     let open = Arc::clone(&state);
-    // Open web chats wait for ever; they are told first.
+    // Open web chats and watchers of queues wait for ever; they are told first.
     let shutdown = async move {
         shutdown.await;
+        open.queue_feed.close();
         open.live.close().await;
     };
     Server::new_with_acceptor(TcpAcceptor::from_tokio(listener)?)

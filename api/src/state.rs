@@ -14,6 +14,7 @@ use telemetry::metrics::Registry;
 use crate::auth::KeyCache;
 use crate::live::Live;
 use crate::metrics::HttpMetrics;
+use crate::queue_feed::QueueFeed;
 use crate::rate_limit::RateLimits;
 
 /// What every handler can reach; one per process, shared.
@@ -49,6 +50,8 @@ pub struct AppState {
     pub(crate) keys: KeyCache,
     /// How much each key has left.
     pub(crate) rates: RateLimits,
+    /// The overview of the queues, for whoever watches it.
+    pub(crate) queue_feed: QueueFeed,
 }
 
 /// What an [`AppState`] is made of.
@@ -121,6 +124,7 @@ impl AppState {
             admin_key_hash: secrets::sha256(admin_key.expose_secret().as_bytes()),
             keys: KeyCache::default(),
             rates: RateLimits::new(limits.requests_per_second, limits.burst),
+            queue_feed: QueueFeed::new(assistant.db.clone()),
             assistant,
         })
     }

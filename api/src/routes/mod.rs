@@ -6,7 +6,9 @@ mod conversations;
 mod documents;
 mod health;
 mod jobs;
+mod limits;
 mod messages;
+mod queues;
 mod raw_items;
 mod settings;
 mod tenants;
@@ -27,7 +29,7 @@ pub(crate) type Routes = (
     conversations::ConversationRoutes,
     messages::MessageRoutes,
     webhooks::WebhookRoutes,
-    jobs::JobRoutes,
+    (jobs::JobRoutes, queues::QueueRoutes, limits::LimitRoutes),
     raw_items::RawItemRoutes,
     webchat::WebchatRoutes,
 );
@@ -43,7 +45,7 @@ pub(crate) fn all() -> Routes {
         conversations::ConversationRoutes,
         messages::MessageRoutes,
         webhooks::WebhookRoutes,
-        jobs::JobRoutes,
+        (jobs::JobRoutes, queues::QueueRoutes, limits::LimitRoutes),
         raw_items::RawItemRoutes,
         webchat::WebchatRoutes,
     )
@@ -68,6 +70,8 @@ pub(crate) enum Tag {
     Webhooks,
     /// The work behind it all.
     Jobs,
+    /// How the kinds of jobs stand, what limits them, and who runs them.
+    Queues,
     /// What channels posted.
     RawItems,
     /// The chat on a web site.

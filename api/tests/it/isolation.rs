@@ -5,7 +5,13 @@ use crate::server::{ADMIN_KEY, TestServer};
 
 /// Operations that a tenant may call without meeting anything of another's. May only shrink.
 /// A web chat's session is opened by anybody: that is what it is for.
-const OPEN: [&str; 3] = ["get_health", "list_jobs", "create_webchat_session"];
+/// Lists over all tenants show a tenant its own; tests of their own say so.
+const OPEN: [&str; 4] = [
+    "get_health",
+    "list_jobs",
+    "list_queues",
+    "create_webchat_session",
+];
 
 /// What exists of a tenant, by the name of the path parameter.
 async fn things(server: &TestServer, tenant: &str) -> Vec<(&'static str, String)> {
@@ -44,6 +50,8 @@ async fn things(server: &TestServer, tenant: &str) -> Vec<(&'static str, String)
             conversation(server, tenant, &id(&channel)).await,
         ),
         ("{job_id}", job),
+        ("{kind}", "ingest-document".to_owned()),
+        ("{limit_key}", "endpoint:7".to_owned()),
     ]
 }
 
@@ -104,7 +112,7 @@ async fn no_operation_meets_another_tenants_things() {
             let method: Method = method.to_uppercase().parse().unwrap();
             let path = fill(path, &things);
             let body = match method {
-                Method::POST | Method::PUT => valid_body(id),
+                Method::POST | Method::PUT => valid_body(id, &things[0].1),
                 _ => Value::Null,
             };
             let foreign = if id == "create_document" {
@@ -132,12 +140,16 @@ async fn no_operation_meets_another_tenants_things() {
             called += 1;
         }
     }
-    assert!(called > 25, "only {called} operations were called");
+    assert!(called > 40, "only {called} operations were called");
+    let jobs = server.get(ADMIN_KEY, "/api/jobs?state=ready").await;
+    assert_eq!(jobs.expect(200)["data"][0]["id"].to_string(), things[6].1);
     assert_eq!(server.get(ADMIN_KEY, &victim).await.expect(200), before);
 }
 
-fn valid_body(operation: &str) -> Value {
+fn valid_body(operation: &str, victim: &str) -> Value {
     match operation {
+        "change_jobs" => json!({"action": "cancel", "filter": {"tenant_id": victim}}),
+        "set_limit" => json!({"concurrency": 1}),
         "create_channel" => json!({"type": "webchat", "name": "Mine"}),
         "create_tenant" | "update_tenant" | "update_channel" => json!({"name": "Mine"}),
         "create_webhook" => json!({"url": "https://hooks.example.com/mine"}),
@@ -159,4 +171,32 @@ async fn a_tenant_sees_its_own_jobs_alone() {
     let asked = format!("/api/jobs?tenant_id={}", victim.rsplit('/').next().unwrap());
     assert_eq!(server.get(&key, &asked).await.problem(404), "not_found");
     assert_eq!(server.get(ADMIN_KEY, &asked).await.expect(200), own);
+}
+
+#[tokio::test]
+async fn a_tenant_sees_its_own_queues_and_changes_its_own_jobs_alone() {
+    let server = TestServer::start().await;
+    let (victim, victims_key) = server.tenant("Victim").await;
+    let (_, key) = server.tenant("Intruder").await;
+    things(&server, &victim).await;
+    let own = server.get(&victims_key, "/api/queues").await.expect(200);
+    assert_eq!(own["queues"][0]["kind"], "ingest-document");
+    assert_eq!(own["queues"][0]["ready"], 1);
+    assert_eq!(
+        (&own["lanes"], &own["queues"][0]["workers"]),
+        (&json!([]), &Value::Null)
+    );
+    let foreign = server.get(&key, "/api/queues").await.expect(200);
+    assert_eq!(foreign["queues"], json!([]));
+    let all = json!({"action": "cancel", "filter": {"kind": "ingest-document"}});
+    let cancelled = server
+        .post(&key, "/api/jobs/bulk", all.clone())
+        .await
+        .expect(200);
+    assert_eq!(cancelled["count"], 0);
+    let cancelled = server
+        .post(&victims_key, "/api/jobs/bulk", all)
+        .await
+        .expect(200);
+    assert_eq!(cancelled["count"], 1);
 }

@@ -8,10 +8,12 @@
 mod documents;
 mod idempotency;
 mod isolation;
+mod jobs_control;
 mod keys;
 mod metrics;
 mod openapi;
 mod problems;
+mod queues;
 mod resources;
 mod server;
 mod traces;

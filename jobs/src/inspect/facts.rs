@@ -78,7 +78,7 @@ impl Facts {
 }
 
 /// Running heads are found among the running jobs, which the slots of the workers bound.
-const HEADS: &str = "
+pub(super) const HEADS: &str = "
     WITH wanted AS MATERIALIZED (
         SELECT kind, key FROM unnest($1::text[], $2::text[]) AS w(kind, key)
     ), running AS MATERIALIZED (

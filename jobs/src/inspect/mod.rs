@@ -4,6 +4,8 @@
 mod facts;
 mod filter;
 mod list;
+#[cfg(test)]
+mod plans;
 mod queues;
 mod redact;
 mod state;

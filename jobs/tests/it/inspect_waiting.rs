@@ -195,6 +195,17 @@ async fn a_limit_that_stands_in_the_way_is_named() {
         );
         desk.sql("DELETE FROM job_limits").await;
     }
+}
+
+#[tokio::test]
+async fn another_tenants_limit_stands_in_nobodys_way() {
+    let desk = Desk::new().await;
+    worker(&desk, 4, 0).await;
+    let id = desk.enqueue(&of(1, TenantId::new())).await;
+    let rate = LimitValues {
+        rate_per_second: Some(0.001),
+        ..LimitValues::default()
+    };
     let other = format!("tenant:{}", TenantId::new());
     limit(&desk, &other, rate).await;
     desk.sql("UPDATE job_limits SET tokens = 0").await;
