@@ -11,7 +11,9 @@ use sqlx::{FromRow, PgExecutor};
 use super::ready::{Pick, Took};
 use super::{ClaimedJob, Shared, limits};
 
-/// Takes ready jobs of each flow. The attempt is raised here, so that a crash counts.
+/// Takes ready jobs of each flow. The attempt is raised here, so that a crash counts. A claim that
+/// took tokens says when: the moment up to which they were counted, so that the times of claims
+/// never show more attempts than the rate allows.
 ///
 /// MATERIALIZED, because a planner that inlines the sub-select may run it again and take more than
 /// was asked for. An array, because a planner that guesses its size would join by reading the whole
@@ -34,7 +36,7 @@ macro_rules! claim_sql {
                  attempt = j.attempt + 1,
                  claims = j.claims + 1,
                  session_id = $4,
-                 claimed_at = now(),
+                 claimed_at = coalesce($7, now()),
                  lease_until = now() + make_interval(secs => $5),
                  unique_key = CASE WHEN j.unique_until_started THEN NULL ELSE j.unique_key END,
                  permits = ",
@@ -129,14 +131,27 @@ pub(super) async fn claim(shared: &Shared, picks: Vec<Pick>) -> Result<(Vec<Clai
 
 type Asked = Vec<(Pick, Vec<i64>)>;
 
+/// What each pick may take.
+struct Share {
+    wants: Vec<usize>,
+    /// The limits that count its runs.
+    permits: Vec<Vec<i64>>,
+    /// The moment up to which tokens were counted.
+    at: Option<DateTime<Utc>>,
+}
+
 /// No limit holds for any of them: one statement.
 async fn claim_free(shared: &Shared, asked: Asked) -> Result<Vec<Claimed>> {
     if asked.is_empty() {
         return Ok(Vec::new());
     }
     let wants: Vec<usize> = asked.iter().map(|(pick, _)| pick.want).collect();
-    let no_permits = vec![Vec::new(); asked.len()];
-    let rows = run(shared, shared.db.pool(), CLAIM, &asked, &wants, &no_permits).await?;
+    let share = Share {
+        wants,
+        permits: vec![Vec::new(); asked.len()],
+        at: None,
+    };
+    let rows = run(shared, shared.db.pool(), CLAIM, &asked, &share).await?;
     let mut by_flow = group(rows);
     Ok(asked
         .into_iter()
@@ -175,14 +190,15 @@ async fn claim_limited(shared: &Shared, asked: Asked) -> Result<Vec<Claimed>> {
         })
         .collect();
     let wants: Vec<usize> = grants.iter().map(|grant| grant.want).collect();
-    let taken = run(shared, &mut *tx, CLAIM_LIMITED, &asked, &wants, &permits).await?;
+    let share = Share { wants, permits, at };
+    let taken = run(shared, &mut *tx, CLAIM_LIMITED, &asked, &share).await?;
     let mut by_flow = group(taken);
     let mut claimed = Vec::with_capacity(asked.len());
-    for (((pick, limits), grant), permits) in asked.into_iter().zip(grants).zip(&permits) {
+    for (((pick, limits), grant), permits) in asked.into_iter().zip(grants).zip(&share.permits) {
         let jobs = by_flow.remove(&pick.flow.id).unwrap_or_default();
         limits::put_back(&mut rows, &limits, grant.want - jobs.len().min(grant.want));
         let took = match grant.limited {
-            Some((limit, until)) if jobs.len() == grant.want => Took::Limited { limit, until },
+            Some((limit, until)) if jobs.len() >= grant.want => Took::Limited { limit, until },
             _ => took(grant.want, &jobs),
         };
         claimed.push(settle(pick, took, jobs, permits));
@@ -199,8 +215,7 @@ async fn run<'e>(
     executor: impl PgExecutor<'e>,
     sql: &'static str,
     asked: &Asked,
-    wants: &[usize],
-    permits: &[Vec<i64>],
+    share: &Share,
 ) -> Result<Vec<Row>> {
     let mut flows = Vec::with_capacity(asked.len());
     let mut from = Vec::with_capacity(asked.len());
@@ -208,11 +223,13 @@ async fn run<'e>(
         flows.push(pick.flow.id);
         from.push(pick.from_id);
     }
-    let wants: Vec<i32> = wants
+    let wants: Vec<i32> = share
+        .wants
         .iter()
         .map(|want| i32::try_from(*want).unwrap_or(i32::MAX))
         .collect();
-    let permits: Vec<Option<String>> = permits.iter().map(|ids| array_literal(ids)).collect();
+    let permits = share.permits.iter().map(|ids| array_literal(ids));
+    let permits: Vec<Option<String>> = permits.collect();
     Ok(sqlx::query_as(sql)
         .bind(flows)
         .bind(from)
@@ -220,6 +237,7 @@ async fn run<'e>(
         .bind(shared.session)
         .bind(shared.options.lease.as_secs_f64())
         .bind(permits)
+        .bind(share.at)
         .fetch_all(executor)
         .await?)
 }

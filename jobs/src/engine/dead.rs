@@ -38,6 +38,8 @@ pub(super) struct Burial {
     session: Option<i64>,
     /// Only if the lease has run out by now: for holds of others.
     if_expired: bool,
+    /// It waits behind the head of its key: the key is locked before it, as whoever promotes does.
+    key_first: bool,
 }
 
 impl Burial {
@@ -47,6 +49,7 @@ impl Burial {
             outcome,
             session: Some(session),
             if_expired: false,
+            key_first: false,
         }
     }
 
@@ -56,6 +59,7 @@ impl Burial {
             outcome: "crashed",
             session: Some(session),
             if_expired: true,
+            key_first: false,
         }
     }
 
@@ -65,11 +69,12 @@ impl Burial {
     }
 
     /// A waiting job's.
-    pub(super) const fn of_late() -> Self {
+    pub(super) const fn of_late(is_held: bool) -> Self {
         Self {
             outcome: "expired",
             session: None,
             if_expired: false,
+            key_first: is_held,
         }
     }
 }
@@ -161,6 +166,10 @@ impl Gone {
 
 /// Moves the row, if it is still held as `burial` says.
 async fn move_to_dead(tx: &mut impl Tx, dead: &DeadJob, burial: Burial) -> Result<Option<Gone>> {
+    if let Some(key) = dead.job.ordering_key.as_ref().filter(|_| burial.key_first) {
+        let key = (dead.job.kind.to_owned(), key.clone());
+        keys::lock(tx.conn(), &[key]).await?;
+    }
     Ok(sqlx::query_as(
         "WITH gone AS (
              DELETE FROM jobs

@@ -36,6 +36,7 @@ struct Row {
     claimed_at: Option<DateTime<Utc>>,
     session_id: Option<i64>,
     traceparent: Option<String>,
+    state: i16,
 }
 
 impl Row {
@@ -96,7 +97,7 @@ async fn bury_exhausted(shared: &Shared) -> Result<()> {
     let exhausted: Vec<Row> = sqlx::query_as(
         "SELECT id, kind, flow, claims, attempt, max_attempts, tenant_id, priority, limit_key_1,
                 limit_key_2, ordering_key, payload::text AS payload, created_at, run_at, claimed_at,
-                session_id, traceparent
+                session_id, traceparent, state
          FROM jobs
          WHERE state = 3 AND lease_until < now() AND kind = ANY($1)
            AND attempt >= max_attempts AND cancel_requested_at IS NULL
@@ -119,7 +120,7 @@ async fn bury_late(shared: &Shared) -> Result<()> {
     let late: Vec<Row> = sqlx::query_as(
         "SELECT id, kind, flow, claims, attempt, max_attempts, tenant_id, priority, limit_key_1,
                 limit_key_2, ordering_key, payload::text AS payload, created_at, run_at, claimed_at,
-                session_id, traceparent
+                session_id, traceparent, state
          FROM jobs
          WHERE deadline_at IS NOT NULL AND state <> 3 AND deadline_at < now() AND kind = ANY($1)
          ORDER BY deadline_at LIMIT $2",
@@ -130,7 +131,8 @@ async fn bury_late(shared: &Shared) -> Result<()> {
     .await?;
     for row in late {
         let reason = crate::Failure::Expired.chain();
-        bury(shared, row, reason, Burial::of_late()).await;
+        let burial = Burial::of_late(row.state == 2);
+        bury(shared, row, reason, burial).await;
     }
     Ok(())
 }
