@@ -168,7 +168,7 @@ async fn claim_free(shared: &Shared, asked: Asked) -> Result<Vec<Claimed>> {
 async fn claim_limited(shared: &Shared, asked: Asked) -> Result<Vec<Claimed>> {
     let now = Instant::now();
     // Finishing counts runs off the same rows: this process does not stand in its own way.
-    let _turn = shared.limits_turn.lock().await;
+    let _gate = shared.limits_gate.lock().await;
     let mut ids: Vec<i64> = asked
         .iter()
         .flat_map(|(_, limits)| limits.clone())

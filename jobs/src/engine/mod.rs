@@ -55,7 +55,7 @@ struct Shared {
     flows: discover::KnownFlows,
     limits: limits::LimitSettings,
     /// Held by whoever in this process has limits locked.
-    limits_turn: Mutex<()>,
+    limits_gate: Mutex<()>,
     /// Something may be due earlier than thought.
     wake_due: Notify,
     /// Signals may have been missed.
@@ -146,7 +146,7 @@ impl Engine {
             lanes: lanes.collect(),
             flows: discover::KnownFlows::default(),
             limits: limits::LimitSettings::default(),
-            limits_turn: Mutex::new(()),
+            limits_gate: Mutex::new(()),
             wake_due: Notify::new(),
             wake_look: Notify::new(),
             wake_limits: Notify::new(),

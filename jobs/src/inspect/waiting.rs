@@ -34,7 +34,7 @@ pub enum WaitingCode {
     /// Somebody asked to cancel it.
     Cancelling,
     /// Nothing stands in its way: others are served first.
-    Turn,
+    OthersFirst,
 }
 
 impl WaitingCode {
@@ -53,7 +53,7 @@ impl WaitingCode {
             Self::LaneFull => "lane_full",
             Self::NoWorker => "no_worker",
             Self::Cancelling => "cancelling",
-            Self::Turn => "turn",
+            Self::OthersFirst => "others_first",
         }
     }
 }
@@ -92,7 +92,10 @@ pub(super) fn explain(row: &Row, state: JobState, facts: &Facts) -> Option<(Wait
                 .or_else(|| no_worker(row, facts))
                 .or_else(|| limited(row, facts))
                 .or_else(|| lane_full(row, facts))
-                .unwrap_or((WaitingCode::Turn, "waits for its turn".to_owned())),
+                .unwrap_or((
+                    WaitingCode::OthersFirst,
+                    "others are served first".to_owned(),
+                )),
         ),
     }
 }

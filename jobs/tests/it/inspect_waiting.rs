@@ -105,7 +105,7 @@ async fn a_ready_job_says_whether_anybody_could_run_it() {
     worker(&desk, 0, 0).await;
     assert_eq!(
         why(&desk, id).await.0,
-        "turn",
+        "others_first",
         "it has not told of its slots"
     );
     worker(&desk, 8, 8).await;
@@ -118,7 +118,7 @@ async fn a_ready_job_says_whether_anybody_could_run_it() {
     worker(&desk, 4, 3).await;
     assert_eq!(
         why(&desk, id).await,
-        ("turn", "waits for its turn".to_owned())
+        ("others_first", "others are served first".to_owned())
     );
     desk.sql("UPDATE worker_sessions SET seen_at = now() - interval '31 seconds'")
         .await;
@@ -182,7 +182,7 @@ async fn a_limit_that_stands_in_the_way_is_named() {
         ),
     ] {
         limit(&desk, key, values).await;
-        assert_eq!(why(&desk, id).await.0, "turn", "{key} is free yet");
+        assert_eq!(why(&desk, id).await.0, "others_first", "{key} is free yet");
         desk.sql(format!(
             "UPDATE job_limits SET tokens = 0.5, running = 2 WHERE key = '{key}'"
         ))
@@ -211,7 +211,7 @@ async fn another_tenants_limit_stands_in_nobodys_way() {
     desk.sql("UPDATE job_limits SET tokens = 0").await;
     assert_eq!(
         why(&desk, id).await.0,
-        "turn",
+        "others_first",
         "it is another tenant's limit"
     );
 }

@@ -88,7 +88,7 @@ mirrored! {
         /// Somebody asked to cancel it.
         Cancelling,
         /// Nothing stands in its way: others are served first.
-        Turn,
+        OthersFirst,
     }
 }
 

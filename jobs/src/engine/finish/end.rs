@@ -70,8 +70,8 @@ pub(super) async fn free(shared: &Shared, batch: &[Ended]) -> Result<()> {
 /// Ends jobs that hold ordering keys or are counted by limits, and lets both go.
 pub(super) async fn held(shared: &Shared, batch: &[Ended]) -> Result<()> {
     let counted = batch.iter().any(|ended| !ended.job.permits.is_empty());
-    let _turn = if counted {
-        Some(shared.limits_turn.lock().await)
+    let _gate = if counted {
+        Some(shared.limits_gate.lock().await)
     } else {
         None
     };

@@ -54,7 +54,7 @@ pub(super) struct Ready<T> {
     /// Claimed and not begun, in the order in which they begin.
     buffer: BTreeMap<(Tag, u64), Buffered<T>>,
     sequence: u64,
-    /// Slots a tenant gets at a turn: few while tenants have few jobs, more while they have many.
+    /// Slots a tenant gets at a time: few while tenants have few jobs, more while they have many.
     quantum: usize,
 }
 
@@ -126,7 +126,7 @@ impl<T> Ready<T> {
             }) else {
                 break;
             };
-            let Some(id) = self.tenants.turn(owner) else {
+            let Some(id) = self.tenants.next_flow(owner) else {
                 break;
             };
             let Some(waiting) = self.flows.get_mut(&id) else {
@@ -201,7 +201,7 @@ impl<T> Ready<T> {
         }
     }
 
-    /// Adapts the turns to how much of what was picked was there.
+    /// Adapts how many slots a tenant gets at a time to how much of what was picked was there.
     pub(super) fn adapt(&mut self, picked: usize, got: usize) {
         if got * 2 < picked {
             self.quantum = (self.quantum / 2).max(1);

@@ -1,4 +1,4 @@
-//! Whose turn it is: start-time fair queuing over tenants.
+//! Who is next: start-time fair queuing over tenants.
 //!
 //! Every job a tenant takes moves the tenant's tag on by one over its weight; the lowest tag goes
 //! first. A tenant that comes back from idleness starts at the tag of whatever began last, so
@@ -32,9 +32,9 @@ pub(super) struct Tenants {
 #[derive(Debug, Default)]
 struct Tenant {
     tag: Tag,
-    /// Flows that can be taken from, by priority, then by turn.
+    /// Flows that can be taken from, by priority, then by how long ago they were taken from.
     flows: BTreeSet<(i16, u64, i64)>,
-    turns: u64,
+    rounds: u64,
     /// Claimed and not begun.
     unstarted: usize,
 }
@@ -48,8 +48,8 @@ impl Tenants {
             tenant.tag = tenant.tag.max(now);
             self.waiting.insert((tenant.tag, owner));
         }
-        tenant.turns += 1;
-        tenant.flows.insert((priority, tenant.turns, flow));
+        tenant.rounds += 1;
+        tenant.flows.insert((priority, tenant.rounds, flow));
     }
 
     /// Takes a flow out.
@@ -74,16 +74,16 @@ impl Tenants {
         self.waiting.len()
     }
 
-    /// The flow whose turn it is within a tenant; the turn passes on to the next of its priority.
-    pub(super) fn turn(&mut self, owner: Owner) -> Option<i64> {
+    /// The flow that is next within a tenant; the one after it is another of its priority.
+    pub(super) fn next_flow(&mut self, owner: Owner) -> Option<i64> {
         let tenant = self.known.get_mut(&owner)?;
         let (priority, _, flow) = tenant.flows.pop_first()?;
-        tenant.turns += 1;
-        tenant.flows.insert((priority, tenant.turns, flow));
+        tenant.rounds += 1;
+        tenant.flows.insert((priority, tenant.rounds, flow));
         Some(flow)
     }
 
-    /// Charges a tenant for `jobs`; returns the tag of the first of them and the step between two.
+    /// Charges a tenant for `jobs`; rerounds the tag of the first of them and the step between two.
     pub(super) fn charge(&mut self, owner: Owner, jobs: usize) -> (Tag, Tag) {
         let step = self.step(owner);
         let tenant = self.known.entry(owner).or_insert_with(|| Tenant {

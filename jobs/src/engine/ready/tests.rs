@@ -249,7 +249,7 @@ proptest! {
         }
         let most = served.values().max().copied().unwrap_or(0);
         let least = owners.iter().map(|(_, t)| served.get(t).copied().unwrap_or(0)).min().unwrap();
-        // Two turns apart at most, of as many jobs as a turn has.
+        // Two rounds apart at most, of as many jobs as a round has.
         prop_assert!(most - least <= 2 * (slots / 32).max(1), "{most} {least}");
     }
 }
