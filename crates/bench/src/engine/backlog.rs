@@ -130,17 +130,21 @@ impl Gate {
     async fn wait_for(&self, count: usize) -> anyhow::Result<Instant> {
         let patience = Instant::now();
         loop {
-            let begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(last) = begun.get(count - 1) {
-                return Ok(*last);
+            let (found, last) = self.look(count);
+            if let Some(last) = last {
+                return Ok(last);
             }
-            let found = begun.len();
-            drop(begun);
             ensure!(
                 patience.elapsed() < run::PATIENCE,
                 "{found} of {count} jobs began"
             );
             tokio::time::sleep(run::LOOK).await;
         }
+    }
+
+    /// How many handlers have begun, and when the `count`th of them did.
+    fn look(&self, count: usize) -> (usize, Option<Instant>) {
+        let begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        (begun.len(), begun.get(count - 1).copied())
     }
 }

@@ -41,12 +41,12 @@ pub(super) async fn measure(scene: &mut Scene<'_>) -> anyhow::Result<()> {
                 let waits = once(scene).await?;
                 ours.after_commit.push(&waits.after_commit);
                 ours.after_call.push(&waits.after_call);
-            } else if let Some(contender) = &graphile {
-                if let Err(error) = theirs.add(contender, scene.size.pickups).await {
-                    let why = format!("{error:#}");
-                    scene.report.push(Row::left_out(BESIDE, "ms", &why));
-                    graphile = None;
-                }
+            } else if let Some(contender) = &graphile
+                && let Err(error) = theirs.add(contender, scene.size.pickups).await
+            {
+                let why = format!("{error:#}");
+                scene.report.push(Row::left_out(BESIDE, "ms", &why));
+                graphile = None;
             }
         }
         let last = |figures: &[f64]| figures.last().copied().unwrap_or_default();

@@ -36,7 +36,7 @@ impl Size {
         keyed: (20_000, 10_000),
         pickups: 400,
         enqueueing: Duration::from_secs(2),
-        watched: (Duration::from_secs(60), Duration::from_secs(15)),
+        watched: (Duration::from_mins(1), Duration::from_secs(15)),
         backlog: 100_000,
     };
     /// The long form.

@@ -129,7 +129,7 @@ fn report(scene: &mut Scene<'_>, turns: &[Turn<'_>]) {
     let [engine, others @ ..] = turns else {
         return;
     };
-    let rows = &mut scene.report;
+    let rows = &mut *scene.report;
     rows.push(Row::new("engine_jobs", "jobs/s", &engine.rates));
     let scripts = others.iter().filter(|it| matches!(it.who, Who::Script(_)));
     let best = scripts.max_by(|a, b| {

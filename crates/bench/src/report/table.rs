@@ -2,13 +2,13 @@ use super::Row;
 
 /// The columns, as wide as most of what stands in them; numbers stand on the right.
 const COLUMNS: [(&str, usize, bool); 8] = [
-    ("measure", 44, false),
+    ("measure", 50, false),
     ("value", 10, true),
     ("unit", 7, false),
     ("beside", 10, true),
-    ("ratio", 6, true),
-    ("spread", 15, false),
-    ("aim", 13, false),
+    ("ratio", 8, true),
+    ("spread", 16, false),
+    ("aim", 14, false),
     ("holds", 5, false),
 ];
 
