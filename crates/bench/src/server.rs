@@ -15,7 +15,7 @@ use url::Url;
 use crate::report::{ROOT, say};
 
 /// How the folders of temporary servers begin.
-const PREFIX: &str = "bench-";
+const PREFIX: &str = "bench-server-";
 
 /// The server that is measured on.
 pub(crate) struct Server {

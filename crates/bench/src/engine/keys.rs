@@ -14,6 +14,8 @@ use crate::stats::per_second;
 
 /// Ordering keys that jobs are spread over.
 const KEYS: usize = 10_000;
+/// Ordering keys of the measure that has nothing beside it, and its jobs.
+const FEW_KEYS: (usize, usize) = (1_000, 20_000);
 /// The key that others wait behind, beyond the others.
 const HOT: usize = KEYS;
 /// A job each where waits are measured.
@@ -32,8 +34,29 @@ pub(super) async fn measure(scene: &mut Scene<'_>) -> anyhow::Result<()> {
     } else {
         "no limits: the engine has none yet"
     };
+    few_keys(scene).await?;
     throughput(scene, limits).await?;
     waits_beside_hot_key(scene, limits).await
+}
+
+/// Jobs that wait behind each other by the score.
+async fn few_keys(scene: &mut Scene<'_>) -> anyhow::Result<()> {
+    let db = &scene.database.db;
+    let (keys, count) = FEW_KEYS;
+    let mut rates = Vec::new();
+    for _ in 0..scene.size.slow_rounds {
+        fill::clear(db).await?;
+        let jobs = (0..count).map(|n| Keyed {
+            n: Some(n),
+            key: n % keys,
+        });
+        fill::each(db, jobs).await?;
+        fill::settle(db).await?;
+        rates.push(per_second(count, time_keyed(scene, count).await?));
+    }
+    let row = Row::new("keyed_jobs_1000_keys", "jobs/s", &rates);
+    scene.report.push(row);
+    Ok(())
 }
 
 async fn throughput(scene: &mut Scene<'_>, limits: &str) -> anyhow::Result<()> {

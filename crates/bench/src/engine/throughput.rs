@@ -137,13 +137,19 @@ fn report(scene: &mut Scene<'_>, turns: &[Turn<'_>]) {
         a.total_cmp(&b)
     });
     if let Some(best) = best {
-        let row = Row::new("engine_jobs_beside_script", "jobs/s", &engine.rates);
+        let row = Row::new("engine_jobs_beside_pgbench", "jobs/s", &engine.rates);
         let row = row.beside(&best.rates).aim(Aim::RatioAtLeast(0.6));
         rows.push(row.note(format!("the better one: {}", best.name())));
     }
     for turn in others {
-        let Who::Peer(contender) = &turn.who else {
-            continue;
+        let contender = match &turn.who {
+            Who::Peer(contender) => contender,
+            Who::Script(clients) => {
+                let measure = format!("pgbench_jobs_{clients}_clients");
+                rows.push(Row::new(measure, "jobs/s", &turn.rates));
+                continue;
+            }
+            Who::Engine => continue,
         };
         let measure = measure_of(contender.peer());
         let row = match &turn.failure {
