@@ -41,13 +41,13 @@ enum Suite {
 /// How much the suite `jobs` measures.
 #[derive(Args)]
 struct JobsArguments {
-    /// The long runs, about two hours of them.
+    /// The long runs, an hour or two of them.
     #[arg(long)]
     full: bool,
     /// Rounds of each measure; the medians count. By default 5, in the short form 3 of what is slow.
     #[arg(long)]
     rounds: Option<usize>,
-    /// Jobs of one round of throughput; 200,000 by default.
+    /// Jobs of one round of throughput; by default 200,000, in the short form half.
     #[arg(long)]
     jobs: Option<usize>,
     /// Measures only these.

@@ -26,17 +26,17 @@ pub(super) struct Size {
 }
 
 impl Size {
-    /// The short form: a tenth to a fifth of the long one, but for the throughput.
+    /// The short form: a half to a twentieth of the long one.
     pub(super) const SHORT: Self = Self {
         rounds: 5,
         slow_rounds: 3,
-        jobs: 200_000,
+        jobs: 100_000,
         whale: (80_000, 20),
-        beside_whale: (20_000, 200),
+        beside_whale: (12_000, 120),
         keyed: (20_000, 10_000),
-        pickups: 400,
-        enqueueing: Duration::from_secs(2),
-        watched: (Duration::from_mins(1), Duration::from_secs(15)),
+        pickups: 300,
+        enqueueing: Duration::from_secs(1),
+        watched: (Duration::from_secs(30), Duration::from_secs(8)),
         backlog: 100_000,
     };
     /// The long form.

@@ -16,8 +16,10 @@ const BATCH: u32 = 500;
 /// Numbers of clients of the script; the better one counts.
 const CLIENTS: [usize; 2] = [2, 4];
 const SCRIPT: &str = include_str!("../../queries/claim_and_finish.sql");
-/// A peer slower than this gets fewer jobs: the rate is what compares.
-const SLOW: f64 = 5_000.0;
+/// A peer slower than this gets few jobs: the rate is what compares.
+const SLOW: f64 = 1_000.0;
+/// How many that are.
+const FEW: usize = 500;
 
 /// Somebody who takes a turn in each round.
 struct Turn<'a> {
@@ -118,7 +120,7 @@ impl<'a> Turn<'a> {
 
 /// How many jobs a peer gets: all of them, or as many as it does in some seconds.
 async fn trial(contender: &Contender<'_>, jobs: usize) -> usize {
-    let few = (jobs / 100).max(1000).min(jobs);
+    let few = FEW.min(jobs);
     match contender.burn(few).await {
         Ok(rate) if rate < SLOW => few,
         _ => jobs,
