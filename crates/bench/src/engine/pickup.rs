@@ -49,12 +49,11 @@ pub(super) async fn measure(scene: &mut Scene<'_>) -> anyhow::Result<()> {
                 graphile = None;
             }
         }
-        let last = |figures: &[f64]| figures.last().copied().unwrap_or_default();
-        let [we, they] = [&ours, &theirs].map(|side| last(&side.after_commit.p99));
-        say(&format!(
-            "round {}: p99 {we:.1} ms, Graphile Worker {they:.1}",
-            round + 1
-        ));
+        for (who, side) in [("engine", &ours), ("Graphile Worker", &theirs)] {
+            if let Some(p99) = side.after_commit.p99.last() {
+                say(&format!("round {}: {who} p99 {p99:.1} ms", round + 1));
+            }
+        }
     }
     report(scene, &ours, graphile.is_some().then_some(&theirs));
     Ok(())

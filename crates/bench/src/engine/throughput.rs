@@ -156,7 +156,8 @@ fn report(scene: &mut Scene<'_>, turns: &[Turn<'_>]) {
         let measure = measure_of(contender.peer());
         let row = match &turn.failure {
             Some(why) => Row::left_out(measure, "jobs/s", why),
-            None => Row::new(measure, "jobs/s", &engine.rates)
+            // Only rounds of both: what else the machine does changes from one to the next.
+            None => Row::new(measure, "jobs/s", &engine.rates[..turn.rates.len()])
                 .beside(&turn.rates)
                 .aim(Aim::RatioAtLeast(1.5))
                 .note(conditions(turn, contender)),
