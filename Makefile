@@ -20,7 +20,7 @@ endef
 
 .PHONY: help
 help: ## Lists these commands.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: need-cargo
 need-cargo:
@@ -90,8 +90,12 @@ need-bench: need-cargo
 	$(call need_python)
 
 .PHONY: bench-jobs
-bench-jobs: need-bench ## Measures the job engine beside pgbench on the same server.
+bench-jobs: need-bench ## Measures the job engine beside bare scripts and other job queues; six minutes.
 	$(CARGO) run --release -p bench --bin bench -- jobs
+
+.PHONY: bench-jobs-full
+bench-jobs-full: need-bench ## The same with the long runs; over an hour.
+	$(CARGO) run --release -p bench --bin bench -- jobs --full
 
 .PHONY: bench-http
 bench-http: need-bench ## Measures the way from a webhook to the send, and memory.

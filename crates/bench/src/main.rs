@@ -1,10 +1,11 @@
 //! Measures the product beside bare Postgres, on a durable server of its own.
 //!
-//! `bench jobs` times the job engine, `bench http` the real binary from the webhook to the send.
+//! `bench jobs` times the job engine beside other job queues, `bench http` the real binary from the webhook to the send.
 //! Each prints a table and writes `target/bench/<suite>.json`; `docs/benchmarks.md` tells what the
 //! figures mean.
 
 mod engine;
+mod peers;
 mod product;
 mod report;
 mod server;
@@ -31,7 +32,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Suite {
-    /// The job engine beside pgbench.
+    /// The job engine beside bare scripts and other job queues.
     Jobs(JobsArguments),
     /// From the webhook to the send, and memory.
     Http(HttpArguments),
@@ -40,21 +41,24 @@ enum Suite {
 /// How much the suite `jobs` measures.
 #[derive(Args)]
 struct JobsArguments {
-    /// Jobs of one round.
-    #[arg(long, default_value_t = 100_000)]
-    jobs: usize,
-    /// Rounds; the medians count.
-    #[arg(long, default_value_t = 3)]
-    rounds: usize,
-    /// Jobs with an ordering key, over a thousand keys.
-    #[arg(long, default_value_t = 20_000)]
-    keyed: usize,
-    /// How long jobs are enqueued one by one, in seconds, for each of two measures.
-    #[arg(long, default_value_t = 10)]
-    seconds: u64,
-    /// Skips everything but the throughput beside pgbench.
+    /// The long runs, an hour or two of them.
     #[arg(long)]
-    throughput_only: bool,
+    full: bool,
+    /// Rounds of each measure; the medians count. By default 5, in the short form 3 of what is slow.
+    #[arg(long)]
+    rounds: Option<usize>,
+    /// Jobs of one round of throughput; by default 200,000, in the short form half.
+    #[arg(long)]
+    jobs: Option<usize>,
+    /// Measures only these.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<engine::Measure>,
+    /// Leaves out the job queues of other projects.
+    #[arg(long)]
+    without_peers: bool,
+    /// A server with the extension hstore, for the peer that needs it, where the other lacks it.
+    #[arg(long, env = "BENCH_HSTORE_URL", hide_env_values = true)]
+    hstore_url: Option<String>,
 }
 
 /// How much the suite `http` measures.
@@ -86,20 +90,32 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let mut interrupts = signal(SignalKind::interrupt())?;
     let mut terminations = signal(SignalKind::terminate())?;
     let server = Server::start(arguments.database_url).await?;
+    let mut report = Report::new(arguments.suite.name());
     let measured = tokio::select! {
-        measured = measure(&server, &arguments.suite) => measured,
+        measured = measure(&server, &arguments.suite, &mut report) => measured,
         _ = interrupts.recv() => Err(anyhow::anyhow!("interrupted")),
         _ = terminations.recv() => Err(anyhow::anyhow!("told to end")),
     };
     let stopped = server.stop().await;
-    measured?.finish()?;
+    // What was found before something failed is worth keeping.
+    report.finish()?;
+    measured?;
     stopped.context("the temporary server was not cleared away")
 }
 
-async fn measure(server: &Server, suite: &Suite) -> anyhow::Result<Report> {
+async fn measure(server: &Server, suite: &Suite, report: &mut Report) -> anyhow::Result<()> {
     say(&server.describe().await?);
     match suite {
-        Suite::Jobs(arguments) => engine::measure(server, arguments).await,
-        Suite::Http(arguments) => product::measure(server, arguments).await,
+        Suite::Jobs(arguments) => engine::measure(server, arguments, report).await,
+        Suite::Http(arguments) => product::measure(server, arguments, report).await,
+    }
+}
+
+impl Suite {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Jobs(_) => "jobs",
+            Self::Http(_) => "http",
+        }
     }
 }

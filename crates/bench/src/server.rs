@@ -15,7 +15,7 @@ use url::Url;
 use crate::report::{ROOT, say};
 
 /// How the folders of temporary servers begin.
-const PREFIX: &str = "bench-";
+const PREFIX: &str = "bench-server-";
 
 /// The server that is measured on.
 pub(crate) struct Server {
@@ -88,27 +88,56 @@ impl Server {
         self.binaries.pgbench()
     }
 
+    /// Another server, which somebody else runs.
+    ///
+    /// # Errors
+    /// When `url` is no address.
+    pub(crate) fn elsewhere(&self, url: &str) -> anyhow::Result<Self> {
+        Ok(Self {
+            url: url.parse().context("the other server's address")?,
+            binaries: self.binaries.clone(),
+            own: None,
+        })
+    }
+
+    /// Whether the server has an extension's files.
+    ///
+    /// # Errors
+    /// Those of the server.
+    pub(crate) async fn has_extension(&self, name: &str) -> anyhow::Result<bool> {
+        let mut connection = self.connect().await?;
+        let found = "SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = $1)";
+        let found = sqlx::query_scalar(found)
+            .bind(name)
+            .fetch_one(&mut connection)
+            .await?;
+        connection.close().await?;
+        Ok(found)
+    }
+
     /// Makes a database, or makes it anew, and migrates it.
     ///
     /// # Errors
     /// Whatever the server or a migration has against it.
     pub(crate) async fn database(&self, name: &str) -> anyhow::Result<Database> {
-        let name = format!("metachat_bench_{name}");
-        let mut connection = self.connect().await?;
-        for statement in [
-            format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
-            format!("CREATE DATABASE {name}"),
-        ] {
-            sqlx::raw_sql(AssertSqlSafe(statement))
-                .execute(&mut connection)
-                .await?;
-        }
-        connection.close().await?;
-        let mut url = self.url.clone();
-        url.set_path(&name);
+        let url = self.empty_database(name).await?;
         let db = Db::connect_lazy(&DbOptions::new(url.as_str()))?;
         db.migrate().await?;
         Ok(Database { url, db })
+    }
+
+    /// Makes a database with nothing in it, or makes it anew.
+    ///
+    /// # Errors
+    /// Those of the server.
+    pub(crate) async fn empty_database(&self, name: &str) -> anyhow::Result<Url> {
+        let name = format!("metachat_bench_{name}");
+        self.execute(format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+            .await?;
+        self.execute(format!("CREATE DATABASE {name}")).await?;
+        let mut url = self.url.clone();
+        url.set_path(&name);
+        Ok(url)
     }
 
     /// Drops a database of [`Server::database`].
@@ -117,8 +146,20 @@ impl Server {
     /// Those of the server.
     pub(crate) async fn drop_database(&self, database: Database) -> anyhow::Result<()> {
         database.db.close().await;
-        let name = database.url.path().trim_start_matches('/').to_owned();
-        let statement = format!("DROP DATABASE {name} WITH (FORCE)");
+        self.drop_database_at(&database.url).await
+    }
+
+    /// Drops a database of [`Server::empty_database`].
+    ///
+    /// # Errors
+    /// Those of the server.
+    pub(crate) async fn drop_database_at(&self, url: &Url) -> anyhow::Result<()> {
+        let name = url.path().trim_start_matches('/');
+        self.execute(format!("DROP DATABASE {name} WITH (FORCE)"))
+            .await
+    }
+
+    async fn execute(&self, statement: String) -> anyhow::Result<()> {
         let mut connection = self.connect().await?;
         sqlx::raw_sql(AssertSqlSafe(statement))
             .execute(&mut connection)

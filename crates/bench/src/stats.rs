@@ -10,6 +10,19 @@ pub(crate) fn median(figures: &[f64]) -> f64 {
         .unwrap_or_default()
 }
 
+/// The least and the most of some figures; zeros of none.
+pub(crate) fn spread(figures: &[f64]) -> [f64; 2] {
+    let least = figures.iter().copied().reduce(f64::min);
+    let most = figures.iter().copied().reduce(f64::max);
+    [least.unwrap_or_default(), most.unwrap_or_default()]
+}
+
+/// What each figure is of the one of the same round on the other side.
+pub(crate) fn ratios(figures: &[f64], beside: &[f64]) -> Vec<f64> {
+    let rounds = figures.iter().zip(beside);
+    rounds.map(|(figure, beside)| figure / beside).collect()
+}
+
 /// The least time that `percent` of all times do not exceed, in milliseconds; zero of none.
 pub(crate) fn percentile_ms(times: &[Duration], percent: usize) -> f64 {
     let mut sorted = times.to_vec();
@@ -33,6 +46,13 @@ mod tests {
     fn the_median_is_a_figure_that_was_measured() {
         assert!((median(&[3.0, 1.0, 2.0]) - 2.0).abs() < f64::EPSILON);
         assert!((median(&[4.0, 1.0]) - 1.0).abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn ratios_are_of_rounds_that_both_sides_ran() {
+        let of_rounds = ratios(&[3.0, 4.0, 9.0], &[2.0, 1.0]);
+        let [least, most] = spread(&of_rounds);
+        assert!((least - 1.5).abs() < 1e-9 && (most - 4.0).abs() < 1e-9);
     }
 
     #[test]

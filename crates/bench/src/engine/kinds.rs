@@ -1,7 +1,9 @@
 use std::time::Duration;
 
+use domain::TenantId;
 use jobs::{Backoff, Job, Lane, Options, Policy};
 use serde::{Deserialize, Serialize};
+use sqlx::types::Uuid;
 
 const POLICY: Policy = Policy {
     max_attempts: 3,
@@ -12,7 +14,7 @@ const POLICY: Policy = Policy {
     },
 };
 
-/// A job that does nothing; nobody waits for it.
+/// A job of nobody, that nobody waits for.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Noop {
     /// Tells one from another.
@@ -25,9 +27,48 @@ impl Job for Noop {
     const POLICY: Policy = POLICY;
 }
 
-/// A job that does nothing, in order with the others of its key.
+/// A job of a tenant.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Owned {
+    /// Its place among those that are timed; `None`: it is not.
+    pub(super) n: Option<usize>,
+    /// The number of the tenant.
+    pub(super) tenant: u32,
+    /// How long it waits to become due, in seconds.
+    #[serde(default)]
+    pub(super) delay_secs: u64,
+}
+
+impl Owned {
+    /// A job of a tenant that is not timed.
+    pub(super) const fn of(tenant: u32) -> Self {
+        Self {
+            n: None,
+            tenant,
+            delay_secs: 0,
+        }
+    }
+}
+
+impl Job for Owned {
+    const KIND: &'static str = "bench-owned";
+    const LANE: Lane = Lane::Bulk;
+    const POLICY: Policy = POLICY;
+
+    fn options(&self) -> Options {
+        Options {
+            tenant: Some(tenant(self.tenant)),
+            delay: Duration::from_secs(self.delay_secs),
+            ..Options::default()
+        }
+    }
+}
+
+/// A job in order with the others of its key, under the limits of its tenant.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Keyed {
+    /// Its place among those that are timed; `None`: it is not.
+    pub(super) n: Option<usize>,
     /// Tells one key from another.
     pub(super) key: usize,
 }
@@ -40,6 +81,7 @@ impl Job for Keyed {
     fn options(&self) -> Options {
         Options {
             ordering_key: Some(format!("key-{}", self.key)),
+            limit_keys: [Some(super::limits::KEY.to_owned()), None],
             ..Options::default()
         }
     }
@@ -56,4 +98,9 @@ impl Job for Pickup {
     const KIND: &'static str = "bench-pickup";
     const LANE: Lane = Lane::Interactive;
     const POLICY: Policy = POLICY;
+}
+
+/// The same tenant for the same number.
+fn tenant(number: u32) -> TenantId {
+    Uuid::from_u128(u128::from(number) + 1).into()
 }

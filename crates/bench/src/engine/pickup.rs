@@ -1,61 +1,116 @@
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+//! How long a single job waits on an idle engine, beside Graphile Worker.
 
-use anyhow::ensure;
-use db::Db;
+use std::time::Duration;
 
 use super::kinds::Pickup;
-use super::run;
-use crate::report::Report;
-use crate::stats::percentile_ms;
+use super::waits::{self, Percentiles, Starts, Waits};
+use super::{Scene, fill, run};
+use crate::peers::{Contender, Peer};
+use crate::report::{Aim, Row, say};
 
-/// One job each.
+/// A job each.
 const EVERY: Duration = Duration::from_millis(10);
+/// How many jobs may run at a time.
+const SLOTS: usize = 16;
+/// Peer and measure where the peer is left out.
+const BESIDE: &str = "pickup_beside_graphile_worker";
 
-/// Times jobs, enqueued one at a time, from the commit to the start of the handler.
-pub(super) async fn measure(db: &Db, seconds: u64, report: &mut Report) -> anyhow::Result<()> {
-    run::clear(db).await?;
-    run::settle(db).await?;
-    let starts: Arc<Mutex<Vec<(usize, Instant)>>> = Arc::default();
-    let noted = Arc::clone(&starts);
-    let engine = run::start(db, move |job: Pickup| {
-        let now = Instant::now();
-        let mut noted = noted.lock().unwrap_or_else(PoisonError::into_inner);
-        noted.push((job.n, now));
+/// One side's waits, from both points.
+#[derive(Default)]
+struct Side {
+    after_commit: Percentiles,
+    after_call: Percentiles,
+}
+
+/// Measures both in turn.
+///
+/// # Errors
+/// Those of the database, and when jobs get stuck.
+pub(super) async fn measure(scene: &mut Scene<'_>) -> anyhow::Result<()> {
+    let mut graphile = None;
+    if let Some(peers) = scene.peers {
+        match peers.contender(Peer::Graphile).await {
+            Ok(contender) => graphile = Some(contender),
+            Err(why) => scene.report.push(Row::left_out(BESIDE, "ms", &why)),
+        }
+    }
+    let [mut ours, mut theirs] = [Side::default(), Side::default()];
+    for round in 0..scene.size.slow_rounds {
+        for turn in 0..2 {
+            if (round + turn) % 2 == 0 {
+                let waits = once(scene).await?;
+                ours.after_commit.push(&waits.after_commit);
+                ours.after_call.push(&waits.after_call);
+            } else if let Some(contender) = &graphile
+                && let Err(error) = theirs.add(contender, scene.size.pickups).await
+            {
+                let why = format!("{error:#}");
+                scene.report.push(Row::left_out(BESIDE, "ms", &why));
+                graphile = None;
+            }
+        }
+        for (who, side) in [("engine", &ours), ("Graphile Worker", &theirs)] {
+            if let Some(p99) = side.after_commit.p99.last() {
+                say(&format!("round {}: {who} p99 {p99:.1} ms", round + 1));
+            }
+        }
+    }
+    report(scene, &ours, graphile.is_some().then_some(&theirs));
+    Ok(())
+}
+
+impl Side {
+    async fn add(&mut self, contender: &Contender<'_>, jobs: usize) -> anyhow::Result<()> {
+        let times = contender.pickup(jobs, SLOTS).await?;
+        self.after_commit.push(&durations(&times.after_commit_ms));
+        self.after_call.push(&durations(&times.after_call_ms));
+        Ok(())
+    }
+}
+
+fn durations(times_ms: &[f64]) -> Vec<Duration> {
+    let seconds = times_ms.iter().map(|ms| ms.max(0.0) / 1000.0);
+    seconds.map(Duration::from_secs_f64).collect()
+}
+
+fn report(scene: &mut Scene<'_>, ours: &Side, theirs: Option<&Side>) {
+    let (commit, call) = (&ours.after_commit, &ours.after_call);
+    let aims = [
+        ("pickup_p50", &commit.p50, 3.0),
+        ("pickup_p99", &commit.p99, 15.0),
+    ];
+    for (measure, values, limit) in aims {
+        let row = Row::new(measure, "ms", values).aim(Aim::AtMost(limit));
+        scene.report.push(row);
+    }
+    let Some(theirs) = theirs else { return };
+    let pairs = [
+        ("p50", &commit.p50, &theirs.after_commit.p50),
+        ("p99", &commit.p99, &theirs.after_commit.p99),
+        ("with_enqueueing_p50", &call.p50, &theirs.after_call.p50),
+        ("with_enqueueing_p99", &call.p99, &theirs.after_call.p99),
+    ];
+    for (name, ours, theirs) in pairs {
+        let row = Row::new(format!("{BESIDE}_{name}"), "ms", ours).beside(theirs);
+        scene.report.push(row.aim(Aim::RatioAtMost(1.0)));
+    }
+}
+
+/// The waits of one round of the engine.
+async fn once(scene: &Scene<'_>) -> anyhow::Result<Waits> {
+    let db = &scene.database.db;
+    fill::clear(db).await?;
+    fill::settle(db).await?;
+    let starts = Starts::default();
+    let noted = starts.clone();
+    let engine = run::start(db, SLOTS, move |job: Pickup| {
+        noted.note(job.n);
+        std::future::ready(())
     })
     .await?;
-    let count = usize::try_from(seconds * 100)?;
-    let mut commits = Vec::with_capacity(count);
-    let mut ticks = tokio::time::interval(EVERY);
-    for n in 0..count {
-        ticks.tick().await;
-        let mut tx = db.system().await?;
-        jobs::enqueue(&mut tx, &Pickup { n }).await?;
-        tx.commit().await?;
-        commits.push(Instant::now());
-    }
-    let patience = Instant::now();
-    let all = loop {
-        let all = starts
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        if all.len() >= count {
-            break all;
-        }
-        ensure!(
-            patience.elapsed() < Duration::from_secs(10),
-            "{} of {count} jobs were picked up",
-            all.len()
-        );
-        tokio::time::sleep(EVERY).await;
-    };
+    // As long as the peers wait before their first job.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let waits = waits::measure(db, &starts, scene.size.pickups, EVERY, |n| Pickup { n }).await;
     engine.shut_down().await;
-    let times: Vec<_> = all
-        .iter()
-        .filter_map(|(n, start)| Some(start.saturating_duration_since(*commits.get(*n)?)))
-        .collect();
-    report.note("pickup_p50", percentile_ms(&times, 50), "ms");
-    report.note("pickup_p99", percentile_ms(&times, 99), "ms");
-    Ok(())
+    waits
 }

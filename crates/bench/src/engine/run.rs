@@ -7,30 +7,38 @@ use anyhow::ensure;
 use db::Db;
 use jobs::{Engine, EngineOptions, Failure, Job, JobHandle, KindInfo};
 
-/// How many bulk jobs run at a time: claims and finishes stay full.
-const SLOTS: usize = 1000;
+/// How many jobs of each lane run at a time where throughput counts: claims and finishes stay full.
+pub(super) const SLOTS: usize = 1000;
 
-/// How long any measure may take.
-const PATIENCE: Duration = Duration::from_mins(3);
+/// How long any measure may wait for jobs.
+pub(super) const PATIENCE: Duration = Duration::from_mins(5);
+
+/// How long a look at what has become of the jobs is put off.
+pub(super) const LOOK: Duration = Duration::from_millis(2);
 
 /// Starts an engine that knows one kind and calls `handler` with each job.
 ///
 /// # Errors
 /// Those of the database.
-pub(super) async fn start<J, F>(db: &Db, handler: F) -> anyhow::Result<Engine>
+pub(super) async fn start<J, F, Fut>(db: &Db, slots: usize, handler: F) -> anyhow::Result<Engine>
 where
     J: Job,
-    F: Fn(J) + Clone + Send + Sync + 'static,
+    F: Fn(J) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = ()> + Send + 'static,
 {
     let mut options = EngineOptions::new(vec![KindInfo::of::<J>()]);
-    options.bulk_slots = SLOTS;
+    options.bulk_slots = slots;
+    options.interactive_slots = slots;
+    // What still runs when a measure is over is of no interest.
+    options.drain = Duration::from_secs(2);
     let (engine, backends) = Engine::start(db.clone(), options, HashMap::new()).await?;
     for backend in backends {
         let handler = handler.clone();
         jobs::work(backend, move |handle: JobHandle| {
+            let job = handle.job.decode::<J>();
             let handler = handler.clone();
             async move {
-                handler(handle.job.decode::<J>()?);
+                handler(job?).await;
                 Ok::<(), Failure>(())
             }
         });
@@ -41,51 +49,54 @@ where
 /// Times `count` enqueued jobs from the start of an engine to the commit of the last history row.
 ///
 /// # Errors
-/// When they are not done in three minutes, and those of the database.
+/// When they are not done in time, and those of the database.
 pub(super) async fn time<J: Job>(db: &Db, count: usize) -> anyhow::Result<Duration> {
-    let run = Arc::new(AtomicUsize::new(0));
-    let ran = Arc::clone(&run);
+    let ran = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&ran);
     let begun = Instant::now();
-    let engine = start(db, move |_: J| {
-        ran.fetch_add(1, Ordering::Relaxed);
+    let engine = start(db, SLOTS, move |_: J| {
+        counter.fetch_add(1, Ordering::Relaxed);
+        std::future::ready(())
     })
     .await?;
-    while run.load(Ordering::Relaxed) < count {
-        ensure!(begun.elapsed() < PATIENCE, "the jobs were not done in time");
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    wait_for(begun, &ran, count).await?;
     // A count of the history is not free: it begins when the last job has run.
     while history(db).await? < count {
         ensure!(begun.elapsed() < PATIENCE, "the history is not whole");
-        tokio::time::sleep(Duration::from_millis(2)).await;
+        tokio::time::sleep(LOOK).await;
     }
     let time = begun.elapsed();
     engine.shut_down().await;
     Ok(time)
 }
 
+/// Waits until `count` is counted.
+///
+/// # Errors
+/// When it is not in time.
+pub(super) async fn wait_for(
+    begun: Instant,
+    counter: &AtomicUsize,
+    count: usize,
+) -> anyhow::Result<()> {
+    while counter.load(Ordering::Relaxed) < count {
+        let ran = counter.load(Ordering::Relaxed);
+        ensure!(
+            begun.elapsed() < PATIENCE,
+            "{ran} of {count} jobs ran in time"
+        );
+        tokio::time::sleep(LOOK).await;
+    }
+    Ok(())
+}
+
 /// How many jobs are in the history.
+///
+/// # Errors
+/// Those of the database.
 pub(super) async fn history(db: &Db) -> anyhow::Result<usize> {
     let count: i64 = sqlx::query_scalar("SELECT count(*) FROM job_history")
         .fetch_one(db.pool())
         .await?;
     Ok(usize::try_from(count)?)
-}
-
-/// Empties the job tables.
-pub(super) async fn clear(db: &Db) -> anyhow::Result<()> {
-    sqlx::query("TRUNCATE jobs, job_keys, job_history, job_attempts")
-        .execute(db.pool())
-        .await?;
-    Ok(())
-}
-
-/// Puts the server in the same state before each measure: statistics fresh, nothing left to write.
-pub(super) async fn settle(db: &Db) -> anyhow::Result<()> {
-    for statement in ["VACUUM (ANALYZE) jobs", "VACUUM (ANALYZE) job_keys"] {
-        sqlx::query(statement).execute(db.pool()).await?;
-    }
-    // Takes a right that users of managed servers may lack; without it figures vary more.
-    sqlx::query("CHECKPOINT").execute(db.pool()).await.ok();
-    Ok(())
 }

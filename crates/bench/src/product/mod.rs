@@ -36,7 +36,11 @@ struct Scene {
 ///
 /// # Errors
 /// When a process fails, an answer fails to come, and those of the database.
-pub(crate) async fn measure(server: &Server, arguments: &HttpArguments) -> anyhow::Result<Report> {
+pub(crate) async fn measure(
+    server: &Server,
+    arguments: &HttpArguments,
+    report: &mut Report,
+) -> anyhow::Result<()> {
     let program = process::find_program(arguments.metachat.as_deref())?;
     let folder = process::folder()?;
     let database = server.database("http").await?;
@@ -56,19 +60,15 @@ pub(crate) async fn measure(server: &Server, arguments: &HttpArguments) -> anyho
         graph,
         customers: Customers::new(),
     };
-    let mut report = Report::new("http");
-    let shops = scene
-        .latencies(&key, arguments.messages, &mut report)
-        .await?;
-    scene.memory(&shops, &mut report).await?;
+    let shops = scene.latencies(&key, arguments.messages, report).await?;
+    scene.memory(&shops, report).await?;
     say("intake …");
     let mut api = scene.setting.start("api")?;
     api.wait_ready(&scene.client, &scene.base).await?;
     let rate = intake::measure(&shops[0], &mut scene.customers, arguments.seconds).await?;
     report.note("intake_16_clients", rate, "posts/s");
     api.stop().await?;
-    server.drop_database(database).await?;
-    Ok(report)
+    server.drop_database(database).await
 }
 
 impl Scene {
