@@ -3,18 +3,38 @@
 -- Jobs that are equally eligible form a flow: same lane, kind, tenant, priority and limit keys. The
 -- claim shares its slots out between tenants and takes from each flow by its own index range, so
 -- neither a whale's backlog nor a limited tenant stands in anybody's way. A hash, so that
--- enqueueing needs no look-up; two flows of one hash would merely share their turn.
-ALTER TABLE jobs
-    ADD COLUMN flow bigint NOT NULL GENERATED ALWAYS AS (hashtextextended(
+-- enqueueing needs no look-up; two flows of one hash would merely share their order.
+CREATE FUNCTION job_flow(kind text, lane smallint, priority smallint, tenant_id uuid,
+                         limit_key_1 text, limit_key_2 text) RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN hashtextextended(
         kind || E'\x1f' || lane::text || E'\x1f' || priority::text || E'\x1f'
         || coalesce(tenant_id::text, '') || E'\x1f' || coalesce(limit_key_1, '') || E'\x1f'
-        || coalesce(limit_key_2, ''), 0)) STORED,
+        || coalesce(limit_key_2, ''), 0);
+
+-- A generated column would be the obvious way, but Postgres 18 reads its expression anew for every
+-- updated row: half the time of a claim. Whoever enqueues calls the function; the trigger does it
+-- for rows that others insert.
+CREATE FUNCTION set_job_flow() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.flow := job_flow(NEW.kind, NEW.lane, NEW.priority, NEW.tenant_id, NEW.limit_key_1,
+                         NEW.limit_key_2);
+    RETURN NEW;
+END
+$$;
+
+ALTER TABLE jobs
+    ADD COLUMN flow bigint,
     -- Dead, whatever it waits for, when it has not begun by then.
     ADD COLUMN deadline_at timestamptz,
     -- Somebody wants it ended: a running handler is told, a waiting job never begins.
     ADD COLUMN cancel_requested_at timestamptz,
     -- The limits that count this run as running; they are given back by whatever ends the run.
     ADD COLUMN permits bigint[];
+UPDATE jobs SET flow = job_flow(kind, lane, priority, tenant_id, limit_key_1, limit_key_2);
+ALTER TABLE jobs ALTER COLUMN flow SET NOT NULL;
+CREATE TRIGGER set_job_flow BEFORE INSERT ON jobs
+    FOR EACH ROW WHEN (NEW.flow IS NULL) EXECUTE FUNCTION set_job_flow();
 DROP INDEX jobs_ready_idx;
 CREATE INDEX jobs_ready_idx ON jobs (flow, id) WHERE state = 0;
 CREATE INDEX jobs_deadline_idx ON jobs (deadline_at) WHERE deadline_at IS NOT NULL AND state <> 3;

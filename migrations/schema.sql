@@ -69,6 +69,10 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION public.job_flow(kind text, lane smallint, priority smallint, tenant_id uuid, limit_key_1 text, limit_key_2 text) RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN hashtextextended(((((((((((kind || ''::text) || (lane)::text) || ''::text) || (priority)::text) || ''::text) || COALESCE((tenant_id)::text, ''::text)) || ''::text) || COALESCE(limit_key_1, ''::text)) || ''::text) || COALESCE(limit_key_2, ''::text)), (0)::bigint);
+
 CREATE FUNCTION public.protect_table(target regclass, tenant_column name) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -84,6 +88,16 @@ BEGIN
         target);
     EXECUTE format(
         'GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO metachat_app, metachat_system', target);
+END
+$$;
+
+CREATE FUNCTION public.set_job_flow() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    NEW.flow := job_flow(NEW.kind, NEW.lane, NEW.priority, NEW.tenant_id, NEW.limit_key_1,
+                         NEW.limit_key_2);
+    RETURN NEW;
 END
 $$;
 
@@ -422,7 +436,7 @@ CREATE TABLE public.jobs (
     claimed_at timestamp with time zone,
     last_error text,
     traceparent text,
-    flow bigint GENERATED ALWAYS AS (hashtextextended(((((((((((kind || ''::text) || (lane)::text) || ''::text) || (priority)::text) || ''::text) || COALESCE((tenant_id)::text, ''::text)) || ''::text) || COALESCE(limit_key_1, ''::text)) || ''::text) || COALESCE(limit_key_2, ''::text)), (0)::bigint)) STORED NOT NULL,
+    flow bigint NOT NULL,
     deadline_at timestamp with time zone,
     cancel_requested_at timestamp with time zone,
     permits bigint[],
@@ -778,9 +792,9 @@ CREATE INDEX job_history_id_idx ON ONLY public.job_history USING btree (id);
 
 CREATE INDEX job_history_default_id_idx ON public.job_history_default USING btree (id);
 
-CREATE INDEX job_history_tenant_id_idx ON ONLY public.job_history USING btree (tenant_id, id);
+CREATE INDEX job_history_tenant_id_idx ON ONLY public.job_history USING btree (tenant_id, id) WHERE (tenant_id IS NOT NULL);
 
-CREATE INDEX job_history_default_tenant_id_id_idx ON public.job_history_default USING btree (tenant_id, id);
+CREATE INDEX job_history_default_tenant_id_id_idx ON public.job_history_default USING btree (tenant_id, id) WHERE (tenant_id IS NOT NULL);
 
 CREATE INDEX job_limits_changed_at_idx ON public.job_limits USING btree (changed_at);
 
@@ -796,7 +810,7 @@ CREATE INDEX jobs_lease_idx ON public.jobs USING btree (lease_until) WHERE (stat
 
 CREATE INDEX jobs_ready_idx ON public.jobs USING btree (flow, id) WHERE (state = 0);
 
-CREATE INDEX jobs_tenant_id_idx ON public.jobs USING btree (tenant_id, id) WHERE (state <> 3);
+CREATE INDEX jobs_tenant_id_idx ON public.jobs USING btree (tenant_id, id) WHERE ((state <> 3) AND (tenant_id IS NOT NULL));
 
 CREATE UNIQUE INDEX jobs_unique_key ON public.jobs USING btree (kind, unique_key) WHERE (unique_key IS NOT NULL);
 
@@ -833,6 +847,8 @@ ALTER INDEX public.raw_items_pkey ATTACH PARTITION public.raw_items_default_pkey
 ALTER INDEX public.webhook_attempts_delivery_id_idx ATTACH PARTITION public.webhook_attempts_default_delivery_id_attempted_at_idx;
 
 ALTER INDEX public.webhook_attempts_pkey ATTACH PARTITION public.webhook_attempts_default_pkey;
+
+CREATE TRIGGER set_job_flow BEFORE INSERT ON public.jobs FOR EACH ROW WHEN ((new.flow IS NULL)) EXECUTE FUNCTION public.set_job_flow();
 
 ALTER TABLE ONLY public.api_keys
     ADD CONSTRAINT api_keys_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;

@@ -94,10 +94,12 @@ async fn insert_batch<J: Job>(
     Ok(sqlx::query_as(
         "WITH inserted AS (
              INSERT INTO jobs (kind, lane, state, max_attempts, tenant_id, payload, priority,
-                               limit_key_1, limit_key_2, run_at, deadline_at, traceparent)
+                               limit_key_1, limit_key_2, run_at, deadline_at, traceparent,
+                               flow)
              SELECT $1, $2, CASE WHEN delay > 0 THEN 1 ELSE 0 END, $3, tenant_id, payload::jsonb,
                     priority, limit_key_1, limit_key_2, now() + make_interval(secs => delay),
-                    now() + make_interval(secs => delay + $10), $11
+                    now() + make_interval(secs => delay + $10), $11,
+                    job_flow($1, $2, priority, tenant_id, limit_key_1, limit_key_2)
              FROM unnest($4::uuid[], $5::text[], $6::int2[], $7::text[], $8::text[], $9::float8[])
                   AS j(tenant_id, payload, priority, limit_key_1, limit_key_2, delay)
              RETURNING flow, id, state = 0 AS is_ready
@@ -251,10 +253,11 @@ async fn insert(
     Ok(sqlx::query_as(
         "INSERT INTO jobs AS j (kind, lane, state, priority, max_attempts, tenant_id, run_at,
                  deadline_at, payload, unique_key, unique_until_started, ordering_key, ordering_seq,
-                 limit_key_1, limit_key_2, traceparent)
+                 limit_key_1, limit_key_2, traceparent, flow)
          VALUES ($1, $2, $3, $4, $5, $6, now() + make_interval(secs => $7),
                  now() + make_interval(secs => $7 + $16), $8::jsonb,
-                 $9, $10, $11, $12, $13, $14, $17)
+                 $9, $10, $11, $12, $13, $14, $17,
+                 job_flow($1, $2, $4, $6, $13, $14))
          ON CONFLICT (kind, unique_key) WHERE unique_key IS NOT NULL DO UPDATE SET
              run_at = CASE WHEN $15 = 0 OR j.state = 3 THEN j.run_at ELSE least(
                  j.created_at + make_interval(secs => $15), excluded.run_at) END
