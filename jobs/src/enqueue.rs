@@ -238,6 +238,31 @@ async fn push_duplicate(conn: &mut PgConnection, row: &Row<'_>) -> Result<Option
     .await?)
 }
 
+macro_rules! insert_sql {
+    ($on_conflict:literal) => {
+        concat!(
+            "INSERT INTO jobs AS j (kind, lane, state, priority, max_attempts, tenant_id, run_at,
+                 deadline_at, payload, unique_key, unique_until_started, ordering_key, ordering_seq,
+                 limit_key_1, limit_key_2, traceparent, flow)
+             VALUES ($1, $2, $3, $4, $5, $6, now() + make_interval(secs => $7),
+                 now() + make_interval(secs => $7 + $15), $8::jsonb,
+                 $9, $10, $11, $12, $13, $14, $16, job_flow($1, $2, $4, $6, $13, $14))",
+            $on_conflict,
+            " RETURNING id, flow, state, "
+        )
+    };
+}
+
+const INSERT: &str = concat!(insert_sql!(""), "false AS duplicate");
+const INSERT_UNIQUE: &str = concat!(
+    insert_sql!(
+        "ON CONFLICT (kind, unique_key) WHERE unique_key IS NOT NULL DO UPDATE SET
+             run_at = CASE WHEN $17 = 0 OR j.state = 3 THEN j.run_at ELSE least(
+                 j.created_at + make_interval(secs => $17), excluded.run_at) END"
+    ),
+    "xmax <> 0 AS duplicate"
+);
+
 /// Inserts the row; `place` is its ordering key and its place in it.
 async fn insert(
     conn: &mut PgConnection,
@@ -250,36 +275,31 @@ async fn insert(
         _ => 0,
     };
     let [limit_1, limit_2] = &row.options.limit_keys;
-    Ok(sqlx::query_as(
-        "INSERT INTO jobs AS j (kind, lane, state, priority, max_attempts, tenant_id, run_at,
-                 deadline_at, payload, unique_key, unique_until_started, ordering_key, ordering_seq,
-                 limit_key_1, limit_key_2, traceparent, flow)
-         VALUES ($1, $2, $3, $4, $5, $6, now() + make_interval(secs => $7),
-                 now() + make_interval(secs => $7 + $16), $8::jsonb,
-                 $9, $10, $11, $12, $13, $14, $17,
-                 job_flow($1, $2, $4, $6, $13, $14))
-         ON CONFLICT (kind, unique_key) WHERE unique_key IS NOT NULL DO UPDATE SET
-             run_at = CASE WHEN $15 = 0 OR j.state = 3 THEN j.run_at ELSE least(
-                 j.created_at + make_interval(secs => $15), excluded.run_at) END
-         RETURNING id, flow, state, xmax <> 0 AS duplicate",
-    )
-    .bind(row.kind)
-    .bind(row.lane)
-    .bind(state)
-    .bind(row.options.priority)
-    .bind(row.max_attempts)
-    .bind(row.options.tenant.map(domain::TenantId::as_uuid))
-    .bind(row.delay_secs)
-    .bind(&row.payload)
-    .bind(row.unique_key)
-    .bind(row.until_started)
-    .bind(place.map(|(key, _)| key))
-    .bind(place.map(|(_, place)| place.seq))
-    .bind(limit_1)
-    .bind(limit_2)
-    .bind(row.max_wait_secs)
-    .bind(row.deadline_secs)
-    .bind(traceparent())
-    .fetch_one(conn)
-    .await?)
+    // Without a unique key there is no conflict to look for.
+    let sql = match row.unique_key {
+        Some(_) => INSERT_UNIQUE,
+        None => INSERT,
+    };
+    let insert = sqlx::query_as(sql)
+        .bind(row.kind)
+        .bind(row.lane)
+        .bind(state)
+        .bind(row.options.priority)
+        .bind(row.max_attempts)
+        .bind(row.options.tenant.map(domain::TenantId::as_uuid))
+        .bind(row.delay_secs)
+        .bind(&row.payload)
+        .bind(row.unique_key)
+        .bind(row.until_started)
+        .bind(place.map(|(key, _)| key))
+        .bind(place.map(|(_, place)| place.seq))
+        .bind(limit_1)
+        .bind(limit_2)
+        .bind(row.deadline_secs)
+        .bind(traceparent());
+    let insert = match row.unique_key {
+        Some(_) => insert.bind(row.max_wait_secs),
+        None => insert,
+    };
+    Ok(insert.fetch_one(conn).await?)
 }

@@ -21,6 +21,8 @@ const MAX_BATCH: usize = 500;
 const AHEAD: Duration = Duration::from_millis(10);
 /// The most jobs that are claimed ahead.
 const MAX_AHEAD: usize = 1000;
+/// The most jobs that one statement claims beyond what is claimed ahead.
+const MAX_EXTRA: usize = 16;
 /// How long a claimed job waits for a slot before it is given back.
 const STALE: Duration = Duration::from_secs(2);
 /// How long a busy lane lets slots gather, so that it does not claim one job at a time.
@@ -93,6 +95,12 @@ impl LaneState {
             .min(MAX_AHEAD)
     }
 
+    /// How many more jobs may be claimed for tenants that have none claimed, while enough is.
+    fn extra(&self, buffered: usize) -> usize {
+        let most = self.free() + 2 * self.ahead();
+        most.saturating_sub(buffered).min(MAX_EXTRA)
+    }
+
     /// For how many slots to claim now; zero while enough is claimed ahead.
     fn wanted(&self, buffered: usize) -> usize {
         let (free, ahead) = (self.free(), self.ahead());
@@ -143,7 +151,12 @@ pub(super) async fn claim_for_ever(shared: Arc<Shared>, lane: Arc<LaneState>) {
 fn next_picks(shared: &Shared, lane: &LaneState) -> Vec<Pick> {
     let mut ready = lock(&lane.ready);
     let wanted = lane.wanted(ready.buffered());
-    ready.pick(wanted, shared.options.unstarted_per_tenant, Instant::now())
+    if wanted > 0 {
+        return ready.pick(wanted, shared.options.unstarted_per_tenant, Instant::now());
+    }
+    // Enough is claimed ahead; but a tenant of whom nothing is does not wait for that.
+    let extra = lane.extra(ready.buffered());
+    ready.pick(extra, 1, Instant::now())
 }
 
 /// Waits for work, for a slot, for a limit to let somebody go, or for the next look.

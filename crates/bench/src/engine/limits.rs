@@ -14,7 +14,7 @@ pub(super) const KEY: &str = "bench:keys";
 /// Those of the database.
 pub(super) async fn limits_on(db: &Db) -> anyhow::Result<()> {
     let values = LimitValues {
-        rate_per_second: Some(1_000_000.0),
+        rate_per_second: Some(100_000.0),
         burst: Some(1_000_000),
         concurrency: Some(100_000),
         weight: None,

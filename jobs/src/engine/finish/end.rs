@@ -69,12 +69,6 @@ pub(super) async fn free(shared: &Shared, batch: &[Ended]) -> Result<()> {
 
 /// Ends jobs that hold ordering keys or are counted by limits, and lets both go.
 pub(super) async fn held(shared: &Shared, batch: &[Ended]) -> Result<()> {
-    let counted = batch.iter().any(|ended| !ended.job.permits.is_empty());
-    let _gate = if counted {
-        Some(shared.limits_gate.lock().await)
-    } else {
-        None
-    };
     let mut tx = shared.db.begin().await?;
     let gone = end(shared, &mut *tx, batch).await?;
     let went = batch
@@ -90,6 +84,12 @@ pub(super) async fn held(shared: &Shared, batch: &[Ended]) -> Result<()> {
         permits.extend_from_slice(&job.permits);
     }
     let promoted = keys::release(&mut tx, &freed).await?;
+    // Claims hold it while they have limits locked, and wait for nothing then.
+    let _gate = if permits.is_empty() {
+        None
+    } else {
+        Some(shared.limits_gate.lock().await)
+    };
     limits::release(&mut tx, &permits).await?;
     tx.commit().await?;
     note_ended(shared, batch, &gone);

@@ -64,6 +64,8 @@ enum Way {
     EndFree,
     /// The same, and their keys and limits are let go.
     EndHeld,
+    /// The same for the other half of the keys: while one half waits, the other works.
+    EndOtherHeld,
     RunAgain,
     Bury,
 }
@@ -73,24 +75,33 @@ impl Way {
     const fn as_str(self) -> &'static str {
         match self {
             Self::EndFree => "end_free",
-            Self::EndHeld => "end_held",
+            Self::EndHeld | Self::EndOtherHeld => "end_held",
             Self::RunAgain => "run_again",
             Self::Bury => "bury",
         }
     }
 }
 
-const WAYS: [Way; 4] = [Way::EndFree, Way::EndHeld, Way::RunAgain, Way::Bury];
+const WAYS: [Way; 5] = [
+    Way::EndFree,
+    Way::EndHeld,
+    Way::EndOtherHeld,
+    Way::RunAgain,
+    Way::Bury,
+];
 
 /// The queues of outcomes.
-pub(super) struct Finishes([mpsc::Sender<Ended>; 4]);
+pub(super) struct Finishes([mpsc::Sender<Ended>; 5]);
 
 /// The other ends of the queues.
-pub(super) struct Queues([mpsc::Receiver<Ended>; 4]);
+pub(super) struct Queues([mpsc::Receiver<Ended>; 5]);
 
 pub(super) fn queues() -> (Finishes, Queues) {
-    let [a, b, c, d] = WAYS.map(|_| mpsc::channel(MAX_WAITING));
-    (Finishes([a.0, b.0, c.0, d.0]), Queues([a.1, b.1, c.1, d.1]))
+    let [a, b, c, d, e] = WAYS.map(|_| mpsc::channel(MAX_WAITING));
+    (
+        Finishes([a.0, b.0, c.0, d.0, e.0]),
+        Queues([a.1, b.1, c.1, d.1, e.1]),
+    )
 }
 
 impl Finishes {
@@ -100,7 +111,7 @@ impl Finishes {
             Outcome::Done | Outcome::Cancelled { .. }
                 if job.ordering_key.is_some() || !job.permits.is_empty() =>
             {
-                Way::EndHeld
+                half(&job)
             }
             Outcome::Done | Outcome::Cancelled { .. } => Way::EndFree,
             Outcome::Again { .. } | Outcome::GiveBack => Way::RunAgain,
@@ -109,6 +120,16 @@ impl Finishes {
         // Nobody takes outcomes once the engine has ended; leases bring such jobs back.
         let ended = Ended { job, outcome, run };
         self.0[way as usize].send(ended).await.ok();
+    }
+}
+
+/// Jobs of one key always go the same way, so that the two never wait for each other's keys.
+fn half(job: &ClaimedJob) -> Way {
+    let bytes = job.ordering_key.as_deref().unwrap_or_default().bytes();
+    if bytes.fold(0_u8, u8::wrapping_add).is_multiple_of(2) {
+        Way::EndHeld
+    } else {
+        Way::EndOtherHeld
     }
 }
 
@@ -151,7 +172,7 @@ async fn until_committed(shared: &Shared, way: Way, ended: &[Ended]) -> bool {
         let taken = async {
             match way {
                 Way::EndFree => end::free(shared, ended).await,
-                Way::EndHeld => end::held(shared, ended).await,
+                Way::EndHeld | Way::EndOtherHeld => end::held(shared, ended).await,
                 Way::RunAgain => again::run_again(shared, ended).await,
                 Way::Bury => bury(shared, ended).await,
             }
