@@ -90,18 +90,16 @@ const WAYS: [Way; 5] = [
     Way::Bury,
 ];
 
-/// The queues of outcomes.
-pub(super) struct Finishes([mpsc::Sender<Ended>; 5]);
+/// The queues of outcomes, in the order of [`WAYS`].
+pub(super) struct Finishes(Vec<mpsc::Sender<Ended>>);
 
 /// The other ends of the queues.
-pub(super) struct Queues([mpsc::Receiver<Ended>; 5]);
+pub(super) struct Queues(Vec<mpsc::Receiver<Ended>>);
 
 pub(super) fn queues() -> (Finishes, Queues) {
-    let [a, b, c, d, e] = WAYS.map(|_| mpsc::channel(MAX_WAITING));
-    (
-        Finishes([a.0, b.0, c.0, d.0, e.0]),
-        Queues([a.1, b.1, c.1, d.1, e.1]),
-    )
+    let pairs = WAYS.map(|_| mpsc::channel(MAX_WAITING));
+    let (finishes, queues): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
+    (Finishes(finishes), Queues(queues))
 }
 
 impl Finishes {
@@ -119,7 +117,9 @@ impl Finishes {
         };
         // Nobody takes outcomes once the engine has ended; leases bring such jobs back.
         let ended = Ended { job, outcome, run };
-        self.0[way as usize].send(ended).await.ok();
+        if let Some(queue) = self.0.get(way as usize) {
+            queue.send(ended).await.ok();
+        }
     }
 }
 
