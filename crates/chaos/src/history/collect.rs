@@ -162,7 +162,7 @@ async fn ends(pool: &PgPool) -> anyhow::Result<Vec<End>> {
                 max_attempts, reason
          FROM job_history
          UNION ALL
-         SELECT id, kind, 'dead', 0, died_at, attempt, max_attempts, reason FROM dead_jobs
+         SELECT id, kind, 'dead', 0::smallint, died_at, attempt, max_attempts, reason FROM dead_jobs
          UNION ALL
          SELECT id, kind, 'waiting', state, created_at, attempt, max_attempts, last_error FROM jobs",
     )
