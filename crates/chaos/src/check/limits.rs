@@ -71,7 +71,6 @@ fn rated(limit: &Limit, rate: f64, burst: i32, runs: &[&Run], verdict: &mut Verd
         .map(|run| (run.claim.at, run.begun_at))
         .collect();
     claims.sort_unstable();
-    claims.dedup_by_key(|(from, until)| (*from, *until));
     verdict.count(
         format!("claims under {} ({rate}/s, burst {burst})", limit.key),
         claims.len(),

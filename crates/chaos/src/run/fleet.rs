@@ -1,4 +1,5 @@
 use std::fs::File;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -218,7 +219,8 @@ impl Seat {
     }
 
     fn blame(&mut self, status: ExitStatus) {
-        if !status.success() {
+        // One that was told to end before it listened has ended as told.
+        if !status.success() && status.signal() != Some(Signal::TERM.as_raw()) {
             self.deaths.push(format!(
                 "worker {} was told to end, and ended: {status}",
                 self.number

@@ -46,6 +46,9 @@ const AT_A_TIME: usize = 3;
 /// which died silently is repeated only after a minute.
 const PATIENCE: Duration = Duration::from_mins(3);
 
+/// The same for a broken run, which may never be quiet.
+const PATIENCE_WITH_SABOTAGE: Duration = Duration::from_secs(4);
+
 /// How much a run does.
 #[derive(Args, Clone)]
 pub(crate) struct Arguments {
@@ -175,7 +178,8 @@ async fn perform(
         "chaos: all is healed after {} s",
         healed.as_secs()
     ));
-    let is_quiet = wait_until_quiet(stage).await?;
+    let patience = sabotage.map_or(PATIENCE, |_| PATIENCE_WITH_SABOTAGE);
+    let is_quiet = wait_until_quiet(stage, patience).await?;
     if !is_quiet {
         say("chaos: the tables did not become quiet");
     }
@@ -231,25 +235,29 @@ async fn suffer_all(
 }
 
 /// Waits until nothing is left but jobs of kinds that nobody knows.
-async fn wait_until_quiet(stage: &Stage) -> anyhow::Result<bool> {
+async fn wait_until_quiet(stage: &Stage, patience: Duration) -> anyhow::Result<bool> {
     let healed = Instant::now();
-    let mut left = i64::MAX;
-    while healed.elapsed() < PATIENCE {
+    let mut told = healed;
+    while healed.elapsed() < patience {
         stage.fleet.watch().await?;
-        let now: i64 = persist(async || {
-            sqlx::query_scalar("SELECT count(*) FROM jobs WHERE kind <> $1")
+        let left: Vec<(String, i64)> = persist(async || {
+            sqlx::query_as("SELECT kind, count(*) FROM jobs WHERE kind <> $1 GROUP BY 1 ORDER BY 1")
                 .bind(UNHEARD)
-                .fetch_one(&stage.pool)
+                .fetch_all(&stage.pool)
                 .await
         })
         .await?;
-        if now == 0 {
+        if left.is_empty() {
             return Ok(true);
         }
-        if now / 500 < left / 500 {
-            say(&format!("chaos: {now} jobs are left"));
+        if told.elapsed() > Duration::from_secs(10) {
+            told = Instant::now();
+            let left: Vec<_> = left
+                .iter()
+                .map(|(kind, jobs)| format!("{kind} {jobs}"))
+                .collect();
+            say(&format!("chaos: left are {}", left.join(", ")));
         }
-        left = now;
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     Ok(false)
