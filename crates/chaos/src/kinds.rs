@@ -11,6 +11,9 @@ use uuid::Uuid;
 /// A kind that no worker knows: its jobs wait for ever.
 pub(crate) const UNHEARD: &str = "chaos-unheard";
 
+/// How late a [`Kind::Brief`] may begin.
+pub(crate) const DEADLINE: Duration = Duration::from_millis(1500);
+
 /// What a handler does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "kebab-case")]
@@ -83,7 +86,10 @@ const fn policy(max_attempts: i16, timeout: Duration) -> Policy {
 }
 
 macro_rules! kinds {
-    ($($(#[doc = $doc:literal])+ $name:ident $text:literal $lane:ident $policy:expr, $batch:literal;)+) => {
+    ($(
+        $(#[doc = $doc:literal])+
+        $name:ident $text:literal $lane:ident $policy:expr, $batch:literal, $deadline:expr;
+    )+) => {
         $(
             $(#[doc = $doc])+
             #[derive(Serialize, Deserialize)]
@@ -95,6 +101,7 @@ macro_rules! kinds {
                 const LANE: Lane = Lane::$lane;
                 const POLICY: Policy = $policy;
                 const BATCH: usize = $batch;
+                const DEADLINE: Option<Duration> = $deadline;
                 const CANCEL_GRACE: Duration = Duration::from_secs(1);
 
                 fn options(&self) -> Options {
@@ -143,19 +150,21 @@ macro_rules! kinds {
 
 kinds! {
     /// Nothing in particular.
-    Plain "chaos-plain" Interactive policy(6, Duration::from_secs(10)), 1;
+    Plain "chaos-plain" Interactive policy(6, Duration::from_secs(10)), 1, None;
     /// Has hardly any time.
-    Hasty "chaos-hasty" Interactive policy(2, Duration::from_millis(400)), 1;
+    Hasty "chaos-hasty" Interactive policy(2, Duration::from_millis(400)), 1, None;
     /// In order with the others of its key.
-    Keyed "chaos-keyed" Interactive policy(4, Duration::from_secs(10)), 1;
+    Keyed "chaos-keyed" Interactive policy(4, Duration::from_secs(10)), 1, None;
+    /// Is worth nothing when it begins late.
+    Brief "chaos-brief" Interactive policy(6, Duration::from_secs(10)), 1, Some(DEADLINE);
     /// Few run at a time.
-    Narrow "chaos-narrow" Bulk policy(6, Duration::from_secs(10)), 1;
+    Narrow "chaos-narrow" Bulk policy(6, Duration::from_secs(10)), 1, None;
     /// Few begin per second.
-    Rated "chaos-rated" Bulk policy(6, Duration::from_secs(10)), 1;
+    Rated "chaos-rated" Bulk policy(6, Duration::from_secs(10)), 1, None;
     /// Several run together.
-    Grouped "chaos-grouped" Bulk policy(6, Duration::from_secs(10)), 8;
+    Grouped "chaos-grouped" Bulk policy(6, Duration::from_secs(10)), 8, None;
     /// Only workers of the next version know it.
-    Novel "chaos-novel" Interactive policy(6, Duration::from_secs(10)), 1;
+    Novel "chaos-novel" Interactive policy(6, Duration::from_secs(10)), 1, None;
 }
 
 /// Which kinds a worker knows.

@@ -15,6 +15,8 @@ pub(crate) enum Sabotage {
     Overattempt,
     /// What was cancelled is not any more.
     Uncancel,
+    /// Deadlines are forgotten.
+    Overdue,
     /// Handlers take payloads that they cannot read for done.
     Swallow,
     /// A worker ends when a handler panics.
@@ -54,6 +56,9 @@ impl Sabotage {
             Self::Uncancel => Some(
                 "UPDATE jobs SET cancel_requested_at = NULL
                  WHERE cancel_requested_at IS NOT NULL AND state <> 3",
+            ),
+            Self::Overdue => Some(
+                "UPDATE jobs SET deadline_at = NULL WHERE state <> 3 AND deadline_at IS NOT NULL",
             ),
             Self::Tick => Some(
                 "INSERT INTO chaos_ticks (schedule, period_ms, due_at, job_id)

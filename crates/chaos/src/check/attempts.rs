@@ -1,4 +1,4 @@
-use super::{Index, Property, Verdict};
+use super::{Index, Property, Verdict, deadlines};
 use crate::history::{End, Place};
 use crate::kinds::Does;
 
@@ -36,7 +36,8 @@ pub(super) fn check(index: &Index<'_>, verdict: &mut Verdict) {
             );
             verdict.find(Property::Attempts, text);
         }
-        if end.place == Place::Dead && job.does != Does::GiveUp {
+        let says_so = job.does == Does::GiveUp || deadlines::is_expired(end);
+        if end.place == Place::Dead && !says_so {
             died_in_time(index, end, verdict);
         }
     }

@@ -13,10 +13,9 @@ pub(super) fn check(index: &Index<'_>, verdict: &mut Verdict) {
             verdict.find(Property::Effects, text);
         }
         for effect in effects {
-            let later = index
-                .runs(*job)
-                .iter()
-                .find(|run| run.claim.at > effect.claim.at && run.begun_at < effect.at);
+            let later = index.runs(*job).iter().find(|run| {
+                run.nth.is_some_and(|nth| nth > effect.nth) && run.begun_at < effect.at
+            });
             if let Some(later) = later {
                 let text = format!(
                     "job {job}: session {} committed its effect at {}, after session {} had begun at {}",

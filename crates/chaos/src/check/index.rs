@@ -5,7 +5,8 @@ use crate::history::{Claim, Closing, Effect, End, Enqueued, History, Run};
 /// A history by job and by claim.
 pub(super) struct Index<'h> {
     pub(super) history: &'h History,
-    /// In the order of their claims, and of their beginning where a claim has several.
+    /// In the order of their claims, and of their beginning where a claim has several; first those
+    /// that began after their lease was lost.
     pub(super) runs: HashMap<i64, Vec<&'h Run>>,
     pub(super) closings: HashMap<Claim, Vec<&'h Closing>>,
     pub(super) closings_of_job: HashMap<i64, Vec<&'h Closing>>,
@@ -26,7 +27,7 @@ impl<'h> Index<'h> {
     pub(super) fn new(history: &'h History) -> Self {
         let mut runs = group(&history.runs, |run| run.claim.job);
         for runs in runs.values_mut() {
-            runs.sort_by_key(|run| (run.claim.at, run.begun_at));
+            runs.sort_by_key(|run| (run.nth, run.begun_at));
         }
         Self {
             history,

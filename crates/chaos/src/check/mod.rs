@@ -2,6 +2,7 @@
 
 mod attempts;
 mod cancels;
+mod deadlines;
 mod effects;
 mod figures;
 mod index;
@@ -40,6 +41,8 @@ pub(crate) enum Property {
     Rate,
     /// A cancelled job does not begin any more.
     Cancels,
+    /// No job begins after its deadline, and none expires before.
+    Deadlines,
     /// What cannot be read is dead, with the reason; what is unknown waits.
     Poison,
     /// No worker ends by itself.
@@ -63,6 +66,7 @@ impl Property {
             Self::Concurrency => "concurrency",
             Self::Rate => "rate",
             Self::Cancels => "cancels",
+            Self::Deadlines => "deadlines",
             Self::Poison => "poison",
             Self::Workers => "workers",
             Self::Ticks => "ticks",
@@ -110,6 +114,7 @@ pub(crate) fn check(history: &History) -> Verdict {
     ordering::check(&index, &mut verdict);
     limits::check(&index, &mut verdict);
     cancels::check(&index, &mut verdict);
+    deadlines::check(&index, &mut verdict);
     poison::check(&index, &mut verdict);
     ticks::check(history, &mut verdict);
     verdict

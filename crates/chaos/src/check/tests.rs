@@ -24,10 +24,20 @@ fn claim(job: i64, session: i64, ms: i64) -> Claim {
 fn run(claim: Claim, attempt: i16, begun: i64, ended: Option<(i64, &str)>) -> Run {
     Run {
         claim,
+        // Here the times tell the order.
+        nth: i32::try_from(claim.at.timestamp_millis()).ok(),
         attempt,
         begun_at: at(begun),
         ended: ended.map(|(ms, outcome)| (at(ms), outcome.to_owned())),
         wall_at: at(begun),
+    }
+}
+
+fn effect(claim: Claim, ms: i64) -> Effect {
+    Effect {
+        claim,
+        nth: i32::try_from(claim.at.timestamp_millis()).unwrap(),
+        at: at(ms),
     }
 }
 
@@ -60,6 +70,7 @@ fn enqueued(job: i64, key: Option<&str>) -> Enqueued {
         does: Does::Succeed,
         key: key.map(str::to_owned),
         endpoint: None,
+        deadline_at: None,
     }
 }
 
@@ -71,10 +82,7 @@ fn add_done(history: &mut History, job: i64, key: Option<&str>, begun: i64) {
     history
         .runs
         .push(run(claim, 1, begun, Some((begun + 8, "ok"))));
-    history.effects.push(Effect {
-        claim,
-        at: at(begun + 5),
-    });
+    history.effects.push(effect(claim, begun + 5));
     history.closings.push(closing(claim, "done", begun + 10));
     history.ends.push(end(job, Place::Done, begun + 10));
 }
@@ -157,6 +165,24 @@ fn a_death_before_the_last_attempt_is_named() {
 }
 
 #[test]
+fn what_is_late_does_not_begin() {
+    let mut history = whole();
+    history.enqueued[0].deadline_at = Some(at(99));
+    assert_eq!(broken(&history), []);
+    history.enqueued[0].deadline_at = Some(at(98));
+    assert_eq!(broken(&history), [Property::Deadlines]);
+    // One that waited too long is dead before its attempts are spent; it must have been late.
+    history.runs.retain(|run| run.claim.job != 1);
+    history.effects.retain(|effect| effect.claim.job != 1);
+    history.closings.retain(|closing| closing.claim.job != 1);
+    history.ends[0].place = Place::Dead;
+    history.ends[0].reason = Some("it did not begin before its deadline".to_owned());
+    assert_eq!(broken(&history), []);
+    history.enqueued[0].deadline_at = Some(at(500));
+    assert_eq!(broken(&history), [Property::Deadlines]);
+}
+
+#[test]
 fn two_runs_at_a_time_need_a_lost_lease() {
     let mut history = whole();
     let first = claim(1, 2, 90);
@@ -167,6 +193,40 @@ fn two_runs_at_a_time_need_a_lost_lease() {
         closing.outcome = "crashed".to_owned();
     }
     assert_eq!(broken(&history), []);
+}
+
+#[test]
+fn claims_are_told_apart_by_their_number_and_not_by_their_time() {
+    let mut history = whole();
+    // Its transaction began after that of the claim that came later and is done.
+    let first = claim(1, 2, 99);
+    history.runs.push(run(first, 1, 90, Some((95, "failed"))));
+    history.runs[0].nth = Some(2);
+    history.effects[0].nth = 2;
+    if let Some(run) = history.runs.last_mut() {
+        run.nth = Some(1);
+    }
+    history.closings.push(closing(first, "retry", 96));
+    history.closings[0].claim.at = at(80);
+    history.runs[0].claim.at = at(80);
+    history.effects[0].claim.at = at(80);
+    assert_eq!(broken(&history), []);
+}
+
+#[test]
+fn a_run_that_began_without_its_lease_has_to_have_lost_it() {
+    let mut history = whole();
+    let first = claim(1, 2, 50);
+    history.runs.push(run(first, 1, 103, None));
+    if let Some(run) = history.runs.last_mut() {
+        run.nth = None;
+    }
+    history.closings.push(closing(first, "crashed", 90));
+    assert_eq!(broken(&history), []);
+    if let Some(closing) = history.closings.last_mut() {
+        closing.outcome = "retry".to_owned();
+    }
+    assert_eq!(broken(&history), [Property::DoubleRun]);
 }
 
 #[test]
@@ -196,17 +256,14 @@ fn one_claim_runs_once_and_has_one_end() {
 #[test]
 fn an_effect_comes_once_and_before_a_later_claim_begins() {
     let mut history = whole();
-    let effect = history.effects[0];
-    history.effects.push(effect);
+    let again = history.effects[0];
+    history.effects.push(again);
     assert_eq!(broken(&history), [Property::Effects]);
     let mut history = whole();
     let first = claim(1, 2, 50);
     history.runs.push(run(first, 1, 51, None));
     history.closings.push(closing(first, "crashed", 80));
-    history.effects[0] = Effect {
-        claim: first,
-        at: at(103),
-    };
+    history.effects[0] = effect(first, 103);
     assert_eq!(broken(&history), [Property::Effects]);
     history.effects[0].at = at(70);
     assert_eq!(broken(&history), []);

@@ -52,12 +52,13 @@ pub(crate) async fn collect(pool: &PgPool) -> anyhow::Result<History> {
 }
 
 async fn enqueued(pool: &PgPool) -> anyhow::Result<Vec<Enqueued>> {
-    let rows: Vec<(i64, i64, String, String)> =
-        sqlx::query_as("SELECT n, job_id, kind, payload::text FROM chaos_enqueued ORDER BY n")
-            .fetch_all(pool)
-            .await?;
+    let rows: Vec<(i64, i64, String, String, Option<Time>)> = sqlx::query_as(
+        "SELECT n, job_id, kind, payload::text, deadline_at FROM chaos_enqueued ORDER BY n",
+    )
+    .fetch_all(pool)
+    .await?;
     rows.into_iter()
-        .map(|(n, job, kind, payload)| {
+        .map(|(n, job, kind, payload, deadline_at)| {
             let work: Work = serde_json::from_str(&payload)?;
             Ok(Enqueued {
                 n,
@@ -66,6 +67,7 @@ async fn enqueued(pool: &PgPool) -> anyhow::Result<Vec<Enqueued>> {
                 does: work.does,
                 key: work.key,
                 endpoint: work.endpoint,
+                deadline_at,
             })
         })
         .collect()
@@ -75,7 +77,7 @@ async fn enqueued(pool: &PgPool) -> anyhow::Result<Vec<Enqueued>> {
 /// claim: that is one run, up to the last end.
 async fn runs(pool: &PgPool) -> anyhow::Result<Vec<Run>> {
     let rows = sqlx::query(
-        "SELECT b.job_id, b.kind, b.attempt, b.session, b.claimed_at, b.wall_at, b.at AS begun_at,
+        "SELECT b.job_id, b.kind, b.attempt, b.session, b.claimed_at, b.claim, b.wall_at, b.at AS begun_at,
                 e.at AS ended_at, e.outcome
          FROM chaos_events AS b
          LEFT JOIN chaos_events AS e ON e.run = b.run AND e.job_id = b.job_id AND e.what = 'end'
@@ -100,6 +102,7 @@ async fn runs(pool: &PgPool) -> anyhow::Result<Vec<Run>> {
         }
         runs.push(Run {
             claim,
+            nth: row.try_get("claim")?,
             attempt: row.try_get("attempt")?,
             begun_at: row.try_get("begun_at")?,
             ended,
@@ -118,13 +121,15 @@ fn claim(row: &sqlx::postgres::PgRow) -> sqlx::Result<Claim> {
 }
 
 async fn effects(pool: &PgPool) -> anyhow::Result<Vec<Effect>> {
-    let rows = sqlx::query("SELECT job_id, session, claimed_at, at FROM chaos_effects ORDER BY at")
-        .fetch_all(pool)
-        .await?;
+    let rows =
+        sqlx::query("SELECT job_id, session, claimed_at, claim, at FROM chaos_effects ORDER BY at")
+            .fetch_all(pool)
+            .await?;
     rows.iter()
         .map(|row| {
             Ok(Effect {
                 claim: claim(row)?,
+                nth: row.try_get("claim")?,
                 at: row.try_get("at")?,
             })
         })

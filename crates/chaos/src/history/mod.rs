@@ -31,6 +31,8 @@ pub(crate) struct Enqueued {
     pub(crate) does: Does,
     pub(crate) key: Option<String>,
     pub(crate) endpoint: Option<String>,
+    /// When it has to have begun.
+    pub(crate) deadline_at: Option<Time>,
 }
 
 impl Enqueued {
@@ -53,6 +55,8 @@ pub(crate) struct Poison {
 #[derive(Clone, Debug)]
 pub(crate) struct Run {
     pub(crate) claim: Claim,
+    /// Which claim of the job it is; `None`: its lease was lost before it began.
+    pub(crate) nth: Option<i32>,
     pub(crate) attempt: i16,
     pub(crate) begun_at: Time,
     /// When the handler said how it ended, and what.
@@ -65,6 +69,8 @@ pub(crate) struct Run {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Effect {
     pub(crate) claim: Claim,
+    /// Which claim of the job it is.
+    pub(crate) nth: i32,
     pub(crate) at: Time,
 }
 

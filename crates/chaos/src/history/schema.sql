@@ -5,7 +5,8 @@ CREATE TABLE chaos_enqueued (
     n bigint PRIMARY KEY,
     job_id bigint NOT NULL,
     kind text NOT NULL,
-    payload jsonb NOT NULL
+    payload jsonb NOT NULL,
+    deadline_at timestamptz
 );
 
 -- Begin and end of each run, each in a transaction of its own.
@@ -18,6 +19,10 @@ CREATE TABLE chaos_events (
     session bigint NOT NULL,
     -- With the job and the session it names the claim.
     claimed_at timestamptz NOT NULL,
+    -- Which claim of the job it is; NULL when its lease was lost before this was written. Only this
+    -- tells the order of claims: `claimed_at` is the beginning of a transaction, which may claim long
+    -- after that what another one has claimed and given back meanwhile.
+    claim integer,
     outcome text,
     -- The worker's own clock, which faults step.
     wall_at timestamptz NOT NULL,
@@ -32,6 +37,7 @@ CREATE TABLE chaos_effects (
     job_id bigint NOT NULL,
     session bigint NOT NULL,
     claimed_at timestamptz NOT NULL,
+    claim integer NOT NULL,
     at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 CREATE INDEX ON chaos_effects (job_id);

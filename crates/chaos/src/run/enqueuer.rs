@@ -114,8 +114,8 @@ impl Enqueuer {
             let payload = serde_json::to_string(&job.work)
                 .map_err(|error| db::Error::corrupt(error.to_string()))?;
             sqlx::query(
-                "INSERT INTO chaos_enqueued (n, job_id, kind, payload)
-                 VALUES ($1, $2, $3, $4::jsonb)",
+                "INSERT INTO chaos_enqueued (n, job_id, kind, payload, deadline_at)
+                 SELECT $1, $2, $3, $4::jsonb, deadline_at FROM jobs WHERE id = $2",
             )
             .bind(job.work.n)
             .bind(enqueued.id)

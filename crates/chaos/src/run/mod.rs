@@ -68,7 +68,8 @@ pub(crate) struct Arguments {
     /// when missing.
     #[arg(long)]
     database_url: Option<String>,
-    /// Where the logs of workers and the report go; `target/chaos` when missing.
+    /// Where a folder for each seed holds the logs of workers and the report; `target/chaos` when
+    /// missing.
     #[arg(long)]
     folder: Option<PathBuf>,
     /// How long a claim holds without a heartbeat.
@@ -96,6 +97,7 @@ pub(crate) async fn run(mut arguments: Arguments) -> anyhow::Result<bool> {
         Some(folder) => folder.clone(),
         None => PathBuf::from(ROOT).join("target/chaos"),
     };
+    let folder = folder.join(format!("seed-{seed}"));
     std::fs::create_dir_all(&folder)?;
     let server = Server::start(arguments.database_url.as_deref()).await?;
     let possible: Vec<Fault> = Fault::ALL

@@ -116,8 +116,9 @@ fn draw_batches(rng: &mut StdRng, count: usize, length: Duration) -> Vec<Planned
 }
 
 fn draw_job(rng: &mut StdRng, n: i64) -> PlannedJob {
-    const KINDS: [(Kind, u32); 7] = [
-        (Kind::Plain, 40),
+    const KINDS: [(Kind, u32); 8] = [
+        (Kind::Plain, 37),
+        (Kind::Brief, 3),
         (Kind::Hasty, 2),
         (Kind::Keyed, 22),
         (Kind::Narrow, 12),
@@ -166,6 +167,8 @@ fn draw_deed(rng: &mut StdRng, kind: Kind) -> Does {
         Kind::Hasty => Does::Hang,
         Kind::Narrow => slow,
         Kind::Rated | Kind::Novel => Does::Succeed,
+        // Begins again before and after its deadline.
+        Kind::Brief => Does::FailThenSucceed { times: times * 2 },
         Kind::Keyed => match of_a_hundred {
             0..60 => Does::Succeed,
             60..88 => slow,

@@ -51,14 +51,13 @@ impl Handler {
     async fn act(&self, work: &Work, handle: &JobHandle) -> Result<(), Failure> {
         let attempt = handle.job.attempt;
         match work.does {
-            Does::Succeed => {}
             Does::Slow { ms } => tokio::time::sleep(Duration::from_millis(ms)).await,
             Does::FailThenSucceed { times } if attempt <= times => {
                 return Err(Failure::retry("not yet"));
             }
             Does::FailAlways => return Err(Failure::retry("never")),
             Does::Panic { times } if attempt <= times => self.panic(),
-            Does::FailThenSucceed { .. } | Does::Panic { .. } => {}
+            Does::Succeed | Does::FailThenSucceed { .. } | Does::Panic { .. } => {}
             Does::Hang => std::future::pending().await,
             Does::Snooze { times } => {
                 if self.recorder.snoozes(handle.job.id).await? < times {

@@ -82,8 +82,11 @@ impl Recorder {
         let claims: Vec<DateTime<Utc>> = run.handles.iter().map(|it| it.job.claimed_at).collect();
         sqlx::query(
             "INSERT INTO chaos_events
-                 (run, what, job_id, kind, attempt, session, claimed_at, outcome, wall_at)
-             SELECT $1, $2, job_id, kind, attempt, $3, claimed_at, outcome, $4
+                 (run, what, job_id, kind, attempt, session, claimed_at, claim, outcome, wall_at)
+             SELECT $1, $2, job_id, kind, attempt, $3, claimed_at,
+                    (SELECT claims FROM jobs AS j
+                     WHERE j.id = e.job_id AND j.session_id = $3 AND j.claimed_at = e.claimed_at),
+                    outcome, $4
              FROM unnest($5::bigint[], $6::text[], $7::int2[], $8::timestamptz[], $9::text[])
                   AS e(job_id, kind, attempt, claimed_at, outcome)
              ON CONFLICT DO NOTHING",
@@ -153,13 +156,16 @@ impl Recorder {
             // What a fence would have kept others from using.
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        sqlx::query("INSERT INTO chaos_effects (job_id, session, claimed_at) VALUES ($1, $2, $3)")
-            .bind(handle.job.id)
-            .bind(self.session)
-            .bind(handle.job.claimed_at)
-            .execute(tx.conn())
-            .await
-            .map_err(db::Error::from)?;
+        sqlx::query(
+            "INSERT INTO chaos_effects (job_id, session, claimed_at, claim)
+             SELECT $1, $2, $3, coalesce((SELECT claims FROM jobs WHERE id = $1), 0)",
+        )
+        .bind(handle.job.id)
+        .bind(self.session)
+        .bind(handle.job.claimed_at)
+        .execute(tx.conn())
+        .await
+        .map_err(db::Error::from)?;
         Ok(())
     }
 

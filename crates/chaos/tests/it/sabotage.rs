@@ -85,6 +85,11 @@ async fn process_a_cancelled_job_that_begins_is_named() {
 }
 
 #[tokio::test]
+async fn process_a_job_that_begins_after_its_deadline_is_named() {
+    names("overdue", "0", &["deadlines"]).await;
+}
+
+#[tokio::test]
 async fn process_payloads_that_are_swallowed_are_not_dead() {
     names("swallow", "9", &["poison"]).await;
 }
