@@ -9,7 +9,11 @@ pub(super) fn count(index: &Index<'_>, verdict: &mut Verdict) {
     verdict.count("jobs committed", history.enqueued.len());
     verdict.count("jobs of poison", history.poison.len());
     verdict.count("runs", history.runs.len());
-    verdict.count("effects", history.effects.len());
+    verdict.count(
+        "effects",
+        history.effects.iter().filter(|it| it.is_first).count(),
+    );
+    verdict.count("fences passed", history.effects.len());
     for end in &history.ends {
         let place = match end.place {
             Place::Done => "jobs done",

@@ -1,5 +1,5 @@
 use super::{Index, Property, Verdict};
-use crate::history::Run;
+use crate::history::{Closing, Run};
 
 /// Runs of one job at a time, unless a lease was lost; each accounted for.
 pub(super) fn check(index: &Index<'_>, verdict: &mut Verdict) {
@@ -19,7 +19,8 @@ fn accounts(index: &Index<'_>, run: &Run, verdict: &mut Verdict) {
         .closings
         .get(&run.claim)
         .map_or(&[][..], Vec::as_slice);
-    if closings.len() == 1 {
+    if let [only] = closings {
+        done_by_itself(run, only, verdict);
         return;
     }
     let outcomes: Vec<_> = closings.iter().map(|it| it.outcome.as_str()).collect();
@@ -28,6 +29,21 @@ fn accounts(index: &Index<'_>, run: &Run, verdict: &mut Verdict) {
         run.claim.job, run.attempt, run.claim.session, run.begun_at
     );
     verdict.find(Property::Accounts, text);
+}
+
+/// What is closed as done was said to be done by that very run, before.
+fn done_by_itself(run: &Run, closing: &Closing, verdict: &mut Verdict) {
+    // An end that could not be recorded says nothing.
+    let Some((at, outcome)) = run.ended.as_ref().filter(|_| closing.outcome == "done") else {
+        return;
+    };
+    if outcome != "ok" || *at > closing.at {
+        let text = format!(
+            "job {} was done at {}, and its run of session {} ended as {outcome} at {at}",
+            run.claim.job, closing.at, run.claim.session
+        );
+        verdict.find(Property::Accounts, text);
+    }
 }
 
 fn pair(index: &Index<'_>, earlier: &Run, later: &Run, verdict: &mut Verdict) {

@@ -36,7 +36,7 @@ fn run(claim: Claim, attempt: i16, begun: i64, ended: Option<(i64, &str)>) -> Ru
 fn effect(claim: Claim, ms: i64) -> Effect {
     Effect {
         claim,
-        nth: i32::try_from(claim.at.timestamp_millis()).unwrap(),
+        is_first: true,
         at: at(ms),
     }
 }
@@ -202,7 +202,6 @@ fn claims_are_told_apart_by_their_number_and_not_by_their_time() {
     let first = claim(1, 2, 99);
     history.runs.push(run(first, 1, 90, Some((95, "failed"))));
     history.runs[0].nth = Some(2);
-    history.effects[0].nth = 2;
     if let Some(run) = history.runs.last_mut() {
         run.nth = Some(1);
     }
@@ -251,6 +250,29 @@ fn one_claim_runs_once_and_has_one_end() {
     let mut history = whole();
     history.closings.retain(|closing| closing.claim.job != 1);
     assert_eq!(broken(&history), [Property::Accounts]);
+}
+
+#[test]
+fn a_job_is_done_by_the_run_that_said_so() {
+    let mut history = whole();
+    history.runs[0].ended = Some((at(115), "ok".to_owned()));
+    assert_eq!(broken(&history), [Property::Accounts]);
+    history.runs[0].ended = Some((at(105), "failed".to_owned()));
+    assert_eq!(broken(&history), [Property::Accounts]);
+    history.runs[0].ended = None;
+    assert_eq!(broken(&history), []);
+}
+
+#[test]
+fn a_fence_passed_without_the_lease_is_named_even_if_it_changed_nothing() {
+    let mut history = whole();
+    let first = claim(1, 2, 50);
+    history.runs.push(run(first, 1, 51, None));
+    history.closings.push(closing(first, "crashed", 80));
+    let mut late = effect(first, 106);
+    late.is_first = false;
+    history.effects.push(late);
+    assert_eq!(broken(&history), [Property::Effects]);
 }
 
 #[test]
@@ -308,6 +330,7 @@ fn more_runs_at_a_time_than_allowed_are_counted() {
     assert_eq!(broken(&history), [Property::Concurrency]);
     // One that lost its lease before is not counted any more.
     for closing in history.closings.iter_mut().filter(|it| it.claim.job == 1) {
+        closing.outcome = "crashed".to_owned();
         closing.at = at(103);
     }
     assert_eq!(broken(&history), []);

@@ -121,15 +121,16 @@ fn claim(row: &sqlx::postgres::PgRow) -> sqlx::Result<Claim> {
 }
 
 async fn effects(pool: &PgPool) -> anyhow::Result<Vec<Effect>> {
-    let rows =
-        sqlx::query("SELECT job_id, session, claimed_at, claim, at FROM chaos_effects ORDER BY at")
-            .fetch_all(pool)
-            .await?;
+    let rows = sqlx::query(
+        "SELECT job_id, session, claimed_at, is_first, at FROM chaos_effects ORDER BY at",
+    )
+    .fetch_all(pool)
+    .await?;
     rows.iter()
         .map(|row| {
             Ok(Effect {
                 claim: claim(row)?,
-                nth: row.try_get("claim")?,
+                is_first: row.try_get("is_first")?,
                 at: row.try_get("at")?,
             })
         })

@@ -69,8 +69,8 @@ pub(crate) struct Run {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Effect {
     pub(crate) claim: Claim,
-    /// Which claim of the job it is.
-    pub(crate) nth: i32,
+    /// Whether the job had none yet, as the transaction saw it.
+    pub(crate) is_first: bool,
     pub(crate) at: Time,
 }
 

@@ -37,7 +37,8 @@ CREATE TABLE chaos_effects (
     job_id bigint NOT NULL,
     session bigint NOT NULL,
     claimed_at timestamptz NOT NULL,
-    claim integer NOT NULL,
+    -- Only the first is an effect; the others passed the fence and found that it was there.
+    is_first boolean NOT NULL,
     at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 CREATE INDEX ON chaos_effects (job_id);

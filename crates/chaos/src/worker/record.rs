@@ -149,20 +149,18 @@ impl Recorder {
                 .fetch_one(tx.conn())
                 .await
                 .map_err(db::Error::from)?;
-        if has_one {
-            return Ok(());
-        }
         if !is_fenced {
             // What a fence would have kept others from using.
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         sqlx::query(
-            "INSERT INTO chaos_effects (job_id, session, claimed_at, claim)
-             SELECT $1, $2, $3, coalesce((SELECT claims FROM jobs WHERE id = $1), 0)",
+            "INSERT INTO chaos_effects (job_id, session, claimed_at, is_first)
+             VALUES ($1, $2, $3, $4)",
         )
         .bind(handle.job.id)
         .bind(self.session)
         .bind(handle.job.claimed_at)
+        .bind(!has_one)
         .execute(tx.conn())
         .await
         .map_err(db::Error::from)?;
