@@ -118,6 +118,9 @@ impl Stage {
         seat: usize,
         length: Duration,
     ) -> anyhow::Result<()> {
+        if matches!(fault, Fault::Sleep | Fault::Stall | Fault::Deaden) {
+            self.occupy().await;
+        }
         let mut seat = self.fleet.seats[seat % self.fleet.seats.len()].lock().await;
         match fault {
             Fault::Kill => {
@@ -180,16 +183,28 @@ impl Stage {
     async fn fill_pools(&self, length: Duration) -> anyhow::Result<()> {
         let ms = u64::try_from(length.as_millis())?;
         let count = self.fleet.seats.len() * CONNECTIONS as usize * 2;
-        let works = (0..count).map(|_| Work {
+        self.enqueue(vec![Does::HoldConnection { ms }; count]).await;
+        Ok(())
+    }
+
+    /// Sees to it that every worker is in the middle of something: whoever sleeps or is cut off now
+    /// wakes up behind its fence, while others have taken its work over.
+    async fn occupy(&self) {
+        self.enqueue((1..=24).map(|nth| Does::Slow { ms: nth * 80 }).collect())
+            .await;
+        tokio::time::sleep(Duration::from_millis(150)).await;
+    }
+
+    async fn enqueue(&self, deeds: Vec<Does>) {
+        let works = deeds.into_iter().map(|does| Work {
             n: self.enqueuer.number(),
-            does: Does::HoldConnection { ms },
+            does,
             tenant: None,
             key: None,
             endpoint: None,
             delay_ms: 0,
         });
         self.enqueuer.enqueue_plain(works.collect()).await;
-        Ok(())
     }
 
     async fn crowd(&self, length: Duration) -> anyhow::Result<()> {
