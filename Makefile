@@ -20,7 +20,7 @@ endef
 
 .PHONY: help
 help: ## Lists these commands.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: need-cargo
 need-cargo:
@@ -103,10 +103,27 @@ bench-http: need-bench ## Measures the way from a webhook to the send, and memor
 	$(CARGO) run --release -p bench --bin bench -- http
 
 .PHONY: chaos
-chaos: export METACHAT_TEST_OUTAGE_SECONDS ?= 30
-chaos: need-test-database ## Kills and stops the real processes at every step of a message.
+chaos: chaos-processes chaos-jobs ## Breaks the real processes at every step of a message, and the job engine at random.
+
+.PHONY: chaos-processes
+chaos-processes: export METACHAT_TEST_OUTAGE_SECONDS ?= 30
+chaos-processes: need-test-database ## Kills and stops the real processes at every step of a message.
 ifeq ($(NEXTEST),yes)
 	$(WITH_POSTGRES) $(CARGO) nextest run -p metachat $(FAILPOINTS) --test it -E 'test(/process_/)'
 else
 	$(WITH_POSTGRES) $(CARGO) test -p metachat $(FAILPOINTS) --test it process_ -- --test-threads=1
 endif
+
+# Always on a durable Postgres of its own, which it stops and crashes.
+.PHONY: need-chaos
+need-chaos: need-cargo
+	$(call need_python)
+
+# The seed of an earlier run repeats its plan: make chaos-jobs SEED=7.
+.PHONY: chaos-jobs
+chaos-jobs: need-chaos ## Runs 10,000 jobs under 200 random faults and checks what came of them.
+	$(CARGO) run -p chaos --bin chaos -- run --jobs 10000 --faults 200 $(if $(SEED),--seed $(SEED))
+
+.PHONY: chaos-short
+chaos-short: need-chaos ## The same in short, two faults of each sort, always the same plan.
+	$(CARGO) run -p chaos --bin chaos -- run --short --seed $(or $(SEED),1)

@@ -1,0 +1,72 @@
+use clap::ValueEnum;
+
+/// What a deliberately broken run breaks: the checker has to name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Sabotage {
+    /// Waiting jobs vanish.
+    Lost,
+    /// Running jobs are given to a second worker, and handlers do without the fence.
+    Double,
+    /// Held jobs go before their turn.
+    Reorder,
+    /// Limits forget whom they counted.
+    Overlimit,
+    /// Failed attempts are not counted.
+    Overattempt,
+    /// What was cancelled is not any more.
+    Uncancel,
+    /// Deadlines are forgotten.
+    Overdue,
+    /// Handlers take payloads that they cannot read for done.
+    Swallow,
+    /// A worker ends when a handler panics.
+    Fragile,
+    /// Ticks come twice and not at all.
+    Tick,
+}
+
+impl Sabotage {
+    /// Whether the worker itself is the broken one.
+    pub(crate) const fn is_in_worker(self) -> bool {
+        matches!(self, Self::Double | Self::Swallow | Self::Fragile)
+    }
+
+    /// What is done to the tables over and over, if that is how it is broken.
+    pub(crate) const fn statement(self) -> Option<&'static str> {
+        match self {
+            Self::Lost => Some(
+                "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE state = 1
+                     AND ordering_key IS NULL LIMIT 1 FOR UPDATE SKIP LOCKED)",
+            ),
+            Self::Double => Some(
+                "UPDATE jobs SET state = 0, session_id = NULL, lease_until = NULL, permits = NULL
+                 WHERE id IN (SELECT id FROM jobs WHERE state = 3 AND permits IS NULL
+                     AND ordering_key IS NULL ORDER BY random() LIMIT 2 FOR UPDATE SKIP LOCKED)",
+            ),
+            Self::Reorder => Some(
+                "UPDATE jobs SET state = 0 WHERE id IN (SELECT id FROM jobs WHERE state = 2
+                     ORDER BY id DESC LIMIT 3 FOR UPDATE SKIP LOCKED)",
+            ),
+            Self::Overlimit => {
+                Some("UPDATE job_limits SET running = 0, tokens = coalesce(burst, 0)")
+            }
+            Self::Overattempt => {
+                Some("UPDATE jobs SET attempt = 0 WHERE state IN (0, 1) AND attempt > 0")
+            }
+            Self::Uncancel => Some(
+                "UPDATE jobs SET cancel_requested_at = NULL
+                 WHERE cancel_requested_at IS NOT NULL AND state <> 3",
+            ),
+            Self::Overdue => Some(
+                "UPDATE jobs SET deadline_at = NULL WHERE state <> 3 AND deadline_at IS NOT NULL",
+            ),
+            Self::Tick => Some(
+                "INSERT INTO chaos_ticks (schedule, period_ms, due_at, job_id)
+                 SELECT 'every-second', 1000, to_timestamp(second), 0
+                 FROM unnest(ARRAY[1, 2, 2, 3, 5]) AS second
+                 WHERE NOT EXISTS (SELECT FROM chaos_ticks)",
+            ),
+            Self::Swallow | Self::Fragile => None,
+        }
+    }
+}
