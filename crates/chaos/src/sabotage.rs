@@ -48,7 +48,11 @@ impl Sabotage {
                      ORDER BY id DESC LIMIT 3 FOR UPDATE SKIP LOCKED)",
             ),
             Self::Overlimit => {
-                Some("UPDATE job_limits SET running = 0, tokens = coalesce(burst, 0)")
+                // A rate so low that a slow machine goes beyond it as well.
+                Some(
+                    "UPDATE job_limits SET running = 0, tokens = coalesce(burst, 0),
+                            rate_per_second = CASE WHEN burst IS NULL THEN NULL ELSE 5 END",
+                )
             }
             Self::Overattempt => {
                 Some("UPDATE jobs SET attempt = 0 WHERE state IN (0, 1) AND attempt > 0")

@@ -236,8 +236,14 @@ async fn next_holds(shared: &Shared, lane: &LaneState) -> Option<Vec<Hold>> {
         if may_claim {
             lane.wake.notify_one();
         }
+        let (holds, lost): (Vec<Hold>, Vec<Hold>) =
+            holds.into_iter().partition(|hold| hold.lease.is_alive());
+        drop_lost(shared, &lost);
         if !holds.is_empty() {
             return Some(holds);
+        }
+        if !lost.is_empty() {
+            continue;
         }
         lane.hungry.store(true, Ordering::SeqCst);
         lane.wake.notify_one();
@@ -245,6 +251,15 @@ async fn next_holds(shared: &Shared, lane: &LaneState) -> Option<Vec<Hold>> {
         shared.stop.run_until_cancelled(filled).await;
         lane.hungry.store(false, Ordering::SeqCst);
     }
+}
+
+/// Lets go of jobs whose lease ran out while they waited: somebody else has them, or will.
+fn drop_lost(shared: &Shared, lost: &[Hold]) {
+    for hold in lost {
+        tracing::warn!(job.id = hold.job.id, "not begun: the lease is lost");
+    }
+    let holds = lost.iter().map(|hold| (hold.job.id, hold.job.claim));
+    shared.inflight.remove_all(holds);
 }
 
 /// The job that begins next, with others of its flow when its kind takes several. One that failed

@@ -19,7 +19,7 @@ async fn request(pool: &PgPool, id: i64) {
 
 fn quick() -> jobs::EngineOptions {
     let mut options = options();
-    options.lease = Duration::from_millis(900);
+    options.lease = Duration::from_millis(1500);
     options
 }
 

@@ -137,7 +137,7 @@ async fn a_long_job_keeps_its_lease_by_heartbeat() {
     let gate = Arc::new(Semaphore::new(0));
     let open = Arc::clone(&gate);
     let mut quick = options();
-    quick.lease = Duration::from_millis(900);
+    quick.lease = Duration::from_millis(1500);
     let behaviour = behave(move |_, handle, _| {
         let open = Arc::clone(&open);
         async move {
@@ -163,7 +163,7 @@ async fn a_long_job_keeps_its_lease_by_heartbeat() {
                 .await
                 .unwrap();
         assert_eq!(state, 3);
-        if lease_until.unwrap() > start + chrono::TimeDelta::milliseconds(2700) {
+        if lease_until.unwrap() > start + chrono::TimeDelta::milliseconds(4500) {
             break;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -246,7 +246,7 @@ async fn a_row_locked_by_its_own_handler_holds_up_no_other_lease() {
     let gate = Arc::new(Semaphore::new(0));
     let open = Arc::clone(&gate);
     let mut quick = options();
-    quick.lease = Duration::from_millis(900);
+    quick.lease = Duration::from_millis(1500);
     let behaviour = behave(move |probe: Probe, handle, db| {
         let open = Arc::clone(&open);
         async move {
@@ -273,7 +273,7 @@ async fn a_row_locked_by_its_own_handler_holds_up_no_other_lease() {
     };
     let first = lease().await;
     // Three leases later, by the leases themselves, the other job still has its hold.
-    while lease().await < first + chrono::TimeDelta::milliseconds(2700) {
+    while lease().await < first + chrono::TimeDelta::milliseconds(4500) {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     gate.add_permits(2);

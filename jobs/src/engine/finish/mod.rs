@@ -23,7 +23,7 @@ const MAX_BATCH: usize = 1000;
 /// Outcomes that may wait to be committed, for each way of ending; then handlers wait.
 const MAX_WAITING: usize = 10_000;
 /// How long one step may take: a connection that swallows everything must not stop the lanes.
-const STEP_TIMEOUT: Duration = Duration::from_mins(1);
+const STEP_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long to wait between tries when the database is away.
 const OUTAGE_PAUSE: Duration = Duration::from_millis(300);
 
