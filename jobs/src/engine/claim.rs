@@ -15,6 +15,9 @@ use super::{ClaimedJob, Shared, limits};
 /// took tokens says when: the moment up to which they were counted, so that the times of claims
 /// never show more attempts than the rate allows.
 ///
+/// A flow is named as a range, because a planner that is told `flow = …` may read by id instead:
+/// statistics of a table with one flow say that it is all the same.
+///
 /// MATERIALIZED, because a planner that inlines the sub-select may run it again and take more than
 /// was asked for. An array, because a planner that guesses its size would join by reading the whole
 /// table.
@@ -27,8 +30,8 @@ macro_rules! claim_sql {
              ), picked AS MATERIALIZED (
                  SELECT j.id FROM wanted AS w CROSS JOIN LATERAL (
                      SELECT id FROM jobs
-                     WHERE state = 0 AND flow = w.flow AND id >= w.from_id
-                     ORDER BY id LIMIT w.want FOR UPDATE SKIP LOCKED
+                     WHERE state = 0 AND (flow, id) >= (w.flow, w.from_id) AND flow <= w.flow
+                     ORDER BY flow, id LIMIT w.want FOR UPDATE SKIP LOCKED
                  ) AS j
              )
              UPDATE jobs AS j SET
@@ -51,8 +54,8 @@ macro_rules! claim_sql {
     };
 }
 
-const CLAIM: &str = claim_sql!("NULL");
-const CLAIM_LIMITED: &str =
+pub(super) const CLAIM: &str = claim_sql!("NULL");
+pub(super) const CLAIM_LIMITED: &str =
     claim_sql!("(SELECT w.permits::bigint[] FROM wanted AS w WHERE w.flow = j.flow LIMIT 1)");
 
 #[derive(FromRow)]

@@ -15,6 +15,8 @@ mod lease;
 mod limits;
 mod notes;
 mod options;
+#[cfg(test)]
+mod plans;
 mod ready;
 mod rescue;
 mod run;

@@ -7,7 +7,7 @@ use crate::signal;
 use crate::signal::Word;
 
 /// Puts jobs back: at once, or until their wait is over. The fence stands as where jobs end.
-pub(super) const AGAIN: &str = "
+pub(in crate::engine) const AGAIN: &str = "
     WITH ended AS (
         SELECT * FROM unnest($1::bigint[], $2::integer[], $3::float8[], $4::text[], $5::text[],
                              $6::bool[]) AS e(id, claims, after, outcome, error, give_back)

@@ -11,7 +11,7 @@ use crate::{keys, signal};
 /// The CASE hides the fence from the planner. Its statistics know of hardly any running job, so
 /// that it would read them all first and compare each with every outcome: seconds for a thousand
 /// of them. Rows are found by id alone; that there is a session means that the job is running.
-pub(super) const END: &str = "
+pub(in crate::engine) const END: &str = "
     WITH ended AS (
         SELECT * FROM unnest($1::bigint[], $2::integer[], $3::text[]) AS e(id, claims, reason)
     ), gone AS (

@@ -3,10 +3,8 @@
 //! Each way of ending has a queue and a task of its own: a burial that takes its time, or keys and
 //! limits that have to be locked, do not hold up plain successes.
 
-mod again;
-mod end;
-#[cfg(test)]
-mod plans;
+pub(super) mod again;
+pub(super) mod end;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,10 +1,11 @@
-//! Holds the plans of the finish statements.
+//! Holds the plans of the statements that every job goes through.
 
 use sqlx::{AssertSqlSafe, Executor as _};
 use testkit::TestDb;
 
-use super::again::AGAIN;
-use super::end::END;
+use super::claim::{CLAIM, CLAIM_LIMITED};
+use super::finish::again::AGAIN;
+use super::finish::end::END;
 
 /// The plan that a prepared statement keeps, made from statistics that know of no running job:
 /// that is what they say whenever they were taken of a backlog.
@@ -50,4 +51,15 @@ async fn jobs_that_run_again_are_found_by_id_whatever_the_statistics_say() {
     let arguments = "'{2}', '{0}', '{0}', '{retry}', '{e}', '{f}', 1";
     let plan = kept_plan(AGAIN, types, arguments).await;
     finds_rows_by_id(&plan);
+}
+
+#[tokio::test]
+async fn claims_step_from_flow_to_flow_by_their_index() {
+    let types = "bigint[], bigint[], integer[], bigint, float8, text[], timestamptz";
+    let arguments = "'{1}', '{0}', '{500}', 1, 30, '{NULL}', NULL";
+    for statement in [CLAIM, CLAIM_LIMITED] {
+        let plan = kept_plan(statement, types, arguments).await;
+        assert!(plan.contains("jobs_ready_idx"), "{plan}");
+        finds_rows_by_id(&plan);
+    }
 }
