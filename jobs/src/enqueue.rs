@@ -31,7 +31,7 @@ pub async fn enqueue<J: Job>(tx: &mut impl Tx, job: &J) -> Result<Enqueued> {
         tx.signal_after_commit(signal::say([word]));
     }
     if !inserted.duplicate {
-        counters::enqueued(tx, J::KIND, inserted.place(), 1);
+        counters::enqueued(tx, J::KIND, Place::of_state(inserted.state), 1);
     }
     Ok(Enqueued {
         id: inserted.id,
@@ -179,14 +179,6 @@ struct Inserted {
 }
 
 impl Inserted {
-    fn place(self) -> Place {
-        match self.state {
-            0 => Place::Ready,
-            1 => Place::Scheduled,
-            _ => Place::Held,
-        }
-    }
-
     /// What workers have to know once it is committed.
     fn word(self) -> Option<Word> {
         match self.state {

@@ -4,8 +4,9 @@ use db::Tx;
 use domain::TenantId;
 use sqlx::{FromRow, PgConnection};
 
-use super::tally::{Place, Tally};
+use super::tally::Tally;
 use super::{Result, whereabouts};
+use crate::counters::Place;
 use crate::inspect::limit_time;
 use crate::keys::{self, Key};
 use crate::signal::{self, Word};
@@ -152,7 +153,7 @@ async fn end(tx: &mut impl Tx, jobs: &[Waiting], reason: &str) -> Result<()> {
     .await?;
     let mut tally = Tally::default();
     for job in jobs {
-        tally.left(&job.kind, Place::of(job.state));
+        tally.left(&job.kind, Place::of_state(job.state));
         tally.cancelled(&job.kind);
     }
     leave_keys(tx, jobs, &mut tally).await?;

@@ -2,8 +2,9 @@ use db::Tx;
 use domain::TenantId;
 
 use super::retry::say_ready;
-use super::tally::{Place, Tally};
+use super::tally::Tally;
 use super::{ControlError, Result, whereabouts};
+use crate::counters::Place;
 use crate::inspect::limit_time;
 
 /// Runs a dead job again under its number, from its first attempt, at the end of its ordering key.
@@ -90,7 +91,7 @@ async fn revive(tx: &mut impl Tx, ids: &[i64]) -> Result<()> {
     let mut tally = Tally::default();
     for (_, _, kind, state) in &revived {
         tally.left(kind, Place::Dead);
-        tally.came(kind, Place::of(*state));
+        tally.came(kind, Place::of_state(*state));
     }
     let ready = revived.iter().filter(|(.., state)| *state == 0);
     say_ready(tx, ready.map(|(flow, id, ..)| (*flow, *id)));

@@ -4,8 +4,9 @@ use db::Tx;
 use domain::TenantId;
 
 use super::redrive::redrive;
-use super::tally::{Place, Tally};
+use super::tally::Tally;
 use super::{ControlError, Result, whereabouts};
+use crate::counters::Place;
 use crate::inspect::limit_time;
 use crate::signal::{self, Word};
 

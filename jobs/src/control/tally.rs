@@ -3,25 +3,7 @@ use std::collections::BTreeMap;
 use db::Result;
 use sqlx::PgConnection;
 
-/// Where a job stands, as `job_depths` numbers it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Place {
-    Ready = 0,
-    Scheduled = 1,
-    Held = 2,
-    Dead = 4,
-}
-
-impl Place {
-    /// The place of a job of `jobs` that waits.
-    pub(super) const fn of(state: i16) -> Self {
-        match state {
-            0 => Self::Ready,
-            1 => Self::Scheduled,
-            _ => Self::Held,
-        }
-    }
-}
+use crate::counters::Place;
 
 /// How an operation moves the counters, to be written by its own transaction: what an operator did
 /// shows in the next overview, whichever process did it.
@@ -52,7 +34,7 @@ impl Tally {
     pub(super) async fn write(self, conn: &mut PgConnection) -> Result<()> {
         let changes = || self.depths.iter().filter(|(_, jobs)| **jobs != 0);
         let kinds: Vec<&str> = changes().map(|((kind, _), _)| kind.as_str()).collect();
-        let states: Vec<i16> = changes().map(|((_, place), _)| *place as i16).collect();
+        let states: Vec<i16> = changes().map(|((_, place), _)| place.number()).collect();
         let jobs: Vec<i64> = changes().map(|(_, jobs)| *jobs).collect();
         if !kinds.is_empty() {
             sqlx::query(

@@ -22,7 +22,7 @@ pub use reconcile::{Reconciled, reconcile};
 pub use run::run;
 
 /// Where an unfinished job stands, or that it is dead.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
     /// Waits for a slot.
     Ready,
@@ -46,14 +46,23 @@ impl Place {
         Self::Dead,
     ];
 
-    const fn index(self) -> usize {
-        match self {
-            Self::Ready => 0,
-            Self::Scheduled => 1,
-            Self::Held => 2,
-            Self::Running => 3,
-            Self::Dead => 4,
+    /// Where a job with this number of a state in `jobs` stands.
+    pub(crate) const fn of_state(state: i16) -> Self {
+        match state {
+            0 => Self::Ready,
+            1 => Self::Scheduled,
+            2 => Self::Held,
+            _ => Self::Running,
         }
+    }
+
+    /// Its number in `job_depths`.
+    pub(crate) const fn number(self) -> i16 {
+        self as i16
+    }
+
+    const fn index(self) -> usize {
+        self as usize
     }
 }
 

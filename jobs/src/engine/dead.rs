@@ -155,12 +155,7 @@ struct Gone {
 impl Gone {
     /// Where the job stood.
     const fn place(&self) -> Place {
-        match self.state {
-            0 => Place::Ready,
-            1 => Place::Scheduled,
-            2 => Place::Held,
-            _ => Place::Running,
-        }
+        Place::of_state(self.state)
     }
 }
 

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 
+use super::Shared;
 use super::claim::{self, Claimed, Hold};
 use super::finish::Outcome;
 use super::inflight::lock;
 use super::ready::{Pick, Ready, Took};
-use super::{ClaimedJob, Shared};
 use crate::Lane;
 
 /// The most slots one statement claims for.
@@ -293,13 +293,10 @@ pub(super) async fn give_back_stale(shared: Arc<Shared>) {
 /// Returns jobs that were never begun, and the attempts with them.
 pub(super) async fn give_back(shared: &Shared, holds: Vec<Hold>) {
     for hold in holds {
-        finish_unbegun(shared, hold.job).await;
+        let outcome = Outcome::GiveBack;
+        shared
+            .finishes
+            .send(hold.job, outcome, Duration::ZERO)
+            .await;
     }
-}
-
-async fn finish_unbegun(shared: &Shared, job: Arc<ClaimedJob>) {
-    shared
-        .finishes
-        .send(job, Outcome::GiveBack, Duration::ZERO)
-        .await;
 }

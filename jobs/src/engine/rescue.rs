@@ -65,6 +65,19 @@ impl Row {
     }
 }
 
+/// Selects the jobs that are as it says, as [`Row`]s.
+macro_rules! select {
+    ($condition:literal) => {
+        concat!(
+            "SELECT id, kind, flow, claims, attempt, max_attempts, tenant_id, priority, limit_key_1,
+                    limit_key_2, ordering_key, payload::text AS payload, created_at, run_at,
+                    claimed_at, session_id, traceparent, state
+             FROM jobs ",
+            $condition
+        )
+    };
+}
+
 /// Back to ready while attempts are left, to the dead letters otherwise. Every process does this
 /// for the kinds it knows.
 pub(super) async fn rescue_for_ever(shared: Arc<Shared>) {
@@ -94,15 +107,11 @@ async fn round(shared: &Shared) -> Result<()> {
 
 /// Buries jobs whose last attempt was abandoned.
 async fn bury_exhausted(shared: &Shared) -> Result<()> {
-    let exhausted: Vec<Row> = sqlx::query_as(
-        "SELECT id, kind, flow, claims, attempt, max_attempts, tenant_id, priority, limit_key_1,
-                limit_key_2, ordering_key, payload::text AS payload, created_at, run_at, claimed_at,
-                session_id, traceparent, state
-         FROM jobs
-         WHERE state = 3 AND lease_until < now() AND kind = ANY($1)
+    let exhausted: Vec<Row> = sqlx::query_as(select!(
+        "WHERE state = 3 AND lease_until < now() AND kind = ANY($1)
            AND attempt >= max_attempts AND cancel_requested_at IS NULL
-         LIMIT $2",
-    )
+         LIMIT $2"
+    ))
     .bind(&shared.kinds)
     .bind(BATCH)
     .fetch_all(shared.db.pool())
@@ -117,14 +126,10 @@ async fn bury_exhausted(shared: &Shared) -> Result<()> {
 
 /// Buries waiting jobs whose deadline has passed.
 async fn bury_late(shared: &Shared) -> Result<()> {
-    let late: Vec<Row> = sqlx::query_as(
-        "SELECT id, kind, flow, claims, attempt, max_attempts, tenant_id, priority, limit_key_1,
-                limit_key_2, ordering_key, payload::text AS payload, created_at, run_at, claimed_at,
-                session_id, traceparent, state
-         FROM jobs
-         WHERE deadline_at IS NOT NULL AND state <> 3 AND deadline_at < now() AND kind = ANY($1)
-         ORDER BY deadline_at LIMIT $2",
-    )
+    let late: Vec<Row> = sqlx::query_as(select!(
+        "WHERE deadline_at IS NOT NULL AND state <> 3 AND deadline_at < now() AND kind = ANY($1)
+         ORDER BY deadline_at LIMIT $2"
+    ))
     .bind(&shared.kinds)
     .bind(BATCH)
     .fetch_all(shared.db.pool())

@@ -7,6 +7,7 @@ use sqlx::FromRow;
 use super::limit_time;
 use super::workers::{self, LaneLoad, Worker};
 use crate::control::{LimitKey, Pause, limits_of};
+use crate::counters;
 use crate::{Job, Lane, kinds};
 
 /// Every kind of jobs at a moment, and the slots there are for them.
@@ -165,20 +166,12 @@ pub(super) async fn now(tx: &mut impl Tx) -> Result<DateTime<Utc>> {
 }
 
 async fn depths(tx: &mut impl Tx, queues: &mut Queues) -> Result<()> {
-    let rows: Vec<(String, i16, i64)> =
-        sqlx::query_as("SELECT kind, state, jobs FROM job_depths WHERE state <> 3 ORDER BY kind")
-            .fetch_all(tx.conn())
-            .await?;
-    for (kind, state, jobs) in rows {
-        let queue = queues.of(&kind);
-        // What one process counted can be folded in before what another did.
-        let jobs = jobs.max(0);
-        match state {
-            0 => queue.ready = jobs,
-            1 => queue.scheduled = jobs,
-            2 => queue.held = jobs,
-            _ => queue.dead = jobs,
-        }
+    for depth in counters::depths(tx).await? {
+        let queue = queues.of(&depth.kind);
+        queue.ready = depth.ready;
+        queue.scheduled = depth.scheduled;
+        queue.held = depth.held;
+        queue.dead = depth.dead;
     }
     Ok(())
 }
