@@ -2,11 +2,10 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
-use std::sync::Arc;
 
 use anyhow::Context as _;
 use db::{Db, DbOptions};
-use embedded::{Binaries, Options, Progress, ProgressFn};
+use embedded::{Binaries, Options, discard_leftovers, tell_slow_steps};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, Connection as _};
 use tempfile::TempDir;
@@ -40,7 +39,7 @@ impl Server {
     pub(crate) async fn start(url: Option<String>) -> anyhow::Result<Self> {
         let install_dir = Path::new(ROOT).join(".data/install");
         if let Some(url) = url.filter(|url| !url.is_empty()) {
-            let install = move || embedded::install(&install_dir, &progress());
+            let install = move || embedded::install(&install_dir, &tell_slow_steps(say));
             return Ok(Self {
                 url: url.parse().context("the database's address")?,
                 binaries: tokio::task::spawn_blocking(install).await??,
@@ -51,14 +50,18 @@ impl Server {
         let parent = Path::new(ROOT).join(".data");
         std::fs::create_dir_all(&parent)?;
         let leftovers = parent.clone();
-        tokio::task::spawn_blocking(move || discard_leftovers(&leftovers)).await?;
+        tokio::task::spawn_blocking(move || {
+            discard_leftovers(&leftovers, PREFIX, &leftovers.join("install"));
+        })
+        .await?;
         let dir = tempfile::Builder::new()
             .prefix(PREFIX)
             // Root's Postgres runs as another user, who has to pass through.
             .permissions(Permissions::from_mode(0o755))
             .tempdir_in(&parent)?;
         let server =
-            embedded::Server::start(Options::new(dir.path(), install_dir), progress()).await?;
+            embedded::Server::start(Options::new(dir.path(), install_dir), tell_slow_steps(say))
+                .await?;
         Ok(Self {
             url: server.url().parse()?,
             binaries: server.binaries().clone(),
@@ -192,27 +195,5 @@ impl Server {
     async fn connect(&self) -> anyhow::Result<PgConnection> {
         let options = PgConnectOptions::from_str(self.url.as_str())?;
         Ok(PgConnection::connect_with(&options).await?)
-    }
-}
-
-/// Tells of what takes time; starting does not.
-fn progress() -> ProgressFn {
-    Arc::new(|step| {
-        if matches!(step, Progress::Downloading { .. } | Progress::Unpacking) {
-            say(&step.to_string());
-        }
-    })
-}
-
-/// Throws away what killed runs left: their servers and their data.
-fn discard_leftovers(parent: &Path) {
-    let Ok(entries) = std::fs::read_dir(parent) else {
-        return;
-    };
-    for entry in entries.flatten() {
-        if entry.file_name().to_string_lossy().starts_with(PREFIX) {
-            // Those of runs that live are refused.
-            embedded::discard(&entry.path(), &parent.join("install")).ok();
-        }
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use db::Tx;
+use jobs::schedules::{CatchUp, Schedule};
 use jobs::{Backoff, Enqueued, Job, KindInfo, Lane, OnDuplicate, Options, Policy, Unique, Until};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -167,6 +168,45 @@ kinds! {
     Novel "chaos-novel" Interactive policy(6, Duration::from_secs(10)), 1, None;
 }
 
+/// A job of a schedule's tick. Its payload is that of the others, but it has nothing that cannot be
+/// scheduled.
+#[derive(Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Beat(pub(crate) Work);
+
+impl Job for Beat {
+    const KIND: &'static str = "chaos-beat";
+    const LANE: Lane = Lane::Interactive;
+    const POLICY: Policy = policy(6, Duration::from_secs(10));
+
+    fn options(&self) -> Options {
+        Options::default()
+    }
+}
+
+impl Beat {
+    /// The schedule whose ticks it is of, and the time between two of them. It is in the triggers of
+    /// the record, too.
+    pub(crate) const SCHEDULE: &'static str = "every-second";
+    const SPEC: &'static str = "every 1s";
+
+    /// The schedule: each tick has a job, however late it is found.
+    ///
+    /// # Errors
+    /// When the engine refuses it.
+    pub(crate) fn schedule() -> jobs::schedules::Result<Schedule> {
+        let work = Work {
+            n: -1,
+            does: Does::Succeed,
+            tenant: None,
+            key: None,
+            endpoint: None,
+            delay_ms: 0,
+        };
+        Ok(Schedule::new(Self::SCHEDULE, Self::SPEC, &Self(work))?.catch_up(CatchUp::All))
+    }
+}
+
 /// Which kinds a worker knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Version {
@@ -183,6 +223,7 @@ impl Version {
             .iter()
             .filter(|kind| self == Self::New || **kind != Kind::Novel)
             .map(|kind| kind.info())
+            .chain([KindInfo::of::<Beat>()])
             .collect()
     }
 }

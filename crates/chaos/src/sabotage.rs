@@ -23,6 +23,8 @@ pub(crate) enum Sabotage {
     Fragile,
     /// Ticks come twice and not at all.
     Tick,
+    /// Pauses are lifted.
+    Unpause,
 }
 
 impl Sabotage {
@@ -65,11 +67,13 @@ impl Sabotage {
                 "UPDATE jobs SET deadline_at = NULL WHERE state <> 3 AND deadline_at IS NOT NULL",
             ),
             Self::Tick => Some(
-                "INSERT INTO chaos_ticks (schedule, period_ms, due_at, job_id)
-                 SELECT 'every-second', 1000, to_timestamp(second), 0
-                 FROM unnest(ARRAY[1, 2, 2, 3, 5]) AS second
-                 WHERE NOT EXISTS (SELECT FROM chaos_ticks)",
+                "UPDATE job_schedules SET next_at = next_at
+                     + CASE WHEN random() < 0.5 THEN interval '3 s' ELSE interval '-2 s' END
+                 WHERE random() < 0.1",
             ),
+            Self::Unpause => {
+                Some("UPDATE job_limits SET paused_until = NULL WHERE paused_until IS NOT NULL")
+            }
             Self::Swallow | Self::Fragile => None,
         }
     }

@@ -37,3 +37,16 @@ pub fn discard(data_dir: &Path, install_into: &Path) -> Result<()> {
     }
     Ok(())
 }
+
+/// Discards what killed runs left in `parent`: every folder whose name begins with `prefix`. Those of
+/// runs that live, and of other users, stay.
+pub fn discard_leftovers(parent: &Path, prefix: &str, install_into: &Path) {
+    let Ok(entries) = fs::read_dir(parent) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        if entry.file_name().to_string_lossy().starts_with(prefix) {
+            discard(&entry.path(), install_into).ok();
+        }
+    }
+}

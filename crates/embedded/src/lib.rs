@@ -15,8 +15,8 @@ mod progress;
 mod server;
 
 pub use binaries::Binaries;
-pub use discard::discard;
+pub use discard::{discard, discard_leftovers};
 pub use error::{Error, Result};
 pub use install::install;
-pub use progress::{Progress, ProgressFn};
+pub use progress::{Progress, ProgressFn, tell_slow_steps};
 pub use server::{DATABASE, Options, Server};

@@ -25,6 +25,15 @@ pub enum Progress {
 /// Is told of each step, from any thread.
 pub type ProgressFn = Arc<dyn Fn(Progress) + Send + Sync>;
 
+/// Tells `say` of the steps that take time, as fetching does, and not of each start.
+pub fn tell_slow_steps(say: fn(&str)) -> ProgressFn {
+    Arc::new(move |step| {
+        if matches!(step, Progress::Downloading { .. } | Progress::Unpacking) {
+            say(&step.to_string());
+        }
+    })
+}
+
 impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

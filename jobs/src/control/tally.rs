@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use db::Result;
 use sqlx::PgConnection;
 
-use crate::counters::Place;
+use crate::counters::{Place, add_depths};
 
 /// How an operation moves the counters, to be written by its own transaction: what an operator did
 /// shows in the next overview, whichever process did it.
@@ -37,18 +37,7 @@ impl Tally {
         let states: Vec<i16> = changes().map(|((_, place), _)| place.number()).collect();
         let jobs: Vec<i64> = changes().map(|(_, jobs)| *jobs).collect();
         if !kinds.is_empty() {
-            sqlx::query(
-                "INSERT INTO job_depths AS d (kind, state, jobs)
-                 SELECT kind, state, jobs
-                 FROM unnest($1::text[], $2::smallint[], $3::bigint[]) AS f(kind, state, jobs)
-                 ORDER BY kind COLLATE \"C\", state
-                 ON CONFLICT (kind, state) DO UPDATE SET jobs = d.jobs + excluded.jobs",
-            )
-            .bind(kinds)
-            .bind(states)
-            .bind(jobs)
-            .execute(&mut *conn)
-            .await?;
+            add_depths(&mut *conn, kinds, states, jobs).await?;
         }
         let (kinds, jobs): (Vec<&str>, Vec<i64>) = self
             .cancelled

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use db::{Db, Error, Result};
+use sqlx::PgExecutor;
 
 use super::Counters;
 use super::deltas::{Deltas, Minute};
@@ -10,7 +11,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How many slots of each lane a process has, and how many of them are taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LaneLoad {
+pub struct ProcessLoad {
     /// Slots for interactive jobs.
     pub interactive_slots: usize,
     /// Interactive jobs in hand.
@@ -59,7 +60,7 @@ impl Counters {
     ///
     /// # Errors
     /// Those of the database; `Unavailable` if it took longer than five seconds.
-    pub async fn fold(&self, db: &Db, session: Option<(i64, LaneLoad)>) -> Result<()> {
+    pub async fn fold(&self, db: &Db, session: Option<(i64, ProcessLoad)>) -> Result<()> {
         let depths = within(self.fold_depths(db)).await;
         let minutes = within(self.fold_minutes(db)).await;
         let load = match session {
@@ -78,18 +79,7 @@ impl Counters {
         let kinds: Vec<&str> = rows.clone().map(|(kind, ..)| &**kind).collect();
         let states: Vec<i16> = rows.clone().map(|row| number(row.1)).collect();
         let jobs: Vec<i64> = rows.map(|row| row.2).collect();
-        sqlx::query(
-            "INSERT INTO job_depths AS d (kind, state, jobs)
-             SELECT kind, state, jobs
-             FROM unnest($1::text[], $2::smallint[], $3::bigint[]) AS f(kind, state, jobs)
-             ORDER BY kind COLLATE \"C\", state
-             ON CONFLICT (kind, state) DO UPDATE SET jobs = d.jobs + excluded.jobs",
-        )
-        .bind(kinds)
-        .bind(states)
-        .bind(jobs)
-        .execute(db.pool())
-        .await?;
+        add_depths(db.pool(), kinds, states, jobs).await?;
         taken.rows.clear();
         Ok(())
     }
@@ -138,7 +128,30 @@ impl Counters {
     }
 }
 
-async fn note_load(db: &Db, session: i64, load: LaneLoad) -> Result<()> {
+/// Adds to the depths: `jobs` of `kinds` at the places with the numbers `states`. Rows are taken in one
+/// order, so that two who add cannot block each other.
+pub(crate) async fn add_depths<'e>(
+    executor: impl PgExecutor<'e>,
+    kinds: Vec<&str>,
+    states: Vec<i16>,
+    jobs: Vec<i64>,
+) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO job_depths AS d (kind, state, jobs)
+         SELECT kind, state, jobs
+         FROM unnest($1::text[], $2::smallint[], $3::bigint[]) AS f(kind, state, jobs)
+         ORDER BY kind COLLATE \"C\", state
+         ON CONFLICT (kind, state) DO UPDATE SET jobs = d.jobs + excluded.jobs",
+    )
+    .bind(kinds)
+    .bind(states)
+    .bind(jobs)
+    .execute(executor)
+    .await?;
+    Ok(())
+}
+
+async fn note_load(db: &Db, session: i64, load: ProcessLoad) -> Result<()> {
     sqlx::query(
         "UPDATE worker_sessions SET interactive_slots = $2, interactive_busy = $3,
                                     bulk_slots = $4, bulk_busy = $5

@@ -17,7 +17,8 @@ use sqlx::FromRow;
 
 use deltas::Deltas;
 
-pub use fold::LaneLoad;
+pub use fold::ProcessLoad;
+pub(crate) use fold::add_depths;
 pub use reconcile::{Reconciled, reconcile};
 pub use run::run;
 
@@ -145,7 +146,7 @@ pub(crate) fn enqueued(tx: &mut impl Tx, kind: &'static str, place: Place, n: i6
 
 /// How many jobs of a kind stand where, give or take what happened in the last second.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
-pub struct KindDepth {
+pub struct KindCount {
     /// The kind.
     pub kind: String,
     /// Waiting for a slot.
@@ -164,7 +165,7 @@ pub struct KindDepth {
 ///
 /// # Errors
 /// Those of the database.
-pub async fn depths(tx: &mut impl Tx) -> Result<Vec<KindDepth>> {
+pub async fn depths(tx: &mut impl Tx) -> Result<Vec<KindCount>> {
     // A finish may be folded by one process before the enqueueing is by another: below zero for a
     // moment, which nobody needs to see.
     Ok(sqlx::query_as(

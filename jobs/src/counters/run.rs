@@ -5,7 +5,7 @@ use db::{Db, Result};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use super::{Counters, LaneLoad, Reconciled, reconcile};
+use super::{Counters, ProcessLoad, Reconciled, reconcile};
 
 /// How often what was noted is folded.
 const FOLD: Duration = Duration::from_secs(1);
@@ -23,7 +23,7 @@ pub async fn run<L>(
     load: L,
     stop: CancellationToken,
 ) where
-    L: Fn() -> LaneLoad + Send + Sync,
+    L: Fn() -> ProcessLoad + Send + Sync,
 {
     let mut ticks = tokio::time::interval(FOLD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -43,7 +43,7 @@ pub async fn run<L>(
 
 async fn fold<L>(db: &Db, counters: &Counters, session: Option<i64>, load: &L)
 where
-    L: Fn() -> LaneLoad + Send + Sync,
+    L: Fn() -> ProcessLoad + Send + Sync,
 {
     let session = session.map(|session| (session, load()));
     if let Err(error) = counters.fold(db, session).await {

@@ -31,7 +31,7 @@ use tokio::sync::{Mutex, Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::counters::{Counters, LaneLoad};
+use crate::counters::{Counters, ProcessLoad};
 use crate::{JobMetrics, KindInfo, Lane};
 
 pub use backend::LaneBackend;
@@ -79,7 +79,7 @@ impl Shared {
             .copied()
     }
 
-    fn load(&self) -> LaneLoad {
+    fn load(&self) -> ProcessLoad {
         let slots = |lane| {
             self.lanes.get(&lane).map_or((0, 0), |state| {
                 (state.slots, state.slots.saturating_sub(state.free()))
@@ -87,7 +87,7 @@ impl Shared {
         };
         let (interactive_slots, interactive_busy) = slots(Lane::Interactive);
         let (bulk_slots, bulk_busy) = slots(Lane::Bulk);
-        LaneLoad {
+        ProcessLoad {
             interactive_slots,
             interactive_busy,
             bulk_slots,

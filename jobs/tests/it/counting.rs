@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use db::{Db, DbOptions};
 use jobs::counters::{
-    self, Counters, Event, KindDepth, LaneLoad, Place, Reconciled, depths, reconcile,
+    self, Counters, Event, KindCount, ProcessLoad, Place, Reconciled, depths, reconcile,
 };
 use sqlx::PgPool;
 use testkit::TestDb;
@@ -17,14 +17,14 @@ async fn connect(test_db: &TestDb) -> (Db, Arc<Counters>) {
     (db, counters)
 }
 
-async fn depth(db: &Db, kind: &str) -> Option<KindDepth> {
+async fn depth(db: &Db, kind: &str) -> Option<KindCount> {
     let mut tx = db.system().await.unwrap();
     let depths = depths(&mut tx).await.unwrap();
     depths.into_iter().find(|depth| depth.kind == kind)
 }
 
-fn depth_of(kind: &str, ready: i64, running: i64, dead: i64) -> KindDepth {
-    KindDepth {
+fn depth_of(kind: &str, ready: i64, running: i64, dead: i64) -> KindCount {
+    KindCount {
         kind: kind.to_owned(),
         ready,
         scheduled: 0,
@@ -256,7 +256,7 @@ async fn a_worker_sets_the_depths_right_when_it_starts_and_folds_once_more_at_it
     .fetch_one(test_db.pool())
     .await
     .unwrap();
-    let load = LaneLoad {
+    let load = ProcessLoad {
         interactive_slots: 64,
         interactive_busy: 3,
         bulk_slots: 16,

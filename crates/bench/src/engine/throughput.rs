@@ -17,9 +17,9 @@ const BATCH: u32 = 500;
 const CLIENTS: [usize; 2] = [2, 4];
 const SCRIPT: &str = include_str!("../../queries/claim_and_finish.sql");
 /// A peer slower than this gets few jobs: the rate is what compares.
-const SLOW: f64 = 1_000.0;
+const SLOW: f64 = 5_000.0;
 /// How many that are.
-const FEW: usize = 500;
+const FEW: usize = 2_000;
 
 /// Somebody who takes a turn in each round.
 struct Turn<'a> {

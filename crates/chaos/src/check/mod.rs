@@ -9,6 +9,7 @@ mod index;
 mod jobs;
 mod limits;
 mod ordering;
+mod pauses;
 mod poison;
 mod runs;
 #[cfg(test)]
@@ -41,6 +42,8 @@ pub(crate) enum Property {
     Rate,
     /// A cancelled job does not begin any more.
     Cancels,
+    /// Nothing is claimed that is paused.
+    Pauses,
     /// No job begins after its deadline, and none expires before.
     Deadlines,
     /// What cannot be read is dead, with the reason; what is unknown waits.
@@ -66,6 +69,7 @@ impl Property {
             Self::Concurrency => "concurrency",
             Self::Rate => "rate",
             Self::Cancels => "cancels",
+            Self::Pauses => "pauses",
             Self::Deadlines => "deadlines",
             Self::Poison => "poison",
             Self::Workers => "workers",
@@ -114,6 +118,7 @@ pub(crate) fn check(history: &History) -> Verdict {
     ordering::check(&index, &mut verdict);
     limits::check(&index, &mut verdict);
     cancels::check(&index, &mut verdict);
+    pauses::check(&index, &mut verdict);
     deadlines::check(&index, &mut verdict);
     poison::check(&index, &mut verdict);
     ticks::check(history, &mut verdict);

@@ -4,7 +4,8 @@ use chrono::TimeDelta;
 
 use super::{Property, check};
 use crate::history::{
-    Cancel, Claim, Closing, Effect, End, Enqueued, History, Limit, Place, Poison, Run, Tick, Time,
+    Cancel, Claim, Closing, Effect, End, Enqueued, History, Limit, Pause, Place, Poison, Run, Tick,
+    Time,
 };
 use crate::kinds::Does;
 
@@ -68,6 +69,7 @@ fn enqueued(job: i64, key: Option<&str>) -> Enqueued {
         job,
         kind: "chaos-plain".to_owned(),
         does: Does::Succeed,
+        tenant: None,
         key: key.map(str::to_owned),
         endpoint: None,
         deadline_at: None,
@@ -417,4 +419,28 @@ fn ticks_come_once_each_and_none_is_missing() {
     assert_eq!(broken(&ticks(&[1, 2, 3])), []);
     assert_eq!(broken(&ticks(&[1, 2, 2, 3])), [Property::Ticks]);
     assert_eq!(broken(&ticks(&[1, 3])), [Property::Ticks]);
+    let mut ended = ticks(&[1, 2, 3]);
+    ended.schedule_ends = vec![("s".to_owned(), at(5000))];
+    assert_eq!(broken(&ended), []);
+    ended.schedule_ends = vec![("s".to_owned(), at(9000))];
+    assert_eq!(broken(&ended), [Property::Ticks]);
+}
+
+#[test]
+fn what_is_paused_is_not_claimed() {
+    let mut history = whole();
+    let pause = |key: &str, from: i64, until: i64| Pause {
+        key: key.to_owned(),
+        paused_at: at(from),
+        resumed_at: at(until),
+    };
+    // The first job is claimed at 99: within a second of the first pause, and after the second.
+    history.pauses = vec![
+        pause("kind:chaos-plain", -800, 200),
+        pause("kind:chaos-plain", -3000, 99),
+        pause("kind:another", -3000, 200),
+    ];
+    assert_eq!(broken(&history), []);
+    history.pauses = vec![pause("kind:chaos-plain", -3000, 200)];
+    assert_eq!(broken(&history), [Property::Pauses]);
 }

@@ -3,8 +3,8 @@ use std::collections::HashMap;
 use sqlx::{PgPool, Row as _};
 
 use super::{
-    Cancel, Claim, Closing, Effect, End, Enqueued, History, KeyRow, Limit, Place, Poison, Run,
-    Tick, Time,
+    Cancel, Claim, Closing, Effect, End, Enqueued, History, KeyRow, Limit, Pause, Place, Poison,
+    Run, Tick, Time,
 };
 use crate::kinds::{Kind, Work};
 
@@ -46,6 +46,19 @@ pub(crate) async fn collect(pool: &PgPool) -> anyhow::Result<History> {
                 due_at,
             })
             .collect(),
+        schedule_ends: sqlx::query_as("SELECT schedule, at FROM chaos_schedule_ends")
+            .fetch_all(pool)
+            .await?,
+        pauses: sqlx::query_as("SELECT key, paused_at, resumed_at FROM chaos_pauses")
+            .fetch_all(pool)
+            .await?
+            .into_iter()
+            .map(|(key, paused_at, resumed_at)| Pause {
+                key,
+                paused_at,
+                resumed_at,
+            })
+            .collect(),
         keys: keys(pool).await?,
         ..History::default()
     })
@@ -65,6 +78,7 @@ async fn enqueued(pool: &PgPool) -> anyhow::Result<Vec<Enqueued>> {
                 job,
                 kind,
                 does: work.does,
+                tenant: work.tenant,
                 key: work.key,
                 endpoint: work.endpoint,
                 deadline_at,

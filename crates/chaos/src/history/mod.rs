@@ -3,6 +3,7 @@
 mod collect;
 
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 use crate::kinds::Does;
 
@@ -29,6 +30,7 @@ pub(crate) struct Enqueued {
     pub(crate) job: i64,
     pub(crate) kind: String,
     pub(crate) does: Does,
+    pub(crate) tenant: Option<Uuid>,
     pub(crate) key: Option<String>,
     pub(crate) endpoint: Option<String>,
     /// When it has to have begun.
@@ -40,6 +42,8 @@ impl Enqueued {
     pub(crate) fn is_limited_by(&self, limit: &str) -> bool {
         self.endpoint.as_deref() == Some(limit)
             || limit.strip_prefix("kind:") == Some(self.kind.as_str())
+            || (limit.strip_prefix("tenant:"))
+                .is_some_and(|id| self.tenant.is_some_and(|tenant| tenant.to_string() == id))
     }
 }
 
@@ -137,6 +141,16 @@ pub(crate) struct Tick {
     pub(crate) due_at: Time,
 }
 
+/// A pause of everything that a limit key applies to.
+#[derive(Clone, Debug)]
+pub(crate) struct Pause {
+    pub(crate) key: String,
+    /// A moment after its commit.
+    pub(crate) paused_at: Time,
+    /// A moment before it was lifted.
+    pub(crate) resumed_at: Time,
+}
+
 /// An ordering key that still has a row.
 #[derive(Clone, Debug)]
 pub(crate) struct KeyRow {
@@ -160,6 +174,9 @@ pub(crate) struct History {
     pub(crate) cancels: Vec<Cancel>,
     pub(crate) limits: Vec<Limit>,
     pub(crate) ticks: Vec<Tick>,
+    /// Until when each schedule was let go on.
+    pub(crate) schedule_ends: Vec<(String, Time)>,
+    pub(crate) pauses: Vec<Pause>,
     pub(crate) keys: Vec<KeyRow>,
     /// Workers that ended and were not asked to.
     pub(crate) deaths: Vec<String>,

@@ -63,6 +63,33 @@ CREATE TABLE chaos_ticks (
     job_id bigint NOT NULL
 );
 
+-- The jobs of ticks are enqueued by the engine itself: this writes them down in its transaction.
+CREATE FUNCTION chaos_note_tick() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO chaos_ticks (schedule, period_ms, due_at, job_id)
+    VALUES ('every-second', 1000, NEW.run_at, NEW.id);
+    INSERT INTO chaos_enqueued (n, job_id, kind, payload)
+    VALUES (-NEW.id, NEW.id, NEW.kind, NEW.payload);
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER chaos_note_tick AFTER INSERT ON jobs
+    FOR EACH ROW WHEN (NEW.kind = 'chaos-beat') EXECUTE FUNCTION chaos_note_tick();
+
+-- Until when the schedule was let go on.
+CREATE TABLE chaos_schedule_ends (
+    schedule text PRIMARY KEY,
+    at timestamptz NOT NULL
+);
+
+CREATE TABLE chaos_pauses (
+    key text NOT NULL,
+    -- Read after the commit of the pause.
+    paused_at timestamptz NOT NULL,
+    -- Read before it was lifted.
+    resumed_at timestamptz NOT NULL
+);
+
 GRANT SELECT, INSERT, UPDATE ON chaos_enqueued, chaos_events, chaos_effects, chaos_cancels,
     chaos_poison, chaos_ticks TO metachat_app, metachat_system;
 

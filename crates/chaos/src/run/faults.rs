@@ -11,6 +11,7 @@ use sqlx::{Connection as _, PgPool};
 
 use super::enqueuer::Enqueuer;
 use super::fleet::Fleet;
+use super::pauses::Pauses;
 use super::plan::PlannedFault;
 use super::server::Server;
 use crate::kinds::{Does, Kind, UNHEARD, Version, Work};
@@ -43,6 +44,8 @@ pub(crate) enum Fault {
     Poison,
     /// A worker is stopped as in a deploy, and one of another version is started.
     Deploy,
+    /// A kind, a tenant or an endpoint is paused for a while.
+    Pause,
 }
 
 impl Fault {
@@ -60,6 +63,7 @@ impl Fault {
         Self::Clock,
         Self::Poison,
         Self::Deploy,
+        Self::Pause,
     ];
 
     /// Whether it can be done to a server that others use, too.
@@ -71,6 +75,8 @@ impl Fault {
     pub(crate) const fn lengths_ms(self) -> Range<u64> {
         match self {
             Self::Kill => 0..1500,
+            // A pause has a second to reach everybody.
+            Self::Pause => 1500..3500,
             Self::Sleep | Self::Stall => 2300..4500,
             Self::Deaden => 1500..6000,
             Self::RestartFast | Self::RestartCrash => 0..1200,
@@ -87,6 +93,7 @@ pub(crate) struct Stage {
     /// Connections past the proxies.
     pub(crate) pool: PgPool,
     pub(crate) enqueuer: Arc<Enqueuer>,
+    pub(crate) pauses: Pauses,
 }
 
 impl Stage {
@@ -108,6 +115,7 @@ impl Stage {
             Fault::BusyPools => self.fill_pools(length).await,
             Fault::Crowd => self.crowd(length).await,
             Fault::Poison => self.poison().await,
+            Fault::Pause => self.pauses.one(seat, length).await,
             _ => self.suffer_worker(fault, seat, length).await,
         }
     }
@@ -268,14 +276,14 @@ impl Stage {
 }
 
 /// Repeats a statement until the database has done it, at least once.
-pub(crate) async fn persist<T>(
-    mut statement: impl AsyncFnMut() -> sqlx::Result<T>,
+pub(crate) async fn persist<T, E: Into<db::Error>>(
+    mut statement: impl AsyncFnMut() -> Result<T, E>,
 ) -> anyhow::Result<T> {
     for _ in 0..300 {
         match statement().await {
             Ok(value) => return Ok(value),
             Err(error) => {
-                let error = db::Error::from(error);
+                let error = error.into();
                 if !error.is_unavailable() {
                     return Err(error.into());
                 }

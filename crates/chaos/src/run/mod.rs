@@ -4,6 +4,7 @@ mod clock;
 mod enqueuer;
 mod faults;
 mod fleet;
+mod pauses;
 mod plan;
 mod proxy;
 mod report;
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use clap::Args;
 use db::{Db, DbOptions};
+use jobs::schedules;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, PgPool};
 use tokio::sync::Semaphore;
@@ -23,12 +25,13 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::check;
 use crate::history::{self, History};
-use crate::kinds::UNHEARD;
+use crate::kinds::{Beat, UNHEARD};
 use crate::output::say;
 use crate::sabotage::Sabotage;
 use enqueuer::Enqueuer;
 use faults::{Fault, Stage, persist};
 use fleet::{Fleet, Setting};
+use pauses::Pauses;
 use plan::{Plan, PlannedFault};
 use report::Figures;
 use server::Server;
@@ -149,11 +152,13 @@ async fn prepare(server: Server, setting: &Setting) -> anyhow::Result<Stage> {
         .connect(setting.url.as_str())
         .await?;
     sqlx::raw_sql(history::SCHEMA).execute(&pool).await?;
-    let enqueuer = Arc::new(Enqueuer::new(db, pool.clone()));
+    schedules::ensure(&db, &[Beat::schedule()?]).await?;
+    let enqueuer = Arc::new(Enqueuer::new(db.clone(), pool.clone()));
     let fleet = Fleet::start(setting, SEATS).await?;
     Ok(Stage {
         server,
         fleet,
+        pauses: Pauses::new(db, pool.clone()),
         pool,
         enqueuer,
     })
@@ -181,6 +186,7 @@ async fn perform(
         healed.as_secs()
     ));
     let patience = sabotage.map_or(PATIENCE, |_| PATIENCE_WITH_SABOTAGE);
+    end_schedule(stage).await?;
     let is_quiet = wait_until_quiet(stage, patience).await?;
     if !is_quiet {
         say("chaos: the tables did not become quiet");
@@ -234,6 +240,24 @@ async fn suffer_all(
             _ = looks.tick() => stage.fleet.watch().await?,
         }
     }
+}
+
+/// Lets no more ticks come, and writes down when that was.
+async fn end_schedule(stage: &Stage) -> anyhow::Result<()> {
+    // A tick that is due now has two seconds to be found by somebody.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    persist(async || {
+        sqlx::query(
+            "WITH ended AS (UPDATE job_schedules SET paused = true WHERE name = $1)
+             INSERT INTO chaos_schedule_ends (schedule, at) VALUES ($1, clock_timestamp())
+             ON CONFLICT DO NOTHING",
+        )
+        .bind(Beat::SCHEDULE)
+        .execute(&stage.pool)
+        .await
+        .map(drop)
+    })
+    .await
 }
 
 /// Waits until nothing is left but jobs of kinds that nobody knows.

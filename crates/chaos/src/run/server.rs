@@ -1,11 +1,10 @@
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use embedded::{Options, Progress, ProgressFn};
+use embedded::{Options, discard_leftovers, tell_slow_steps};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use tempfile::TempDir;
 use tokio::sync::Mutex;
@@ -46,7 +45,10 @@ impl Server {
         let parent = Path::new(ROOT).join(".data");
         std::fs::create_dir_all(&parent)?;
         let leftovers = parent.clone();
-        tokio::task::spawn_blocking(move || discard_leftovers(&leftovers)).await?;
+        tokio::task::spawn_blocking(move || {
+            discard_leftovers(&leftovers, PREFIX, &leftovers.join("install"));
+        })
+        .await?;
         let dir = tempfile::Builder::new()
             .prefix(PREFIX)
             // Root's Postgres runs as another user, who has to pass through.
@@ -56,7 +58,7 @@ impl Server {
             max_connections: MAX_CONNECTIONS,
             ..Options::new(dir.path(), parent.join("install"))
         };
-        let server = embedded::Server::start(options.clone(), progress()).await?;
+        let server = embedded::Server::start(options.clone(), tell_slow_steps(say)).await?;
         Ok(Self {
             url: server.url().parse()?,
             own: Some(Own {
@@ -93,7 +95,7 @@ impl Server {
             server.stop().await?;
         }
         tokio::time::sleep(pause).await;
-        *running = Some(embedded::Server::start(own.options.clone(), progress()).await?);
+        *running = Some(embedded::Server::start(own.options.clone(), tell_slow_steps(say)).await?);
         Ok(())
     }
 
@@ -133,26 +135,4 @@ async fn crash(dir: &Path) -> anyhow::Result<()> {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     Ok(())
-}
-
-/// Tells of what takes time; starting does not.
-fn progress() -> ProgressFn {
-    Arc::new(|step| {
-        if matches!(step, Progress::Downloading { .. } | Progress::Unpacking) {
-            say(&step.to_string());
-        }
-    })
-}
-
-/// Throws away what killed runs left: their servers and their data.
-fn discard_leftovers(parent: &Path) {
-    let Ok(entries) = std::fs::read_dir(parent) else {
-        return;
-    };
-    for entry in entries.flatten() {
-        if entry.file_name().to_string_lossy().starts_with(PREFIX) {
-            // Those of runs that live are refused.
-            embedded::discard(&entry.path(), &parent.join("install")).ok();
-        }
-    }
 }

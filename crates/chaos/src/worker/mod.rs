@@ -10,11 +10,12 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args;
 use db::{Db, DbOptions};
-use jobs::{Batch, Engine, EngineOptions, LaneBackend};
+use jobs::{Batch, Engine, EngineOptions, LaneBackend, schedules};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
-use crate::kinds::Version;
+use crate::kinds::{Beat, Version};
 use crate::sabotage::Sabotage;
 use handler::Handler;
 
@@ -66,11 +67,16 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         started = start(&db, &arguments) => started?,
         _ = terminations.recv() => return Ok(()),
     };
+    let stop = CancellationToken::new();
+    let kinds = vec![schedules::Kind::of::<Beat>()];
+    let schedules = tokio::spawn(schedules::run(db.clone(), kinds, stop.clone()));
     let handler = Arc::new(Handler::new(db, engine.session(), arguments.sabotage));
     for backend in backends {
         work(backend, &handler);
     }
     terminations.recv().await.context("no signals")?;
+    stop.cancel();
+    schedules.await?;
     engine.shut_down().await;
     Ok(())
 }

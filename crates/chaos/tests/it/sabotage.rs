@@ -91,7 +91,7 @@ async fn process_a_job_that_begins_after_its_deadline_is_named() {
 
 #[tokio::test]
 async fn process_payloads_that_are_swallowed_are_not_dead() {
-    names("swallow", "9", &["poison"]).await;
+    names("swallow", "10", &["poison"]).await;
 }
 
 #[tokio::test]
@@ -102,4 +102,9 @@ async fn process_a_worker_that_ends_by_itself_is_noticed() {
 #[tokio::test]
 async fn process_ticks_that_come_twice_or_not_at_all_are_named() {
     names("tick", "0", &["ticks"]).await;
+}
+
+#[tokio::test]
+async fn process_what_is_claimed_in_spite_of_a_pause_is_named() {
+    names("unpause", "10", &["pauses"]).await;
 }

@@ -6,16 +6,15 @@
 //! `--migrated` the command also finds a database with every migration applied in `DATABASE_URL`.
 
 use std::error::Error;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fs::Permissions;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{ExitCode, ExitStatus};
-use std::sync::Arc;
 
-use embedded::{Options, Progress, ProgressFn, Server};
+use embedded::{Options, Server, discard_leftovers, tell_slow_steps};
 use rustix::process::{Pid, Signal, kill_process};
 use testkit::{BIN_VARIABLE, TestDb, URL_VARIABLE};
 use tokio::process::{Child, Command};
@@ -73,7 +72,10 @@ fn exit_code(status: ExitStatus) -> ExitCode {
 }
 
 async fn run_with_server(mut command: Command, migrated: bool) -> Outcome<ExitStatus> {
-    tokio::task::spawn_blocking(discard_leftovers).await?;
+    tokio::task::spawn_blocking(|| {
+        discard_leftovers(&std::env::temp_dir(), PREFIX, Path::new(INSTALL_DIR));
+    })
+    .await?;
     let dir = tempfile::Builder::new()
         .prefix(PREFIX)
         // Root's Postgres runs as another user, who has to pass through.
@@ -84,7 +86,7 @@ async fn run_with_server(mut command: Command, migrated: bool) -> Outcome<ExitSt
         max_connections: 300,
         ..Options::new(dir.path(), INSTALL_DIR)
     };
-    let server = Server::start(options, progress()).await?;
+    let server = Server::start(options, tell_slow_steps(say)).await?;
     command
         .env(URL_VARIABLE, server.url())
         .env(BIN_VARIABLE, server.binaries().dir());
@@ -101,29 +103,6 @@ async fn run_on(url: &str, mut command: Command, migrated: bool) -> Outcome<Exit
     let database = TestDb::create_on(url).await?;
     command.env("DATABASE_URL", database.url());
     run(command).await
-}
-
-/// Tells of what takes time; starting does not.
-fn progress() -> ProgressFn {
-    Arc::new(|step| {
-        if matches!(step, Progress::Downloading { .. } | Progress::Unpacking) {
-            say(&step.to_string());
-        }
-    })
-}
-
-/// Throws away what killed runs left: their servers and their data.
-fn discard_leftovers() {
-    let Ok(entries) = std::fs::read_dir(std::env::temp_dir()) else {
-        return;
-    };
-    for entry in entries.flatten() {
-        let name: OsString = entry.file_name();
-        if name.to_string_lossy().starts_with(PREFIX) {
-            // Those of runs that live, and of other users, are refused.
-            embedded::discard(&entry.path(), Path::new(INSTALL_DIR)).ok();
-        }
-    }
 }
 
 /// Runs the command to its end. Ctrl-C reaches it by itself; a request to terminate is passed on.

@@ -60,43 +60,53 @@ struct Ended {
 enum Way {
     /// One statement moves them all to the history.
     EndFree,
-    /// The same, and their keys and limits are let go.
-    EndHeld,
-    /// The same for the other half of the keys: while one half waits, the other works.
-    EndOtherHeld,
+    /// The same for one part of the keys, and their keys and limits are let go: while one part waits
+    /// for its commit, the others work.
+    EndHeld(usize),
     RunAgain,
     Bury,
 }
 
 impl Way {
+    /// Its place among the queues.
+    const fn place(self) -> usize {
+        match self {
+            Self::EndHeld(part) => part,
+            Self::EndFree => HELD_PARTS,
+            Self::RunAgain => HELD_PARTS + 1,
+            Self::Bury => HELD_PARTS + 2,
+        }
+    }
+
     /// The name in metrics.
     const fn as_str(self) -> &'static str {
         match self {
             Self::EndFree => "end_free",
-            Self::EndHeld | Self::EndOtherHeld => "end_held",
+            Self::EndHeld(_) => "end_held",
             Self::RunAgain => "run_again",
             Self::Bury => "bury",
         }
     }
 }
 
-const WAYS: [Way; 5] = [
-    Way::EndFree,
-    Way::EndHeld,
-    Way::EndOtherHeld,
-    Way::RunAgain,
-    Way::Bury,
-];
+/// How many parts the jobs with keys or limits are dealt into.
+const HELD_PARTS: usize = 2;
 
-/// The queues of outcomes, in the order of [`WAYS`].
+/// Every way, in the order of the queues.
+fn ways() -> impl Iterator<Item = Way> {
+    let held = (0..HELD_PARTS).map(Way::EndHeld);
+    held.chain([Way::EndFree, Way::RunAgain, Way::Bury])
+}
+
+/// The queues of outcomes, in the order of [`ways`].
 pub(super) struct Finishes(Vec<mpsc::Sender<Ended>>);
 
 /// The other ends of the queues.
 pub(super) struct Queues(Vec<mpsc::Receiver<Ended>>);
 
 pub(super) fn queues() -> (Finishes, Queues) {
-    let pairs = WAYS.map(|_| mpsc::channel(MAX_WAITING));
-    let (finishes, queues): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
+    let pairs = ways().map(|_| mpsc::channel(MAX_WAITING));
+    let (finishes, queues): (Vec<_>, Vec<_>) = pairs.unzip();
     (Finishes(finishes), Queues(queues))
 }
 
@@ -107,7 +117,7 @@ impl Finishes {
             Outcome::Done | Outcome::Cancelled { .. }
                 if job.ordering_key.is_some() || !job.permits.is_empty() =>
             {
-                half(&job)
+                Way::EndHeld(part(&job))
             }
             Outcome::Done | Outcome::Cancelled { .. } => Way::EndFree,
             Outcome::Again { .. } | Outcome::GiveBack => Way::RunAgain,
@@ -115,25 +125,21 @@ impl Finishes {
         };
         // Nobody takes outcomes once the engine has ended; leases bring such jobs back.
         let ended = Ended { job, outcome, run };
-        if let Some(queue) = self.0.get(way as usize) {
+        if let Some(queue) = self.0.get(way.place()) {
             queue.send(ended).await.ok();
         }
     }
 }
 
-/// Jobs of one key always go the same way, so that the two never wait for each other's keys.
-fn half(job: &ClaimedJob) -> Way {
+/// Jobs of one key always go the same way, so that no two ways wait for each other's keys.
+fn part(job: &ClaimedJob) -> usize {
     let bytes = job.ordering_key.as_deref().unwrap_or_default().bytes();
-    if bytes.fold(0_u8, u8::wrapping_add).is_multiple_of(2) {
-        Way::EndHeld
-    } else {
-        Way::EndOtherHeld
-    }
+    bytes.fold(0_usize, |sum, byte| sum.wrapping_add(byte.into())) % HELD_PARTS
 }
 
 /// Starts a task for each queue. They end when the engine's end is told and nothing is left.
 pub(super) fn start(shared: &Arc<Shared>, queues: Queues, tasks: &TaskTracker) {
-    for (way, mut queue) in WAYS.into_iter().zip(queues.0) {
+    for (way, mut queue) in ways().zip(queues.0) {
         let shared = Arc::clone(shared);
         tasks.spawn(async move {
             let mut batch = Vec::new();
@@ -170,7 +176,7 @@ async fn until_committed(shared: &Shared, way: Way, ended: &[Ended]) -> bool {
         let taken = async {
             match way {
                 Way::EndFree => end::free(shared, ended).await,
-                Way::EndHeld | Way::EndOtherHeld => end::held(shared, ended).await,
+                Way::EndHeld(_) => end::held(shared, ended).await,
                 Way::RunAgain => again::run_again(shared, ended).await,
                 Way::Bury => bury(shared, ended).await,
             }

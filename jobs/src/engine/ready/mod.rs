@@ -262,14 +262,7 @@ impl<T> Ready<T> {
             .map(|(place, _)| *place)
             .take(most)
             .collect();
-        let mut jobs = Vec::with_capacity(places.len());
-        for place in places {
-            if let Some(buffered) = self.buffer.remove(&place) {
-                self.tenants.begun(buffered.flow.tenant, place.0);
-                jobs.push(buffered.job);
-            }
-        }
-        jobs
+        self.take(&places, |place| place.0)
     }
 
     /// Takes back every claimed job that has waited for `age` or longer.
@@ -280,10 +273,15 @@ impl<T> Ready<T> {
             .filter(|(_, buffered)| buffered.since.elapsed() >= age)
             .map(|(place, _)| *place)
             .collect();
-        let mut jobs = Vec::new();
+        self.take(&places, |_| 0)
+    }
+
+    /// Takes jobs out of the buffer, each noted as begun at the time that `tag` makes of its place.
+    fn take(&mut self, places: &[(Tag, u64)], tag: fn(&(Tag, u64)) -> Tag) -> Vec<T> {
+        let mut jobs = Vec::with_capacity(places.len());
         for place in places {
-            if let Some(buffered) = self.buffer.remove(&place) {
-                self.tenants.begun(buffered.flow.tenant, 0);
+            if let Some(buffered) = self.buffer.remove(place) {
+                self.tenants.begun(buffered.flow.tenant, tag(place));
                 jobs.push(buffered.job);
             }
         }
