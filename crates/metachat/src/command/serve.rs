@@ -24,7 +24,7 @@ pub(crate) async fn api() -> anyhow::Result<()> {
     // This process enqueues: what it counts belongs to the overview of queues.
     let db = assistant.db.clone();
     let counters = Counters::install(&db);
-    let nothing_runs = counters::LaneLoad::default;
+    let nothing_runs = counters::ProcessLoad::default;
     let counting = counters::run(db, counters, None, nothing_runs, end.clone());
     let counting = tokio::spawn(counting);
     let served = serve(&config, assistant, registry, listener, end).await;
