@@ -69,6 +69,7 @@ impl Item {
         self.check()?;
         Ok(RawItem {
             external_channel_id: None,
+            external_account_id: None,
             kind: RawKind::Message,
             payload: without_nul(json!({
                 "session_id": self.session_id,

@@ -1,5 +1,5 @@
-/// What the items of every fixture say, in order: see [`crate::fixtures::summary`].
-pub(crate) const EXPECTED: &[(&str, &[&str])] = &[
+/// What the items of every fixture of WhatsApp say, in order: see [`crate::fixtures::summary`].
+pub(crate) const WHATSAPP: &[(&str, &[&str])] = &[
     (
         "audio-voice",
         &[
