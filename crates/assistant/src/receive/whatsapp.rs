@@ -80,11 +80,7 @@ pub async fn receive_for(
     let channel = channel
         .filter(|channel| channel.kind == KIND)
         .ok_or(Error::NotFound)?;
-    let signed = match open_secrets(assistant, &channel)?.app_secret {
-        Some(secret) => signs(&secret, body, signature),
-        None => false,
-    };
-    if !signed {
+    if !sign(&open_secrets(assistant, &channel)?, body, signature) {
         return Err(Error::Unauthenticated);
     }
     let own = ItemOwner::Channel(channel.tenant_id, channel.id);
@@ -189,8 +185,8 @@ fn signed_by_their_own(
 ) -> Result<Vec<Channel>, Error> {
     let mut covered = named;
     covered.retain(|channel| {
-        let secret = opened(assistant, channel).and_then(|secrets| secrets.app_secret);
-        secret.is_some_and(|secret| signs(&secret, body, signature))
+        let secrets = opened(assistant, channel);
+        secrets.is_some_and(|secrets| sign(&secrets, body, signature))
     });
     if covered.is_empty() {
         Err(Error::Unauthenticated)
@@ -204,6 +200,12 @@ fn opened(assistant: &Assistant, channel: &Channel) -> Option<WhatsappSecrets> {
     open_secrets(assistant, channel)
         .inspect_err(|error| tracing::error!(error = %error, "a channel is left out"))
         .ok()
+}
+
+/// Whether one of a channel's secrets signed it; there are two while one replaces the other.
+fn sign(secrets: &WhatsappSecrets, body: &[u8], signature: Option<&[u8]>) -> bool {
+    let mut signing = secrets.signing().into_iter();
+    signing.any(|secret| signs(secret, body, signature))
 }
 
 fn signs(secret: &SecretString, body: &[u8], signature: Option<&[u8]>) -> bool {

@@ -199,29 +199,20 @@ fn a_body_that_is_too_long_is_refused_by_its_length_alone() {
 /// even where nothing is optimised.
 #[test]
 fn three_megabytes_are_read_in_linear_time() {
-    let bodies: Vec<String> = [
-        ("[", ""),
-        ("{\"entry\":", "}"),
-        ("\\ud83d", ""),
-        ("{},", ""),
-    ]
-    .into_iter()
-    .flat_map(|(unit, end)| {
-        let many = unit.repeat(3_000_000 / unit.len());
-        [
-            format!("{many}{end}"),
-            format!("{{\"entry\":[{}{{}}]}}", "{},".repeat(1_000_000)),
-            format!("{{\"entry\":[{{\"id\":\"1\",\"messaging\":[{many}{{}}]}}]}}"),
-            format!("{{\"entry\":[{{\"id\":\"{many}\"}}]}}"),
-            format!("{{\"entry\":[{{\"changes\":[{{\"value\":{{\"messages\":[{many}{{}}]}}}}]}}]}}"),
-            format!("{{\"events\":[{many}{{}}]}}"),
-        ]
-    })
-    .collect();
+    let many = |unit: &str| unit.repeat(3_000_000 / unit.len());
+    let bodies = [
+        many("["),
+        many("{\"entry\":["),
+        many("\\ud83d"),
+        format!("{{\"entry\":[{{\"id\":\"{}\"}}]}}", many("\\ud83d")),
+        format!("{{\"entry\":[{}{{}}]}}", many("{},")),
+        format!("{{\"entry\":[{{\"id\":\"1\",\"messaging\":[{}{{}}]}}]}}", many("{},")),
+        format!("{{\"events\":[{}{{}}]}}", many("[],")),
+    ];
     for body in &bodies {
-        for kind in ChannelKind::ALL {
+        for kind in [ChannelKind::Whatsapp, ChannelKind::Messenger, ChannelKind::Http] {
             let start = Instant::now();
-            let channel = channel(*kind);
+            let channel = channel(kind);
             let _claimed = channel.claimed_channel_ids(body.as_bytes());
             for item in channel.split_items(body.as_bytes()).unwrap_or_default() {
                 let _decoded = channel.decode(&item.payload);
@@ -257,7 +248,7 @@ fn a_bad_part_of_every_list_leaves_the_rest_readable() {
     for (kind, name, good) in [
         (ChannelKind::Whatsapp, "bad-items-among-good", 4),
         (ChannelKind::Messenger, "bad-items-among-good", 2),
-        (ChannelKind::Http, "bad-events-among-good", 1),
+        (ChannelKind::Http, "bad-events-among-good", 2),
     ] {
         let items = items_of(kind, name);
         let readable = items

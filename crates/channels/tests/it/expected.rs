@@ -34,6 +34,13 @@ pub(crate) const WHATSAPP: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "call",
+        &[
+            "status 200000000000001 other call:RINGING -",
+            "message 200000000000001 message wacid.1:connect US.10000000000000000001/15550002222/Ana: [notice: call:connect] (no answer)",
+        ],
+    ),
+    (
         "contacts",
         &[
             "message 200000000000001 message wamid.CONTACTS US.10000000000000000001/15550002222/Ana: [contacts: Bo Berg, +1 555-000-3333, bo@mail.example; Cy Clay; no name, 15550004444]",
@@ -43,6 +50,12 @@ pub(crate) const WHATSAPP: &[(&str, &[&str])] = &[
         "document",
         &[
             "message 200000000000001 message wamid.DOCUMENT US.10000000000000000001/15550002222/Ana: [document: bill.pdf] my bill",
+        ],
+    ),
+    (
+        "echo-edit",
+        &[
+            "echo 200000000000001 echo wamid.ECHO3 15550002222/15550002222/-: I call you tomorrow (no answer)",
         ],
     ),
     (
@@ -70,10 +83,25 @@ pub(crate) const WHATSAPP: &[(&str, &[&str])] = &[
         ],
     ),
     ("entry-without-changes", &["event - other entry -"]),
-    ("field-account-update", &["event - other account_update -"]),
+    (
+        "field-account-update",
+        &["event - account account_update VERIFIED_ACCOUNT None -"],
+    ),
+    (
+        "field-quality",
+        &["event - account phone_number_quality_update FLAGGED Warned -"],
+    ),
+    (
+        "field-template-status",
+        &[
+            "event - account message_template_status_update REJECTED Template { name: \"order_ready\", language: Some(\"en-US\"), usable: false } TAG_CONTENT_MISMATCH",
+        ],
+    ),
     (
         "field-user-preferences",
-        &["event 200000000000001 other user_preferences -"],
+        &[
+            "event 200000000000001 account user_preferences - Consent { consents: [Consent { contact: ContactRef { external_id: \"US.10000000000000000001\", address: \"15550002222\", display_name: None }, category: \"marketing_messages\", allowed: false }] } -",
+        ],
     ),
     (
         "form-reply",
@@ -187,6 +215,10 @@ pub(crate) const WHATSAPP: &[(&str, &[&str])] = &[
     (
         "status-unknown",
         &["status 200000000000001 other status:pondered -"],
+    ),
+    (
+        "status-unknown-number",
+        &["status - status wamid.OUT9 delivered of - tag=- error=0"],
     ),
     (
         "sticker",
@@ -303,3 +335,9 @@ pub(crate) const WHATSAPP: &[(&str, &[&str])] = &[
         ],
     ),
 ];
+
+/// The same of Messenger.
+pub(crate) const MESSENGER: &[(&str, &[&str])] = &[];
+
+/// The same of the generic channel.
+pub(crate) const HTTP: &[(&str, &[&str])] = &[];
