@@ -28,10 +28,7 @@ pub enum ClaimError {
 ///
 /// # Errors
 /// [`ClaimError::NotJson`] and [`ClaimError::TooMany`].
-pub(crate) fn claimed_ids(
-    body: &[u8],
-    path: &[&'static str],
-) -> Result<Vec<String>, ClaimError> {
+pub(crate) fn claimed_ids(body: &[u8], path: &[&'static str]) -> Result<Vec<String>, ClaimError> {
     let mut found = Found::default();
     let body = without_lone_surrogates(body);
     let mut reader = serde_json::Deserializer::from_slice(&body);

@@ -52,8 +52,6 @@ pub use meta::Graph;
 pub use registry::channel;
 pub use request::{Audience, HttpAnswer, HttpRequest, RequestBody, perform};
 pub use send::{Decision, Next, Pause, SendClass, SendError, Sent};
-pub use settings::{
-    Field, FieldError, FieldKind, ParsedConfig, Schema, json_schema, merge, parse,
-};
+pub use settings::{Field, FieldError, FieldKind, ParsedConfig, Schema, json_schema, merge, parse};
 pub use text::split_text;
 pub use window::{HUMAN_AGENT_WINDOW, Permit, REPLY_WINDOW, Refusal, Situation, closes_at};

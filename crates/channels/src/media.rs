@@ -122,9 +122,20 @@ mod tests {
         assert!(check_file(b"abc", 3, None).is_ok());
         let long = check_file(b"abcd", 3, None);
         assert!(matches!(long, Err(MediaError::TooLarge { max_bytes: 3 })));
-        for hash in ["", "=", "abc", "é", &"z".repeat(64), &"é".repeat(32), &BASE64[4..]] {
+        for hash in [
+            "",
+            "=",
+            "abc",
+            "é",
+            &"z".repeat(64),
+            &"é".repeat(32),
+            &BASE64[4..],
+        ] {
             let malformed = check_file(b"abc", 3, Some(hash));
-            assert!(matches!(malformed, Err(MediaError::MalformedHash)), "{hash}");
+            assert!(
+                matches!(malformed, Err(MediaError::MalformedHash)),
+                "{hash}"
+            );
         }
     }
 
@@ -142,7 +153,11 @@ mod tests {
             ("https://127.0.0.1/", false),
             ("file:///fbsbx.com", false),
         ] {
-            assert_eq!(lies_on(&Url::parse(url).unwrap(), &hosts), expected, "{url}");
+            assert_eq!(
+                lies_on(&Url::parse(url).unwrap(), &hosts),
+                expected,
+                "{url}"
+            );
         }
     }
 }

@@ -251,6 +251,9 @@ mod tests {
         assert_eq!(SendClass::Unknown.decide(1).next, Next::Reconcile);
         let busy = SendClass::Throughput.decide(1);
         assert_eq!(busy.pause, Some(Pause::Channel(Duration::from_secs(10))));
-        assert_eq!(SendClass::Retry { after: None }.decide(u32::MAX).next, Next::GiveUp);
+        assert_eq!(
+            SendClass::Retry { after: None }.decide(u32::MAX).next,
+            Next::GiveUp
+        );
     }
 }

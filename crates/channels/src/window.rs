@@ -135,7 +135,11 @@ mod tests {
         let text = Content::text("hello");
         let free = |now| templates_outside(&situation(&text, Author::Assistant, now));
         assert_eq!(free(at(0, 0)), Permit::Free);
-        assert_eq!(free(at(-1, 0)), Permit::Free, "the contact's clock is ahead");
+        assert_eq!(
+            free(at(-1, 0)),
+            Permit::Free,
+            "the contact's clock is ahead"
+        );
         assert_eq!(free(at(23, 59)), Permit::Free);
         assert_eq!(free(at(24, 0)), Permit::Refused(Refusal::WindowClosed));
         let approved = Content::Template(template());
@@ -166,7 +170,10 @@ mod tests {
         let said = |author, now| people_outside(&situation(&text, author, now));
         for author in [Author::Assistant, Author::System] {
             assert_eq!(said(author, at(23, 59)), Permit::Free);
-            assert_eq!(said(author, at(24, 0)), Permit::Refused(Refusal::OnlyPeople));
+            assert_eq!(
+                said(author, at(24, 0)),
+                Permit::Refused(Refusal::OnlyPeople)
+            );
         }
         assert_eq!(said(Author::Agent, at(23, 59)), Permit::Free);
         assert_eq!(said(Author::Agent, at(24, 0)), Permit::HumanAgent);

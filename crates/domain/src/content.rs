@@ -403,7 +403,8 @@ mod tests {
 
     #[test]
     fn what_was_stored_by_an_older_version_reads_back() {
-        let old = json!({"type": "unsupported", "channel_type": "poll", "context": {"forwarded": true}});
+        let old =
+            json!({"type": "unsupported", "channel_type": "poll", "context": {"forwarded": true}});
         let content: NormalizedContent = serde_json::from_value(old).unwrap();
         assert!(content.context.forwarded && !content.context.standby);
     }

@@ -15,8 +15,8 @@ mod state;
 
 pub use clock::Clock;
 pub use content::{
-    ChannelError, ContentBody, InteractiveReply, Location, Media, MediaKind,
-    MessageContext, NormalizedContent, Order, OrderItem, SharedContact, SystemNotice,
+    ChannelError, ContentBody, InteractiveReply, Location, Media, MediaKind, MessageContext,
+    NormalizedContent, Order, OrderItem, SharedContact, SystemNotice,
 };
 pub use ids::{
     ApiKeyId, ChannelId, ChunkId, ContactId, ConversationId, DeliveryId, DocumentId, EndpointId,

@@ -171,6 +171,9 @@ mod tests {
             "type": "media", "media_kind": "image", "file": {"link": "https://x.example/a.png"},
         }))
         .unwrap();
-        assert!(matches!(media, Content::Media(OutgoingMedia { caption: None, .. })));
+        assert!(matches!(
+            media,
+            Content::Media(OutgoingMedia { caption: None, .. })
+        ));
     }
 }

@@ -105,9 +105,10 @@ impl<'t> Intake<'t> {
                 )
             }
             (Ok(Inbound::Status(_)), Some(_)) => (RawOutcome::Pending, None, Some(Work::Status)),
-            (Ok(Inbound::Account(AccountEvent { note, .. }) | Inbound::Other { note, .. }), Some(_)) => {
-                (RawOutcome::Ignored, note.clone(), None)
-            }
+            (
+                Ok(Inbound::Account(AccountEvent { note, .. }) | Inbound::Other { note, .. }),
+                Some(_),
+            ) => (RawOutcome::Ignored, note.clone(), None),
             (Ok(Inbound::Receipt(_) | Inbound::Handover(_)), Some(_)) => {
                 (RawOutcome::Ignored, None, None)
             }

@@ -161,7 +161,15 @@ mod tests {
 
     #[test]
     fn numbers_that_are_no_citation_stay() {
-        for text in ["a[9]", "[1](https://x.example)", "[1", "[]", "[a]", "[,]", "x [1 ] [ 9]"] {
+        for text in [
+            "a[9]",
+            "[1](https://x.example)",
+            "[1",
+            "[]",
+            "[a]",
+            "[,]",
+            "x [1 ] [ 9]",
+        ] {
             let hidden = cite(text, &sources()[1..], Citations::Hidden);
             assert_eq!(hidden, text);
             assert_eq!(cite(text, &sources()[1..], Citations::Listed), text);

@@ -13,7 +13,13 @@ const FENCE: &str = "```";
 pub(crate) fn split_markdown(markdown: &str, max_units: usize, markup: Markup) -> Vec<String> {
     let fits = |piece: &str| units(&to_markup(markup, piece)) <= max_units;
     let mut pieces = Vec::new();
-    split_within(markdown, max_units, &fits, &mut pieces);
+    if fits(markdown) {
+        pieces.push(markdown.trim().to_owned());
+    } else {
+        split_within(markdown, max_units, &fits, &mut pieces);
+    }
+    // Marks without words leave nothing to be sent.
+    pieces.retain(|piece| !to_markup(markup, piece).trim().is_empty());
     pieces
 }
 
@@ -64,7 +70,11 @@ mod tests {
     #[test]
     fn code_that_is_cut_is_fenced_on_both_sides() {
         let code = "let a = 1;\n".repeat(200);
-        let pieces = split_markdown(&format!("So:\n```rust\n{code}```\nDone."), 700, Markup::Whatsapp);
+        let pieces = split_markdown(
+            &format!("So:\n```rust\n{code}```\nDone."),
+            700,
+            Markup::Whatsapp,
+        );
         assert!(pieces.len() > 3);
         for piece in &pieces {
             assert_eq!(piece.matches("```").count() % 2, 0, "{piece}");
@@ -75,7 +85,12 @@ mod tests {
     #[test]
     fn a_short_text_is_one_piece_and_none_is_none() {
         assert_eq!(split_markdown("hello", 700, Markup::Plain), ["hello"]);
-        assert!(split_markdown(" \n", 700, Markup::Plain).is_empty());
+        for nothing in ["", " \n", "#", "```\n```"] {
+            assert!(
+                split_markdown(nothing, 700, Markup::Plain).is_empty(),
+                "{nothing}"
+            );
+        }
     }
 
     proptest! {

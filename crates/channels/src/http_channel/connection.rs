@@ -74,9 +74,7 @@ impl OtherSystem {
         ] {
             let value = HeaderValue::from_str(value)
                 .map_err(|_| refused("the message's id is not one of ours"))?;
-            request
-                .headers
-                .push((HeaderName::from_static(name), value));
+            request.headers.push((HeaderName::from_static(name), value));
         }
         request.body = RequestBody::SignedJson(body);
         Ok(request)

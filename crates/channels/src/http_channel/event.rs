@@ -43,7 +43,11 @@ fn message(event: &Value) -> Result<InboundMessage, Unreadable> {
     let body = match (event.get("content"), text(event, "text")) {
         (Some(content), _) if !content.is_null() => body_of(content)?,
         (_, Some(body)) => ContentBody::Text { body },
-        _ => return Err(Unreadable::new("the event has neither `content` nor `text`")),
+        _ => {
+            return Err(Unreadable::new(
+                "the event has neither `content` nor `text`",
+            ));
+        }
     };
     check(&body, true)?;
     Ok(InboundMessage {
@@ -100,12 +104,14 @@ fn check(body: &ContentBody, is_outermost: bool) -> Result<(), Unreadable> {
         ContentBody::Text { body } if body.trim().is_empty() => {
             Err(Unreadable::new("the text is empty"))
         }
-        ContentBody::Text { body } if body.chars().count() > MAX_TEXT_CHARS => Err(
-            Unreadable::new(format!("the text has more than {MAX_TEXT_CHARS} characters")),
-        ),
-        ContentBody::Parts { .. } | ContentBody::Edit { .. } if !is_outermost => {
-            Err(Unreadable::new("`parts` and `edit` do not stand inside each other"))
+        ContentBody::Text { body } if body.chars().count() > MAX_TEXT_CHARS => {
+            Err(Unreadable::new(format!(
+                "the text has more than {MAX_TEXT_CHARS} characters"
+            )))
         }
+        ContentBody::Parts { .. } | ContentBody::Edit { .. } if !is_outermost => Err(
+            Unreadable::new("`parts` and `edit` do not stand inside each other"),
+        ),
         ContentBody::Parts { parts } if parts.is_empty() || parts.len() > MAX_LIST => Err(
             Unreadable::new(format!("`parts` must have 1 to {MAX_LIST} parts")),
         ),
@@ -216,9 +222,7 @@ fn time(event: &Value, name: &str) -> Result<DateTime<Utc>, Unreadable> {
         .and_then(|text| DateTime::parse_from_rfc3339(text).ok())
         .map(|time| time.to_utc())
         .filter(|time| moment(time.timestamp(), Unit::Seconds).is_some());
-    let counted = || {
-        integer(event, name).and_then(|seconds| moment(seconds, Unit::Seconds))
-    };
+    let counted = || integer(event, name).and_then(|seconds| moment(seconds, Unit::Seconds));
     written.or_else(counted).ok_or_else(|| {
         Unreadable::new(format!(
             "`{name}` is neither a time as RFC 3339 nor in seconds since 1970"

@@ -88,7 +88,11 @@ impl Channel for HttpChannel {
                 Some(_) => return Err(Unreadable::new("`events` is not a list")),
                 None => vec![Value::Object(fields)],
             },
-            _ => return Err(Unreadable::new("the body is neither an event nor a list of them")),
+            _ => {
+                return Err(Unreadable::new(
+                    "the body is neither an event nor a list of them",
+                ));
+            }
         };
         if events.len() > MAX_EVENTS {
             return Err(Unreadable::new(format!(
@@ -124,7 +128,9 @@ impl Channel for HttpChannel {
 
     fn plan(&self, content: &Content) -> Result<Vec<Content>, Unsupported> {
         match content {
-            Content::Text { body } => texts(body, &CAPABILITIES, refused("there is nothing to send")),
+            Content::Text { body } => {
+                texts(body, &CAPABILITIES, refused("there is nothing to send"))
+            }
             Content::Media(_)
             | Content::Location(_)
             | Content::Choices(_)

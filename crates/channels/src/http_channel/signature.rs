@@ -33,7 +33,11 @@ pub(super) fn verify(
     let signed_by = |secret: &&SecretString| {
         let secret = secret.expose_secret().parse::<WebhookSecret>();
         // Its own look at the time is put aside, for what is old and genuine is told so.
-        secret.is_ok_and(|secret| secret.verify(signature, id, stamp, post.body, stamp).is_ok())
+        secret.is_ok_and(|secret| {
+            secret
+                .verify(signature, id, stamp, post.body, stamp)
+                .is_ok()
+        })
     };
     let Some(nth) = secrets.iter().position(signed_by) else {
         return Err(SignatureError::Mismatch);
@@ -93,8 +97,14 @@ mod tests {
         assert_eq!(said(&headers(), BODY, AT), Ok(1));
         assert_eq!(said(&headers(), BODY, AT + 300), Ok(1));
         assert_eq!(said(&headers(), BODY, AT - 300), Ok(1));
-        assert_eq!(said(&headers(), BODY, AT + 301), Err(SignatureError::TooOld));
-        assert_eq!(said(&headers(), BODY, AT - 301), Err(SignatureError::TooOld));
+        assert_eq!(
+            said(&headers(), BODY, AT + 301),
+            Err(SignatureError::TooOld)
+        );
+        assert_eq!(
+            said(&headers(), BODY, AT - 301),
+            Err(SignatureError::TooOld)
+        );
         assert_eq!(said(&headers(), b"{}", AT), Err(SignatureError::Mismatch));
     }
 
@@ -115,7 +125,11 @@ mod tests {
             (TIMESTAMP_HEADER, "", SignatureError::Malformed),
             (TIMESTAMP_HEADER, "-1", SignatureError::Malformed),
             (TIMESTAMP_HEADER, "+1649367553", SignatureError::Malformed),
-            (TIMESTAMP_HEADER, "99999999999999999999", SignatureError::Malformed),
+            (
+                TIMESTAMP_HEADER,
+                "99999999999999999999",
+                SignatureError::Malformed,
+            ),
             (TIMESTAMP_HEADER, "1649367554", SignatureError::Mismatch),
             (SIGNATURE_HEADER, "", SignatureError::Mismatch),
             (SIGNATURE_HEADER, "v2,x v1,", SignatureError::Mismatch),

@@ -107,8 +107,8 @@ impl Connection for Page {
             content,
             Content::Media(media) if matches!(media.media_kind, MediaKind::Audio | MediaKind::Video)
         );
-        let heavy =
-            is_heavy.then(|| Limit::per_second(format!("fb-page-media:{page}"), PAGE_MEDIA_PER_SECOND));
+        let heavy = is_heavy
+            .then(|| Limit::per_second(format!("fb-page-media:{page}"), PAGE_MEDIA_PER_SECOND));
         [Some(all), heavy].into_iter().flatten().collect()
     }
 

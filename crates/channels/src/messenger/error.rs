@@ -63,7 +63,11 @@ mod tests {
             (368, None, SendClass::ChannelBlocked),
             (2022, None, SendClass::ChannelBlocked),
         ] {
-            assert_eq!(class_of_code(code, subcode), Some(class), "{code}/{subcode:?}");
+            assert_eq!(
+                class_of_code(code, subcode),
+                Some(class),
+                "{code}/{subcode:?}"
+            );
         }
         assert_eq!(class_of_code(987_654, None), None);
     }

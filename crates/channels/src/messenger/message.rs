@@ -97,9 +97,7 @@ fn choices_of(choices: &Choices) -> Result<Value, &'static str> {
     let replies: Vec<Value> = choices
         .choices
         .iter()
-        .map(|choice| {
-            json!({"content_type": "text", "title": choice.title, "payload": choice.id})
-        })
+        .map(|choice| json!({"content_type": "text", "title": choice.title, "payload": choice.id}))
         .collect();
     Ok(json!({"text": words(&choices.body)?, "quick_replies": replies}))
 }

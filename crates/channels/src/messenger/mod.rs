@@ -47,7 +47,7 @@ use crate::settings::stored;
 use crate::window::people_outside;
 use crate::{
     BrokenSettings, Capabilities, Channel, ClaimError, Connection, Delivery, Handshake,
-    HandshakeError, Markup, Permit, Platform, Post, RawItem, REPLY_WINDOW, Schema, SignatureError,
+    HandshakeError, Markup, Permit, Platform, Post, REPLY_WINDOW, RawItem, Schema, SignatureError,
     Situation, Unreadable, Unsupported, Verified,
 };
 

@@ -47,11 +47,7 @@ pub(crate) fn read_id(answer: &Value) -> Result<String, SendError> {
 /// What an answer of `subscribed_apps` says about our app and the fields it must have.
 ///
 /// Without an id of our own app any app counts, for with a tenant's own app we do not know it.
-pub(crate) fn read_subscription(
-    answer: &Value,
-    app_id: Option<&str>,
-    needed: &[&str],
-) -> Finding {
+pub(crate) fn read_subscription(answer: &Value, app_id: Option<&str>, needed: &[&str]) -> Finding {
     let apps = list(answer, "data");
     let ours = apps.iter().find(|app| {
         let data = app.get("whatsapp_business_api_data").unwrap_or(app);
@@ -113,7 +109,10 @@ mod tests {
         ]});
         let said = |app, needed: &[&str]| read_subscription(&of_page, app, needed).health;
         assert_eq!(said(Some("7"), &["messages"]), Health::Working);
-        assert_eq!(said(Some("5"), &["messaging_postbacks"]), Health::Unsubscribed);
+        assert_eq!(
+            said(Some("5"), &["messaging_postbacks"]),
+            Health::Unsubscribed
+        );
         assert_eq!(said(Some("6"), &[]), Health::Unsubscribed);
         assert_eq!(said(None, &["messages"]), Health::Working);
         let of_account = json!({"data": [{"whatsapp_business_api_data": {"id": "7"}}]});

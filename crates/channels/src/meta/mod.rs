@@ -9,6 +9,6 @@ mod subscription;
 pub(crate) use answer::{GraphError, read_answer};
 pub use graph::Graph;
 pub(crate) use graph::{read_id, read_subscription};
-pub(crate) use signature::{HEADER as SIGNATURE_HEADER, verify_post};
 pub use signature::verify;
+pub(crate) use signature::{HEADER as SIGNATURE_HEADER, verify_post};
 pub use subscription::verify_subscription;

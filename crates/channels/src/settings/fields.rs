@@ -60,16 +60,21 @@ impl Fields {
     /// Takes an operator's id out, which has digits only.
     pub(super) fn digits(&mut self, name: &str, max_chars: usize) -> Option<String> {
         let digits = self.text(name, max_chars)?;
-        self.accept(name, digits, "must be the operator's id, digits only", |text| {
-            text.bytes().all(|byte| byte.is_ascii_digit())
-        })
+        self.accept(
+            name,
+            digits,
+            "must be the operator's id, digits only",
+            |text| text.bytes().all(|byte| byte.is_ascii_digit()),
+        )
     }
 
     /// Takes a secret out that signs posts by Standard Webhooks.
     pub(super) fn signing_secret(&mut self, name: &str) -> Option<String> {
         let secret = self.text(name, 200)?;
         let form = "must be `whsec_` followed by 24 to 64 bytes in base64";
-        self.accept(name, secret, form, |text| text.parse::<WebhookSecret>().is_ok())
+        self.accept(name, secret, form, |text| {
+            text.parse::<WebhookSecret>().is_ok()
+        })
     }
 
     /// Takes an address out.

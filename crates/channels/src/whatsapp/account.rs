@@ -154,21 +154,83 @@ mod tests {
         use AccountEffect::{Disabled, Limit, None, Restricted, Warned, Working};
         let cases = [
             ("account_update", json!({"event": "VERIFIED_ACCOUNT"}), None),
-            ("account_update", json!({"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "DISABLE"}}), Disabled),
-            ("account_update", json!({"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "REINSTATE"}}), Working),
-            ("account_update", json!({"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "SCHEDULE_FOR_DISABLE"}}), Warned),
-            ("account_update", json!({"event": "ACCOUNT_RESTRICTION"}), Restricted),
-            ("account_update", json!({"event": "PARTNER_REMOVED"}), Disabled),
+            (
+                "account_update",
+                json!({"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "DISABLE"}}),
+                Disabled,
+            ),
+            (
+                "account_update",
+                json!({"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "REINSTATE"}}),
+                Working,
+            ),
+            (
+                "account_update",
+                json!({"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "SCHEDULE_FOR_DISABLE"}}),
+                Warned,
+            ),
+            (
+                "account_update",
+                json!({"event": "ACCOUNT_RESTRICTION"}),
+                Restricted,
+            ),
+            (
+                "account_update",
+                json!({"event": "PARTNER_REMOVED"}),
+                Disabled,
+            ),
             ("account_update", json!({"event": 5}), None),
-            ("account_review_update", json!({"decision": "REJECTED"}), Restricted),
-            ("account_alerts", json!({"alert_severity": "CRITICAL", "alert_type": "X"}), Warned),
-            ("account_alerts", json!({"alert_info": {"alert_severity": "WARNING"}}), Warned),
-            ("account_alerts", json!({"alert_severity": "INFORMATIONAL"}), None),
-            ("phone_number_quality_update", json!({"event": "FLAGGED", "current_limit": "TIER_2K"}), Warned),
-            ("phone_number_quality_update", json!({"event": "UPGRADE", "current_limit": "TIER_10K"}), Limit { per_day: Some(10_000) }),
-            ("phone_number_quality_update", json!({"event": "ONBOARDING", "current_limit": "TIER_250"}), Limit { per_day: Some(250) }),
-            ("business_capability_update", json!({"max_daily_conversation_per_phone": 1000}), Limit { per_day: Some(1000) }),
-            ("business_capability_update", json!({"max_daily_conversations_per_business": -1}), Limit { per_day: Option::None }),
+            (
+                "account_review_update",
+                json!({"decision": "REJECTED"}),
+                Restricted,
+            ),
+            (
+                "account_alerts",
+                json!({"alert_severity": "CRITICAL", "alert_type": "X"}),
+                Warned,
+            ),
+            (
+                "account_alerts",
+                json!({"alert_info": {"alert_severity": "WARNING"}}),
+                Warned,
+            ),
+            (
+                "account_alerts",
+                json!({"alert_severity": "INFORMATIONAL"}),
+                None,
+            ),
+            (
+                "phone_number_quality_update",
+                json!({"event": "FLAGGED", "current_limit": "TIER_2K"}),
+                Warned,
+            ),
+            (
+                "phone_number_quality_update",
+                json!({"event": "UPGRADE", "current_limit": "TIER_10K"}),
+                Limit {
+                    per_day: Some(10_000),
+                },
+            ),
+            (
+                "phone_number_quality_update",
+                json!({"event": "ONBOARDING", "current_limit": "TIER_250"}),
+                Limit { per_day: Some(250) },
+            ),
+            (
+                "business_capability_update",
+                json!({"max_daily_conversation_per_phone": 1000}),
+                Limit {
+                    per_day: Some(1000),
+                },
+            ),
+            (
+                "business_capability_update",
+                json!({"max_daily_conversations_per_business": -1}),
+                Limit {
+                    per_day: Option::None,
+                },
+            ),
         ];
         for (kind, value, expected) in cases {
             assert_eq!(effect(kind, value.clone()), expected, "{kind} {value}");

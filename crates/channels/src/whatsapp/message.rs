@@ -144,7 +144,11 @@ fn choices_of(choices: &Choices) -> Result<(&'static str, Value), &'static str> 
     };
     let mut part = action;
     part["body"] = json!({"text": marked(&choices.body)});
-    if let Some(footer) = choices.footer.as_deref().filter(|footer| !footer.is_empty()) {
+    if let Some(footer) = choices
+        .footer
+        .as_deref()
+        .filter(|footer| !footer.is_empty())
+    {
         part["footer"] = json!({"text": footer});
     }
     Ok(("interactive", part))

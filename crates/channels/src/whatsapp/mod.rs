@@ -57,7 +57,7 @@ use crate::settings::stored;
 use crate::window::templates_outside;
 use crate::{
     BrokenSettings, Capabilities, Channel, ClaimError, Connection, Delivery, Handshake,
-    HandshakeError, Markup, Permit, Platform, Post, RawItem, REPLY_WINDOW, Schema, SignatureError,
+    HandshakeError, Markup, Permit, Platform, Post, REPLY_WINDOW, RawItem, Schema, SignatureError,
     Situation, Unreadable, Unsupported, Verified,
 };
 
@@ -150,9 +150,9 @@ impl Channel for Whatsapp {
     fn opens_window(&self, content: &NormalizedContent) -> bool {
         match &content.body {
             ContentBody::System(notice) => notice.change.starts_with("call:"),
-            ContentBody::Reaction { .. } | ContentBody::Revoke { .. } | ContentBody::Edit { .. } => {
-                false
-            }
+            ContentBody::Reaction { .. }
+            | ContentBody::Revoke { .. }
+            | ContentBody::Edit { .. } => false,
             ContentBody::Text { .. }
             | ContentBody::Media(_)
             | ContentBody::Location(_)

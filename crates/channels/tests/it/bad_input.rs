@@ -18,17 +18,27 @@ const META: [ChannelKind; 2] = [ChannelKind::Whatsapp, ChannelKind::Messenger];
 #[test]
 fn a_status_never_goes_back_whatever_the_order() {
     let reports: Vec<MessageStatus> = [
-        "status-read", "status-sent", "status-delivered", "status-delivered", "status-played",
+        "status-read",
+        "status-sent",
+        "status-delivered",
+        "status-delivered",
+        "status-played",
     ]
     .into_iter()
-    .map(|name| match channel(ChannelKind::Whatsapp).decode(&items(name)[0].payload) {
-        Ok(Inbound::Status(status)) => status.status,
-        other => panic!("{other:?}"),
-    })
+    .map(
+        |name| match channel(ChannelKind::Whatsapp).decode(&items(name)[0].payload) {
+            Ok(Inbound::Status(status)) => status.status,
+            other => panic!("{other:?}"),
+        },
+    )
     .collect();
     let apply = |order: &[MessageStatus]| {
         order.iter().fold(MessageStatus::Sending, |status, next| {
-            if status.may_become(*next) { *next } else { status }
+            if status.may_become(*next) {
+                *next
+            } else {
+                status
+            }
         })
     };
     assert_eq!(apply(&reports), MessageStatus::Read);
@@ -42,7 +52,10 @@ fn a_status_for_an_unknown_id_or_number_is_an_item_like_any_other() {
     let items = items("status-unknown-number");
     assert_eq!(items.len(), 1);
     assert_eq!(items[0].external_channel_id, None);
-    assert_eq!(items[0].external_account_id.as_deref(), Some("100000000000001"));
+    assert_eq!(
+        items[0].external_account_id.as_deref(),
+        Some("100000000000001")
+    );
     let decoded = channel(ChannelKind::Whatsapp).decode(&items[0].payload);
     assert!(matches!(decoded, Ok(Inbound::Status(_))), "{decoded:?}");
 }
@@ -56,7 +69,9 @@ fn a_message_delivered_twice_in_one_post_has_one_id() {
         let mut post: Value = serde_json::from_slice(&post_of(kind, "text")).unwrap();
         let list = post.pointer_mut(path).unwrap().as_array_mut().unwrap();
         list.push(list[0].clone());
-        let items = channel(kind).split_items(post.to_string().as_bytes()).unwrap();
+        let items = channel(kind)
+            .split_items(post.to_string().as_bytes())
+            .unwrap();
         assert_eq!(items.len(), 2);
         assert_eq!(items[0].payload, items[1].payload);
     }
@@ -65,10 +80,18 @@ fn a_message_delivered_twice_in_one_post_has_one_id() {
 #[test]
 fn an_echo_is_never_a_contacts_message() {
     for (kind, names) in [
-        (ChannelKind::Whatsapp, &["echo-text", "echo-revoke", "echo-edit"][..]),
+        (
+            ChannelKind::Whatsapp,
+            &["echo-text", "echo-revoke", "echo-edit"][..],
+        ),
         (
             ChannelKind::Messenger,
-            &["echo-of-ours", "echo-of-a-person", "echo-of-a-template", "echo-the-other-way-round"],
+            &[
+                "echo-of-ours",
+                "echo-of-a-person",
+                "echo-of-a-template",
+                "echo-the-other-way-round",
+            ],
         ),
         (ChannelKind::Http, &["echo"]),
     ] {
@@ -122,7 +145,10 @@ fn ids_may_be_numbers_everywhere() {
         let as_number = message_of(kind, "text-ids-as-numbers").contact;
         assert_eq!(as_number.external_id, as_text.external_id);
         let items = items_of(kind, "text-ids-as-numbers");
-        assert_eq!(items[0].external_channel_id, items_of(kind, "text")[0].external_channel_id);
+        assert_eq!(
+            items[0].external_channel_id,
+            items_of(kind, "text")[0].external_channel_id
+        );
     }
 }
 
@@ -175,7 +201,11 @@ fn broken_utf_8_is_no_json_and_no_panic() {
 
 #[test]
 fn halves_of_characters_and_nul_harm_nothing_in_any_channel() {
-    for kind in [ChannelKind::Whatsapp, ChannelKind::Messenger, ChannelKind::Http] {
+    for kind in [
+        ChannelKind::Whatsapp,
+        ChannelKind::Messenger,
+        ChannelKind::Http,
+    ] {
         let body = String::from_utf8(post_of(kind, "text")).unwrap();
         let body = body.replace("When do you open?", r"cut \ud83d\u0000 here");
         let items = channel(kind).split_items(body.as_bytes()).unwrap();
@@ -206,11 +236,18 @@ fn three_megabytes_are_read_in_linear_time() {
         many("\\ud83d"),
         format!("{{\"entry\":[{{\"id\":\"{}\"}}]}}", many("\\ud83d")),
         format!("{{\"entry\":[{}{{}}]}}", many("{},")),
-        format!("{{\"entry\":[{{\"id\":\"1\",\"messaging\":[{}{{}}]}}]}}", many("{},")),
+        format!(
+            "{{\"entry\":[{{\"id\":\"1\",\"messaging\":[{}{{}}]}}]}}",
+            many("{},")
+        ),
         format!("{{\"events\":[{}{{}}]}}", many("[],")),
     ];
     for body in &bodies {
-        for kind in [ChannelKind::Whatsapp, ChannelKind::Messenger, ChannelKind::Http] {
+        for kind in [
+            ChannelKind::Whatsapp,
+            ChannelKind::Messenger,
+            ChannelKind::Http,
+        ] {
             let start = Instant::now();
             let channel = channel(kind);
             let _claimed = channel.claimed_channel_ids(body.as_bytes());
@@ -218,7 +255,11 @@ fn three_megabytes_are_read_in_linear_time() {
                 let _decoded = channel.decode(&item.payload);
             }
             let spent = start.elapsed();
-            assert!(spent < Duration::from_secs(20), "{kind}: {spent:?} for {:.40}", body);
+            assert!(
+                spent < Duration::from_secs(20),
+                "{kind}: {spent:?} for {:.40}",
+                body
+            );
         }
     }
 }
@@ -301,12 +342,17 @@ fn the_old_and_the_new_secret_both_sign_while_one_replaces_the_other() {
                 body: &body,
                 received_at: now(),
             };
-            channel(kind).verify(secrets, &post).map(|verified| verified.nth)
+            channel(kind)
+                .verify(secrets, &post)
+                .map(|verified| verified.nth)
         };
         assert_eq!(said("new", &both), Ok(0));
         assert_eq!(said("old", &both), Ok(1));
         assert_eq!(said("old", &both[..1]), Err(SignatureError::Mismatch));
-        assert_eq!(said("", &[&SecretString::from("")]), Err(SignatureError::Mismatch));
+        assert_eq!(
+            said("", &[&SecretString::from("")]),
+            Err(SignatureError::Mismatch)
+        );
     }
 }
 

@@ -23,7 +23,11 @@ fn everything_an_item_is_for_is_claimed() {
             assert!(of_items.is_subset(&claimed), "{kind} {name}");
         }
     }
-    let claimed = |kind, name| channel(kind).claimed_channel_ids(&post_of(kind, name)).unwrap();
+    let claimed = |kind, name| {
+        channel(kind)
+            .claimed_channel_ids(&post_of(kind, name))
+            .unwrap()
+    };
     assert_eq!(
         claimed(ChannelKind::Whatsapp, "two-businesses"),
         ["200000000000001", "200000000000009"]

@@ -177,7 +177,14 @@ fn a_bad_signature_is_refused_and_no_header_panics() {
         let secret = SecretString::from(SECRET);
         let body = post(channel.kind());
         let zeros = format!("sha256={}", "0".repeat(64));
-        let values: [&[u8]; 6] = [b"", b"\xff\xfe", b"v1,", b"sha256=", zeros.as_bytes(), b"1790416800"];
+        let values: [&[u8]; 6] = [
+            b"",
+            b"\xff\xfe",
+            b"v1,",
+            b"sha256=",
+            zeros.as_bytes(),
+            b"1790416800",
+        ];
         let names = [
             "x-hub-signature-256",
             "webhook-id",
@@ -269,7 +276,11 @@ fn every_content_is_planned_into_messages_that_encode_or_is_unsupported() {
             };
             assert!(!planned.is_empty());
             for part in &planned {
-                assert_eq!(channel.plan(part), Ok(vec![part.clone()]), "planned once is planned");
+                assert_eq!(
+                    channel.plan(part),
+                    Ok(vec![part.clone()]),
+                    "planned once is planned"
+                );
                 if let Content::Text { body } = part {
                     let units = channel.format(body).encode_utf16().count();
                     assert!(units > 0 && units <= max_text_units.unwrap_or(usize::MAX));
@@ -281,7 +292,10 @@ fn every_content_is_planned_into_messages_that_encode_or_is_unsupported() {
             }
         }
         assert!(channel.plan(&Content::text(" \n")).is_err());
-        assert_eq!(channel.plan(&Content::text("hello")), Ok(vec![Content::text("hello")]));
+        assert_eq!(
+            channel.plan(&Content::text("hello")),
+            Ok(vec![Content::text("hello")])
+        );
     });
 }
 
@@ -297,7 +311,11 @@ fn no_word_of_a_long_text_is_lost() {
                 other => panic!("{other:?}"),
             })
             .collect();
-        let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        let words = |text: &str| {
+            text.split_whitespace()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
         assert_eq!(words(&found), words(&text));
     });
 }
@@ -364,8 +382,17 @@ fn requests(connection: &dyn Connection) -> Vec<HttpRequest> {
         Action::PassThread { to, note: "n" },
     ];
     let mut requests = vec![connection.encode(&outgoing(&text)).unwrap()];
-    requests.extend(actions.into_iter().filter_map(|action| connection.act(action)));
-    requests.extend(connection.checks(now()).into_iter().map(|check| check.request));
+    requests.extend(
+        actions
+            .into_iter()
+            .filter_map(|action| connection.act(action)),
+    );
+    requests.extend(
+        connection
+            .checks(now())
+            .into_iter()
+            .map(|check| check.request),
+    );
     requests.extend(connection.subscribe());
     requests
 }
@@ -394,7 +421,9 @@ fn what_a_channel_says_it_can_do_it_can() {
         assert_eq!(can.signature_header.is_some(), by_request);
         assert_eq!(can.has_statuses, by_request);
         let is_carried = |content: &Content| {
-            channel.plan(content).is_ok_and(|planned| planned == [content.clone()])
+            channel
+                .plan(content)
+                .is_ok_and(|planned| planned == [content.clone()])
         };
         assert_eq!(is_carried(&choices(&["Now", "Later"])), can.has_choices);
         assert_eq!(is_carried(&media(MediaKind::Image, None)), can.has_media);
@@ -418,13 +447,22 @@ fn answers_that_say_nothing_are_never_a_success_twice() {
             return;
         };
         for status in [300, 400, 401, 403, 404, 410, 429, 500, 502, 599] {
-            for body in [&b""[..], b"<html>", b"{}", b"{\"error\":{\"code\":190}}", b"\xff"] {
+            for body in [
+                &b""[..],
+                b"<html>",
+                b"{}",
+                b"{\"error\":{\"code\":190}}",
+                b"\xff",
+            ] {
                 let answer = answer(status, body.to_vec());
                 assert!(connection.read_sent("tag", &answer).is_err(), "{status}");
             }
         }
         let is_harmless = channel.capabilities().has_idempotent_sends;
-        assert_eq!(connection.read_sent("tag", &answer(200, "")).is_ok(), is_harmless);
+        assert_eq!(
+            connection.read_sent("tag", &answer(200, "")).is_ok(),
+            is_harmless
+        );
         for kind in connection.checks(now()).iter().map(|check| check.kind) {
             let none = connection.read_check(kind, None);
             assert_eq!(none.health, channels::Health::Unknown);
@@ -441,10 +479,18 @@ fn limits_hold_no_address_and_no_two_contacts_share_a_pair() {
         let content = Content::text("hello");
         let keys = |to| -> BTreeSet<String> {
             let limits = connection.limits(&content, to);
-            assert!(limits.iter().all(|limit| limit.burst > 0 && !limit.every.is_zero()));
+            assert!(
+                limits
+                    .iter()
+                    .all(|limit| limit.burst > 0 && !limit.every.is_zero())
+            );
             limits.into_iter().map(|limit| limit.key).collect()
         };
-        assert!(keys("15550002222").iter().all(|key| !key.contains("15550002222")));
+        assert!(
+            keys("15550002222")
+                .iter()
+                .all(|key| !key.contains("15550002222"))
+        );
         assert_eq!(keys("15550002222"), keys("15550002222"));
     });
 }
@@ -467,7 +513,10 @@ proptest! {
         for kind in ChannelKind::ALL {
             let channel = channel(*kind);
             let max_units = channel.capabilities().max_text_units.unwrap_or(usize::MAX);
+            let connection = connect(*kind);
             for part in channel.plan(&Content::text(&text)).unwrap_or_default() {
+                let encoded = connection.as_ref().map(|it| it.encode(&outgoing(&part)));
+                prop_assert!(encoded.is_none_or(|encoded| encoded.is_ok()), "{:?}", part);
                 let Content::Text { body } = part else { continue };
                 prop_assert!(channel.format(&body).encode_utf16().count() <= max_units);
             }

@@ -16,14 +16,21 @@ fn table(kind: ChannelKind) -> &'static [(&'static str, &'static [&'static str])
 
 #[test]
 fn every_fixture_says_what_is_expected() {
-    for kind in [ChannelKind::Whatsapp, ChannelKind::Messenger, ChannelKind::Http] {
+    for kind in [
+        ChannelKind::Whatsapp,
+        ChannelKind::Messenger,
+        ChannelKind::Http,
+    ] {
         let names = names_of(kind);
         let expected: Vec<&str> = table(kind).iter().map(|(name, _)| *name).collect();
         let found: Vec<(String, Vec<String>)> = names
             .iter()
             .map(|name| {
                 let items = items_of(kind, name);
-                (name.clone(), items.iter().map(|item| summary(kind, item)).collect())
+                (
+                    name.clone(),
+                    items.iter().map(|item| summary(kind, item)).collect(),
+                )
             })
             .collect();
         assert_eq!(names, expected, "{found:#?}");
@@ -114,7 +121,10 @@ fn what_is_not_understood_is_kept_beside_the_message() {
     assert_eq!(channel_type, "hologram");
     assert!(kept.is_object(), "{kept}");
     let (channel_type, kept) = raw(ChannelKind::Http, "unknown-content");
-    assert_eq!((channel_type.as_str(), &kept["depth"]), ("hologram", &json!(3)));
+    assert_eq!(
+        (channel_type.as_str(), &kept["depth"]),
+        ("hologram", &json!(3))
+    );
     let (_, kept) = raw(ChannelKind::Messenger, "message-empty");
     assert_eq!(kept["mid"], "m_IN1");
 }
@@ -139,9 +149,15 @@ fn a_messenger_message_keeps_what_stands_around_it() {
     assert_eq!(message.external_id, "m_PB1");
     assert_eq!(message.content.context.referral.unwrap()["ref"], "door");
     let message = message_of(ChannelKind::Messenger, "product");
-    assert_eq!(message.content.context.referred_product.unwrap()["id"], "SODA");
+    assert_eq!(
+        message.content.context.referred_product.unwrap()["id"],
+        "SODA"
+    );
     let message = message_of(ChannelKind::Messenger, "echo-of-a-person");
-    assert_eq!(message.content.context.app_id.as_deref(), Some("263902037430900"));
+    assert_eq!(
+        message.content.context.app_id.as_deref(),
+        Some("263902037430900")
+    );
 }
 
 #[test]
@@ -165,7 +181,13 @@ fn several_attachments_are_one_message_of_several_parts() {
 fn an_event_without_an_id_gets_the_same_one_each_time_and_others_another() {
     let id = |name| message_of(ChannelKind::Messenger, name).external_id;
     assert_eq!(id("postback-without-id"), id("postback-without-id"));
-    let ids = ["postback-without-id", "reaction", "reaction-taken-off", "referral"].map(id);
+    let ids = [
+        "postback-without-id",
+        "reaction",
+        "reaction-taken-off",
+        "referral",
+    ]
+    .map(id);
     let distinct: std::collections::BTreeSet<&String> = ids.iter().collect();
     assert_eq!(distinct.len(), ids.len(), "{ids:?}");
 }

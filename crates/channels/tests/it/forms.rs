@@ -14,7 +14,10 @@ fn a_schema_names_every_field_with_its_words() {
         let properties = schema["properties"].as_object().unwrap();
         assert!(!properties.is_empty());
         for (name, property) in properties {
-            assert!(!property["title"].as_str().unwrap().is_empty(), "{kind} {name}");
+            assert!(
+                !property["title"].as_str().unwrap().is_empty(),
+                "{kind} {name}"
+            );
             let help = property["description"].as_str().unwrap();
             assert!(help.ends_with('.'), "{kind} {name}: {help}");
         }
@@ -52,7 +55,11 @@ fn what_a_schema_takes_is_taken_and_secrets_are_those_it_says() {
             let secrets = parsed.secrets.as_ref();
             let is_sealed = secrets.is_some_and(|secrets| secrets.get(name).is_some());
             assert_eq!(is_sealed, property["writeOnly"] == true, "{kind} {name}");
-            assert_eq!(parsed.public.get(name).is_some(), !is_sealed, "{kind} {name}");
+            assert_eq!(
+                parsed.public.get(name).is_some(),
+                !is_sealed,
+                "{kind} {name}"
+            );
         }
         channel(*kind)
             .connect(&parsed.public, parsed.secrets.as_ref(), &platform())
@@ -82,7 +89,11 @@ fn wrong_values_are_told_and_never_repeated() {
                 filled[name] = wrong.clone();
                 let errors = parse(*kind, filled).unwrap_err();
                 assert!(!format!("{errors:?}").contains("hunter2"));
-                assert_eq!(errors.len(), 1, "{kind} {name} {wrong}: {errors:?} {property}");
+                assert_eq!(
+                    errors.len(),
+                    1,
+                    "{kind} {name} {wrong}: {errors:?} {property}"
+                );
             }
         }
     }
@@ -118,8 +129,16 @@ fn a_change_keeps_what_it_does_not_name_for_every_kind() {
 fn broken_settings_say_what_is_missing_and_repeat_nothing() {
     let platform: Platform = platform();
     for (kind, public, secrets) in [
-        (ChannelKind::Whatsapp, json!({}), json!({"access_token": "t"})),
-        (ChannelKind::Whatsapp, json!({"phone_number_id": "1"}), json!({})),
+        (
+            ChannelKind::Whatsapp,
+            json!({}),
+            json!({"access_token": "t"}),
+        ),
+        (
+            ChannelKind::Whatsapp,
+            json!({"phone_number_id": "1"}),
+            json!({}),
+        ),
         (ChannelKind::Messenger, json!({"page_id": 5}), json!({})),
         (
             ChannelKind::Http,

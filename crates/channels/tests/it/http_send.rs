@@ -33,7 +33,9 @@ fn verify(headers: &HeaderMap, body: &[u8], after_seconds: i64) -> Result<usize,
         received_at: now() + chrono::Duration::seconds(after_seconds),
     };
     let secrets: Vec<&SecretString> = secrets.iter().collect();
-    channel(KIND).verify(&secrets, &post).map(|verified| verified.nth)
+    channel(KIND)
+        .verify(&secrets, &post)
+        .map(|verified| verified.nth)
 }
 
 #[test]
@@ -49,8 +51,14 @@ fn a_message_is_posted_signed_to_the_tenants_address() {
     assert_eq!(request.url.as_str(), "https://shop.example/chat");
     assert_eq!(request.audience, Audience::Stranger);
     let (headers, body) = parts(&request);
-    assert_eq!(headers["webhook-id"], "0198c1de-7a3f-7c1e-9d54-6a2f0c3b8e11");
-    assert_eq!(headers["webhook-timestamp"], now().timestamp().to_string().as_str());
+    assert_eq!(
+        headers["webhook-id"],
+        "0198c1de-7a3f-7c1e-9d54-6a2f0c3b8e11"
+    );
+    assert_eq!(
+        headers["webhook-timestamp"],
+        now().timestamp().to_string().as_str()
+    );
     let json: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(
         json,
@@ -114,9 +122,14 @@ fn the_answer_names_the_message_or_it_keeps_ours() {
         (422, SendClass::Permanent),
     ] {
         let body = r#"{"error":"no such person"}"#;
-        let error = connection.read_sent("m-1", &answer(status, body)).unwrap_err();
+        let error = connection
+            .read_sent("m-1", &answer(status, body))
+            .unwrap_err();
         assert_eq!(error.class, class, "{status}");
-        assert_eq!(error.to_string(), format!("the system answered {status}: no such person"));
+        assert_eq!(
+            error.to_string(),
+            format!("the system answered {status}: no such person")
+        );
     }
 }
 
@@ -141,7 +154,9 @@ fn the_content_of_a_text_reads_back_as_the_same_text() {
     let (_, body) = parts(&request);
     let mut event: Value = serde_json::from_slice(&body).unwrap();
     event["contact"] = json!({"id": event["to"]});
-    let items = channel(KIND).split_items(event.to_string().as_bytes()).unwrap();
+    let items = channel(KIND)
+        .split_items(event.to_string().as_bytes())
+        .unwrap();
     let Ok(Inbound::Message(message)) = channel(KIND).decode(&items[0].payload) else {
         panic!("{items:?}");
     };

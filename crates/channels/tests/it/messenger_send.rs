@@ -114,7 +114,9 @@ fn long_texts_are_split_under_two_thousand_characters_at_sentences() {
 
 #[test]
 fn files_are_attachments_and_captions_messages_of_their_own() {
-    let planned = channel(KIND).plan(&media(MediaKind::Document, Some("the bill"))).unwrap();
+    let planned = channel(KIND)
+        .plan(&media(MediaKind::Document, Some("the bill")))
+        .unwrap();
     assert_eq!(planned.len(), 2);
     assert_eq!(planned[1], Content::text("the bill"));
     assert_eq!(
@@ -186,12 +188,18 @@ fn actions_name_only_the_recipient() {
     ] {
         let (path, body) = shown(action);
         assert!(path.ends_with("/messages"));
-        assert_eq!(body, json!({"recipient": {"id": "7"}, "sender_action": name}));
+        assert_eq!(
+            body,
+            json!({"recipient": {"id": "7"}, "sender_action": name})
+        );
     }
     let (path, body) = shown(Action::TakeThread { to });
     assert!(path.ends_with("/take_thread_control"));
     assert_eq!(body, json!({"recipient": {"id": "7"}}));
-    let (path, body) = shown(Action::PassThread { to, note: &"n".repeat(2000) });
+    let (path, body) = shown(Action::PassThread {
+        to,
+        note: &"n".repeat(2000),
+    });
     assert!(path.ends_with("/pass_thread_control"));
     assert_eq!(body["target_app_id"], channels::messenger::INBOX_APP_ID);
     assert_eq!(body["metadata"].as_str().unwrap().len(), 1000);
@@ -201,21 +209,46 @@ fn actions_name_only_the_recipient() {
 fn answers_are_read_by_code_and_subcode() {
     let connection = connect(KIND).unwrap();
     let sent = connection
-        .read_sent("t", &answer(200, r#"{"recipient_id":"7","message_id":"m_9"}"#))
+        .read_sent(
+            "t",
+            &answer(200, r#"{"recipient_id":"7","message_id":"m_9"}"#),
+        )
         .unwrap();
     assert_eq!(sent.external_id, "m_9");
     for (status, error, class) in [
-        (400, json!({"code": 10, "error_subcode": 2_018_278}), SendClass::WindowClosed),
-        (400, json!({"code": 10, "error_subcode": 1_893_063}), SendClass::ChannelBlocked),
-        (400, json!({"code": 551, "error_subcode": 1_545_041}), SendClass::Permanent),
-        (400, json!({"code": 190, "error_subcode": 460}), SendClass::TokenDead),
+        (
+            400,
+            json!({"code": 10, "error_subcode": 2_018_278}),
+            SendClass::WindowClosed,
+        ),
+        (
+            400,
+            json!({"code": 10, "error_subcode": 1_893_063}),
+            SendClass::ChannelBlocked,
+        ),
+        (
+            400,
+            json!({"code": 551, "error_subcode": 1_545_041}),
+            SendClass::Permanent,
+        ),
+        (
+            400,
+            json!({"code": 190, "error_subcode": 460}),
+            SendClass::TokenDead,
+        ),
         (400, json!({"code": 613}), SendClass::Throughput),
         (500, json!({"code": 1200}), SendClass::RetryFew),
         (500, json!({"code": 987_654}), SendClass::Unknown),
-        (400, json!({"code": 987_654, "is_transient": true}), SendClass::RetryFew),
+        (
+            400,
+            json!({"code": 987_654, "is_transient": true}),
+            SendClass::RetryFew,
+        ),
     ] {
         let body = json!({"error": error}).to_string();
-        let found = connection.read_sent("t", &answer(status, body)).unwrap_err();
+        let found = connection
+            .read_sent("t", &answer(status, body))
+            .unwrap_err();
         assert_eq!(found.class, class, "{error}");
         assert_eq!(found.subcode, error["error_subcode"].as_i64());
     }
@@ -262,21 +295,39 @@ fn a_page_that_lost_its_subscription_is_found_and_asks_for_it_again() {
         let answer = answer(status, body.to_string());
         connection.read_check(kind, Some(&answer)).health
     };
-    let app = |fields: &[&str]| json!({"data": [{"id": "900000000000001", "subscribed_fields": fields}]});
+    let app =
+        |fields: &[&str]| json!({"data": [{"id": "900000000000001", "subscribed_fields": fields}]});
     let subscription = CheckKind::Subscription;
     assert_eq!(
         found(subscription, 200, app(&["messages", "messaging_postbacks"])),
         Health::Working
     );
-    assert_eq!(found(subscription, 200, app(&["messages"])), Health::Unsubscribed);
-    assert_eq!(found(subscription, 200, json!({"data": []})), Health::Unsubscribed);
+    assert_eq!(
+        found(subscription, 200, app(&["messages"])),
+        Health::Unsubscribed
+    );
+    assert_eq!(
+        found(subscription, 200, json!({"data": []})),
+        Health::Unsubscribed
+    );
     let expired = json!({"error": {"code": 190, "message": "expired"}});
-    assert_eq!(found(CheckKind::Credentials, 400, expired), Health::TokenDead);
+    assert_eq!(
+        found(CheckKind::Credentials, 400, expired),
+        Health::TokenDead
+    );
     let own = json!({"id": "300000000000001", "name": "Shop"});
     assert_eq!(found(CheckKind::Credentials, 200, own), Health::Working);
-    assert_eq!(found(CheckKind::Credentials, 200, json!({"id": "5"})), Health::Misconfigured);
+    assert_eq!(
+        found(CheckKind::Credentials, 200, json!({"id": "5"})),
+        Health::Misconfigured
+    );
     let request = connection.subscribe().unwrap();
-    assert!(request.url.path().ends_with("/300000000000001/subscribed_apps"));
+    assert!(
+        request
+            .url
+            .path()
+            .ends_with("/300000000000001/subscribed_apps")
+    );
     let RequestBody::Json(body) = request.body else {
         panic!("no JSON");
     };

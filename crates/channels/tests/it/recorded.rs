@@ -89,7 +89,11 @@ fn recorded_posts_decode_as_their_index_says() {
                 _ => None,
             })
             .collect();
-        assert_eq!(json!(answered.len()), about["new_messages_after_dedup"], "{name}");
+        assert_eq!(
+            json!(answered.len()),
+            about["new_messages_after_dedup"],
+            "{name}"
+        );
     }
     assert!(count > 70, "{count}");
 }

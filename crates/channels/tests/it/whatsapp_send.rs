@@ -43,7 +43,9 @@ fn refusal(content: &Content) -> &'static str {
 #[test]
 fn texts_leave_in_whatsapps_markup() {
     assert_eq!(
-        body(&Content::text("We open at **nine** [here](https://x.example).")),
+        body(&Content::text(
+            "We open at **nine** [here](https://x.example)."
+        )),
         json!({"type": "text", "text": {
             "body": "We open at *nine* here (https://x.example).", "preview_url": false,
         }})
@@ -332,7 +334,10 @@ fn a_file_is_fetched_in_two_steps_with_the_token_on_both() {
         connection.read_address(&answer(200, body.to_string()))
     };
     for size in [json!(1000), json!("1000"), json!(null)] {
-        let step = address("https://lookaside.fbsbx.com/whatsapp_business/attachments/?mid=5", size);
+        let step = address(
+            "https://lookaside.fbsbx.com/whatsapp_business/attachments/?mid=5",
+            size,
+        );
         let Ok(MediaStep::Bytes {
             request, sha256, ..
         }) = step
@@ -355,7 +360,10 @@ fn a_file_is_fetched_in_two_steps_with_the_token_on_both() {
         url: None,
         ..media
     };
-    assert!(matches!(connection.fetch(&nothing), Err(MediaError::Missing)));
+    assert!(matches!(
+        connection.fetch(&nothing),
+        Err(MediaError::Missing)
+    ));
 }
 
 #[test]
@@ -369,7 +377,9 @@ fn a_file_is_uploaded_within_metas_limits() {
             bytes: &vec![0; length].into(),
         })
     };
-    let request = upload(MediaKind::Audio, "audio/ogg; codecs=opus", 10).unwrap().unwrap();
+    let request = upload(MediaKind::Audio, "audio/ogg; codecs=opus", 10)
+        .unwrap()
+        .unwrap();
     assert!(request.url.path().ends_with("/200000000000001/media"));
     assert!(matches!(request.body, RequestBody::Form { .. }));
     assert!(upload(MediaKind::Document, "application/x-anything", 10).is_ok());
@@ -377,18 +387,27 @@ fn a_file_is_uploaded_within_metas_limits() {
     assert!(matches!(wrong, Err(MediaError::WrongType { .. })));
     let large = upload(MediaKind::Image, "image/png", 5 * 1024 * 1024 + 1);
     assert!(matches!(large, Err(MediaError::TooLarge { .. })));
-    assert_eq!(connection.read_uploaded(&answer(200, r#"{"id":"77"}"#)).unwrap(), "77");
+    assert_eq!(
+        connection
+            .read_uploaded(&answer(200, r#"{"id":"77"}"#))
+            .unwrap(),
+        "77"
+    );
     assert!(connection.read_uploaded(&answer(200, "{}")).is_err());
 }
 
 #[test]
 fn the_pair_and_the_number_have_their_limits() {
-    let limits = connect(KIND).unwrap().limits(&Content::text("x"), "15550002222");
+    let limits = connect(KIND)
+        .unwrap()
+        .limits(&Content::text("x"), "15550002222");
     assert_eq!(limits[0].key, "wa-number:200000000000001");
     assert_eq!(limits[0].burst, 80);
     assert!(limits[1].key.starts_with("wa-pair:200000000000001:"));
     assert_eq!((limits[1].every.as_secs(), limits[1].burst), (6, 45));
-    let other = connect(KIND).unwrap().limits(&Content::text("x"), "15550003333");
+    let other = connect(KIND)
+        .unwrap()
+        .limits(&Content::text("x"), "15550003333");
     assert_ne!(limits[1].key, other[1].key);
 }
 
@@ -396,23 +415,66 @@ fn the_pair_and_the_number_have_their_limits() {
 fn checks_tell_a_dead_token_from_a_missing_subscription() {
     let connection = connect(KIND).unwrap();
     let checks = connection.checks(now());
-    let paths: Vec<&str> = checks.iter().map(|check| check.request.url.path()).collect();
+    let paths: Vec<&str> = checks
+        .iter()
+        .map(|check| check.request.url.path())
+        .collect();
     assert_eq!(
         paths,
-        ["/v25.0/200000000000001", "/v25.0/100000000000001/subscribed_apps"]
+        [
+            "/v25.0/200000000000001",
+            "/v25.0/100000000000001/subscribed_apps"
+        ]
     );
     let found = |kind, status, body: &'static str| {
-        connection.read_check(kind, Some(&answer(status, body))).health
+        connection
+            .read_check(kind, Some(&answer(status, body)))
+            .health
     };
     for (kind, status, body, health) in [
-        (CheckKind::Credentials, 200, r#"{"id":"200000000000001","quality_rating":"GREEN"}"#, Health::Working),
-        (CheckKind::Credentials, 200, r#"{"id":200000000000001,"quality_rating":"RED"}"#, Health::Warned),
-        (CheckKind::Credentials, 200, r#"{"id":"5"}"#, Health::Misconfigured),
-        (CheckKind::Credentials, 401, r#"{"error":{"code":190,"message":"expired"}}"#, Health::TokenDead),
-        (CheckKind::Credentials, 400, r#"{"error":{"code":368,"message":"blocked"}}"#, Health::Restricted),
+        (
+            CheckKind::Credentials,
+            200,
+            r#"{"id":"200000000000001","quality_rating":"GREEN"}"#,
+            Health::Working,
+        ),
+        (
+            CheckKind::Credentials,
+            200,
+            r#"{"id":200000000000001,"quality_rating":"RED"}"#,
+            Health::Warned,
+        ),
+        (
+            CheckKind::Credentials,
+            200,
+            r#"{"id":"5"}"#,
+            Health::Misconfigured,
+        ),
+        (
+            CheckKind::Credentials,
+            401,
+            r#"{"error":{"code":190,"message":"expired"}}"#,
+            Health::TokenDead,
+        ),
+        (
+            CheckKind::Credentials,
+            400,
+            r#"{"error":{"code":368,"message":"blocked"}}"#,
+            Health::Restricted,
+        ),
         (CheckKind::Credentials, 503, "", Health::Unknown),
-        (CheckKind::Subscription, 200, r#"{"data":[]}"#, Health::Unsubscribed),
-        (CheckKind::Subscription, 200, r#"{"data":[{"whatsapp_business_api_data":{"id":"900000000000001"}}]}"#, Health::Working),
+        (
+            CheckKind::Subscription,
+            200,
+            r#"{"data":[]}"#,
+            Health::Unsubscribed,
+        ),
+        (
+            CheckKind::Subscription,
+            200,
+            r#"{"data":[{"whatsapp_business_api_data":{"id":"900000000000001"}}]}"#,
+            Health::Working,
+        ),
     ] {
         assert_eq!(found(kind, status, body), health, "{body}");
     }
@@ -422,9 +484,15 @@ fn checks_tell_a_dead_token_from_a_missing_subscription() {
 #[test]
 fn the_class_of_a_failed_status_is_that_of_the_answer() {
     let connection = connect(KIND).unwrap();
-    assert_eq!(connection.class_of_code(131_047), Some(SendClass::WindowClosed));
+    assert_eq!(
+        connection.class_of_code(131_047),
+        Some(SendClass::WindowClosed)
+    );
     let error = connection
-        .read_sent("t", &answer(400, r#"{"error":{"code":131047,"message":"m"}}"#))
+        .read_sent(
+            "t",
+            &answer(400, r#"{"error":{"code":131047,"message":"m"}}"#),
+        )
         .unwrap_err();
     assert_eq!(error.class, SendClass::WindowClosed);
     assert_eq!(connection.class_of_code(5), None);
