@@ -126,6 +126,10 @@ pub trait Channel: Send + Sync {
 
 /// What a channel can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a question of its own, and no two decide each other"
+)]
 pub struct Capabilities {
     /// The longest text of one message, in UTF-16 units; `None` where there is no limit.
     pub max_text_units: Option<usize>,

@@ -1,6 +1,6 @@
 //! Forms for what a channel has no form of its own for.
 
-use domain::{Choices, Content, Location, OutgoingMedia};
+use domain::{Choice, Choices, Content, Location, OutgoingMedia};
 
 use crate::format::split_markdown;
 use crate::{Capabilities, Unsupported};
@@ -24,18 +24,14 @@ pub(crate) fn texts(
 
 /// A question with its answers numbered below it.
 pub(crate) fn numbered(choices: &Choices) -> String {
-    let mut text = choices.body.trim_end().to_owned();
-    text.push('\n');
-    for (at, choice) in choices.choices.iter().enumerate() {
-        text.push_str(&format!("\n{}. {}", at + 1, choice.title));
-        if let Some(description) = &choice.description {
-            text.push_str(&format!(" ({description})"));
-        }
-    }
-    if let Some(footer) = &choices.footer {
-        text.push_str(&format!("\n\n{footer}"));
-    }
-    text
+    let line = |(at, choice): (usize, &Choice)| match &choice.description {
+        Some(description) => format!("{}. {} ({description})", at + 1, choice.title),
+        None => format!("{}. {}", at + 1, choice.title),
+    };
+    let lines: Vec<String> = choices.choices.iter().enumerate().map(line).collect();
+    let mut blocks = vec![choices.body.trim_end().to_owned(), lines.join("\n")];
+    blocks.extend(choices.footer.clone());
+    blocks.join("\n\n")
 }
 
 /// A place as text.

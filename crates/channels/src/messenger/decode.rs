@@ -29,7 +29,7 @@ pub(super) fn decode(payload: &Value) -> Result<Inbound, Unreadable> {
     if let Some(event) = payload.get(field::EVENT) {
         return Event {
             payload,
-            event,
+            part: event,
             standby: flag(payload, field::STANDBY),
         }
         .decode();
@@ -54,16 +54,16 @@ fn other(kind: String) -> Inbound {
 /// One event of a page and the head of its item.
 struct Event<'a> {
     payload: &'a Value,
-    event: &'a Value,
+    part: &'a Value,
     standby: bool,
 }
 
 impl Event<'_> {
     fn decode(&self) -> Result<Inbound, Unreadable> {
-        let Some(fields) = self.event.as_object() else {
+        let Some(fields) = self.part.as_object() else {
             return Err(Unreadable::new("the event is not in the channel's form"));
         };
-        let part = |name: &str| self.event.get(name).filter(|part| !part.is_null());
+        let part = |name: &str| self.part.get(name).filter(|part| !part.is_null());
         if let Some(message) = part("message") {
             return self.message(message);
         }
@@ -73,7 +73,7 @@ impl Event<'_> {
         if let Some(receipt) = part("read") {
             return self.receipt(receipt, MessageStatus::Read);
         }
-        if let Some(inbound) = self.from_contact()? {
+        if let Some(inbound) = self.contacts_doing()? {
             return Ok(inbound);
         }
         let handovers = [
@@ -129,8 +129,8 @@ impl Event<'_> {
     }
 
     /// What a contact did without a message; `None` if it is none of that.
-    fn from_contact(&self) -> Result<Option<Inbound>, Unreadable> {
-        let part = |name: &str| self.event.get(name).filter(|part| !part.is_null());
+    fn contacts_doing(&self) -> Result<Option<Inbound>, Unreadable> {
+        let part = |name: &str| self.part.get(name).filter(|part| !part.is_null());
         let (name, part, body) = if let Some(postback) = part("postback") {
             let reply = InteractiveReply::Postback {
                 title: text(postback, "title"),
@@ -179,7 +179,7 @@ impl Event<'_> {
         body: ContentBody,
         part: &Value,
     ) -> Result<Inbound, Unreadable> {
-        let mut context = context_of(self.event, part, self.standby);
+        let mut context = context_of(self.part, part, self.standby);
         if part.get("ref").is_some() || part.get("source").is_some() {
             context.referral = Some(part.clone());
         }
@@ -229,7 +229,7 @@ impl Event<'_> {
     }
 
     fn person(&self, name: &str) -> Option<String> {
-        self.event.get(name).and_then(|person| text(person, "id"))
+        self.part.get(name).and_then(|person| text(person, "id"))
     }
 
     fn sender(&self) -> Result<ContactRef, Unreadable> {
@@ -249,7 +249,7 @@ impl Event<'_> {
     }
 
     fn occurred_at(&self) -> Result<DateTime<Utc>, Unreadable> {
-        integer(self.event, "timestamp")
+        integer(self.part, "timestamp")
             .or_else(|| integer(self.payload, field::TIME))
             .and_then(|at| moment(at, Unit::Milliseconds))
             .ok_or_else(|| Unreadable::new("the event has no time in milliseconds"))

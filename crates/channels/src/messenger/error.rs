@@ -17,15 +17,13 @@ pub(super) fn class_of_code(code: i64, subcode: Option<i64>) -> Option<SendClass
     let class = match (code, subcode) {
         // Outside the time in which the page may answer.
         (10, Some(2_018_278 | 2_534_022)) => SendClass::WindowClosed,
-        // The page is restricted for a while.
-        (10, Some(1_893_063)) => SendClass::ChannelBlocked,
+        // The page is restricted for a while, or blocked.
+        (10, Some(1_893_063)) | (368 | 2022, _) => SendClass::ChannelBlocked,
         (1 | 2 | 1200, _) => SendClass::RetryFew,
         (4 | 17 | 32 | 613, _) => SendClass::Throughput,
-        // The person cannot be reached, or the page may not write to them.
-        (551 | 10_900 | 10_903 | 10_904, _) => SendClass::Permanent,
-        (368 | 2022, _) => SendClass::ChannelBlocked,
+        // From 551 on: the person cannot be reached, or the page may not write to them.
+        (100 | 551 | 10_900 | 10_903 | 10_904, _) => SendClass::Permanent,
         (0 | 3 | 10 | 102 | 190 | 200..=299, _) => SendClass::TokenDead,
-        (100, _) => SendClass::Permanent,
         _ => return None,
     };
     Some(class)

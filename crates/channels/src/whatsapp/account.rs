@@ -15,13 +15,14 @@ pub(super) fn account_event(kind: &str, value: &Value) -> Option<AccountEvent> {
         "account_review_update" => review(named),
         "account_alerts" => alert(value),
         "phone_number_quality_update" => quality(named, value),
-        "phone_number_name_update" | "security" => AccountEffect::None,
         "business_capability_update" => AccountEffect::Limit {
             per_day: per_day(value),
         },
         "message_template_status_update" => template(named, value),
         "message_template_quality_update" if named == "RED" => AccountEffect::Warned,
-        "message_template_quality_update"
+        "phone_number_name_update"
+        | "security"
+        | "message_template_quality_update"
         | "message_template_components_update"
         | "template_category_update" => AccountEffect::None,
         "user_preferences" => AccountEffect::Consent {
@@ -45,13 +46,12 @@ fn account_update(event: &str, value: &Value) -> AccountEffect {
         .get("ban_info")
         .and_then(|ban| text(ban, "waba_ban_state"));
     match (event, ban.as_deref()) {
-        (_, Some("DISABLE")) | ("ACCOUNT_DELETED" | "PARTNER_REMOVED", _) => {
+        (_, Some("REINSTATE")) => AccountEffect::Working,
+        (_, Some("SCHEDULE_FOR_DISABLE")) | ("ACCOUNT_VIOLATION", _) => AccountEffect::Warned,
+        ("ACCOUNT_RESTRICTION", _) => AccountEffect::Restricted,
+        (_, Some("DISABLE")) | ("DISABLED_UPDATE" | "ACCOUNT_DELETED" | "PARTNER_REMOVED", _) => {
             AccountEffect::Disabled
         }
-        (_, Some("SCHEDULE_FOR_DISABLE")) | ("ACCOUNT_VIOLATION", _) => AccountEffect::Warned,
-        (_, Some("REINSTATE")) => AccountEffect::Working,
-        ("ACCOUNT_RESTRICTION", _) => AccountEffect::Restricted,
-        ("DISABLED_UPDATE", _) => AccountEffect::Disabled,
         _ => AccountEffect::None,
     }
 }
@@ -145,8 +145,8 @@ mod tests {
 
     use super::*;
 
-    fn effect(kind: &str, value: Value) -> AccountEffect {
-        account_event(kind, &value).unwrap().effect
+    fn effect(kind: &str, value: &Value) -> AccountEffect {
+        account_event(kind, value).unwrap().effect
     }
 
     #[test]
@@ -233,7 +233,7 @@ mod tests {
             ),
         ];
         for (kind, value, expected) in cases {
-            assert_eq!(effect(kind, value.clone()), expected, "{kind} {value}");
+            assert_eq!(effect(kind, &value), expected, "{kind} {value}");
         }
         assert_eq!(account_event("history", &json!({})), Option::None);
     }
@@ -243,7 +243,7 @@ mod tests {
         let template = json!({"event": "PAUSED", "message_template_name": "news",
             "message_template_language": "en-US", "message_template_id": 5});
         assert_eq!(
-            effect("message_template_status_update", template),
+            effect("message_template_status_update", &template),
             AccountEffect::Template {
                 name: "news".to_owned(),
                 language: Some("en-US".to_owned()),
@@ -258,7 +258,7 @@ mod tests {
                 {"category": "marketing_messages"}, 5,
             ],
         });
-        let AccountEffect::Consent { consents } = effect("user_preferences", value) else {
+        let AccountEffect::Consent { consents } = effect("user_preferences", &value) else {
             panic!("no consents");
         };
         let seen: Vec<_> = consents
