@@ -10,8 +10,8 @@ use proptest::prelude::*;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use crate::conformance::now;
 use crate::fixtures::{items, items_of, message, message_of, post, post_of};
+use crate::samples::now;
 
 const META: [ChannelKind; 2] = [ChannelKind::Whatsapp, ChannelKind::Messenger];
 

@@ -4,7 +4,7 @@ use channels::{Platform, channel, json_schema, merge, parse};
 use domain::ChannelKind;
 use serde_json::{Value, json};
 
-use crate::conformance::{SECRET, config, platform};
+use crate::samples::{SECRET, config, platform};
 
 #[test]
 fn a_schema_names_every_field_with_its_words() {

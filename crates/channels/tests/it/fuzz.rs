@@ -5,8 +5,8 @@ use domain::{ChannelKind, Media, MediaKind};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use crate::conformance::{connect, now};
 use crate::fixtures::{names_of, post_of};
+use crate::samples::{connect, now};
 
 /// JSON whose names are often those that the channels use.
 fn any_json() -> impl Strategy<Value = Value> {

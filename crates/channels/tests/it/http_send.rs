@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use secrets::WebhookSecret;
 use serde_json::{Value, json};
 
-use crate::conformance::{SECRET, answer, choices, connect, now, outgoing};
+use crate::samples::{SECRET, answer, choices, connect, now, outgoing};
 
 const KIND: ChannelKind = ChannelKind::Http;
 

@@ -23,6 +23,8 @@ mod messenger_send;
 #[cfg(test)]
 mod recorded;
 #[cfg(test)]
+mod samples;
+#[cfg(test)]
 mod send;
 #[cfg(test)]
 mod split;

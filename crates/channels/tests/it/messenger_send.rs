@@ -7,8 +7,8 @@ use domain::{
 };
 use serde_json::{Value, json};
 
-use crate::conformance::{answer, choices, connect, media, now, outgoing};
 use crate::fixtures::{items_of, message_of};
+use crate::samples::{answer, choices, connect, media, now, outgoing};
 
 const KIND: ChannelKind = ChannelKind::Messenger;
 

@@ -202,9 +202,7 @@ async fn a_signed_post_arrives_as_it_was_signed() {
     });
     let system = connect(ChannelKind::Http, port, config);
     let content = Content::text("Grüße 👋");
-    let request = system
-        .encode(&crate::conformance::outgoing(&content))
-        .unwrap();
+    let request = system.encode(&crate::samples::outgoing(&content)).unwrap();
     let answer = "HTTP/1.1 429 Slow\r\nretry-after: 9\r\ncontent-length: 0\r\n\r\n";
     let (answer, request) = perform_at(&listener, &request, answer).await;
     let error = system.read_sent("m", &answer.unwrap()).unwrap_err();

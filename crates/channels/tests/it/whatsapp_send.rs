@@ -9,8 +9,8 @@ use domain::{
 };
 use serde_json::{Value, json};
 
-use crate::conformance::{answer, choices, connect, now, outgoing};
 use crate::fixtures::message;
+use crate::samples::{answer, choices, connect, now, outgoing};
 
 const KIND: ChannelKind = ChannelKind::Whatsapp;
 
