@@ -94,6 +94,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
         #[test]
         fn every_piece_fits(text in "([a-z]{1,9}|\\*\\*|[.]|👍|\n|\\||# |```| ){0,900}") {
             for markup in [Markup::Markdown, Markup::Whatsapp, Markup::Plain] {

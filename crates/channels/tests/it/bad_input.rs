@@ -230,37 +230,32 @@ fn a_body_that_is_too_long_is_refused_by_its_length_alone() {
 #[test]
 fn three_megabytes_are_read_in_linear_time() {
     let many = |unit: &str| unit.repeat(3_000_000 / unit.len());
+    use ChannelKind::{Http, Messenger, Whatsapp};
+    let in_entry = |inside: String| format!("{{\"entry\":[{{\"id\":\"1\",{inside}}}]}}");
     let bodies = [
-        many("["),
-        many("{\"entry\":["),
-        many("\\ud83d"),
-        format!("{{\"entry\":[{{\"id\":\"{}\"}}]}}", many("\\ud83d")),
-        format!("{{\"entry\":[{}{{}}]}}", many("{},")),
-        format!(
-            "{{\"entry\":[{{\"id\":\"1\",\"messaging\":[{}{{}}]}}]}}",
-            many("{},")
+        (Whatsapp, many("[")),
+        (Messenger, many("{\"entry\":[")),
+        (Http, many("\\ud83d")),
+        (Whatsapp, in_entry(format!("\"x\":\"{}\"", many("\\ud83d")))),
+        (Whatsapp, format!("{{\"entry\":[{}{{}}]}}", many("{},"))),
+        (
+            Messenger,
+            in_entry(format!("\"messaging\":[{}{{}}]", many("{},"))),
         ),
-        format!("{{\"events\":[{}{{}}]}}", many("[],")),
+        (Http, format!("{{\"events\":[{}{{}}]}}", many("[],"))),
     ];
-    for body in &bodies {
-        for kind in [
-            ChannelKind::Whatsapp,
-            ChannelKind::Messenger,
-            ChannelKind::Http,
-        ] {
-            let start = Instant::now();
-            let channel = channel(kind);
-            let _claimed = channel.claimed_channel_ids(body.as_bytes());
-            for item in channel.split_items(body.as_bytes()).unwrap_or_default() {
-                let _decoded = channel.decode(&item.payload);
-            }
-            let spent = start.elapsed();
-            assert!(
-                spent < Duration::from_secs(20),
-                "{kind}: {spent:?} for {:.40}",
-                body
-            );
+    for (kind, body) in &bodies {
+        let start = Instant::now();
+        let channel = channel(*kind);
+        let _claimed = channel.claimed_channel_ids(body.as_bytes());
+        for item in channel.split_items(body.as_bytes()).unwrap_or_default() {
+            let _decoded = channel.decode(&item.payload);
         }
+        let spent = start.elapsed();
+        assert!(
+            spent < Duration::from_secs(30),
+            "{kind}: {spent:?} for {body:.40}"
+        );
     }
 }
 
