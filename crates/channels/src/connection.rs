@@ -6,7 +6,7 @@ use domain::{Author, Content, Media, MediaKind};
 use crate::limit::Limit;
 use crate::media::{MediaError, MediaStep};
 use crate::request::{HttpAnswer, HttpRequest};
-use crate::send::{SendError, Sent};
+use crate::send::{SendClass, SendError, Sent};
 use crate::window::Permit;
 use crate::{Graph, Unsupported};
 
@@ -39,7 +39,7 @@ pub trait Connection: Debug + Send + Sync {
 
     /// Sorts the code of a `failed` status, which may come long after the send was accepted; `None`
     /// for a code that is not known.
-    fn class_of_code(&self, code: i64) -> Option<crate::SendClass>;
+    fn class_of_code(&self, code: i64) -> Option<SendClass>;
 
     /// What the engine has to keep to when it sends this to `to`, as keys and rates.
     fn limits(&self, content: &Content, to: &str) -> Vec<Limit>;
@@ -205,5 +205,15 @@ impl Finding {
             health,
             note: note.into(),
         }
+    }
+
+    /// What an answer that is no success says about the channel.
+    pub(crate) fn of_error(error: SendError) -> Self {
+        let health = match error.class {
+            // The operator knows no such number or page, or takes no such request.
+            SendClass::Permanent => Health::Misconfigured,
+            class => class.health().unwrap_or(Health::Unknown),
+        };
+        Self::new(health, error.message)
     }
 }

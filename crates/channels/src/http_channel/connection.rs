@@ -212,13 +212,7 @@ impl Connection for OtherSystem {
         };
         match self.read_sent("", answer) {
             Ok(_) => Finding::new(Health::Working, "the system took a signed post"),
-            Err(error) => {
-                let health = error.class.health().unwrap_or(match error.class {
-                    SendClass::Permanent => Health::Misconfigured,
-                    _ => Health::Unknown,
-                });
-                Finding::new(health, error.message)
-            }
+            Err(error) => Finding::of_error(error),
         }
     }
 

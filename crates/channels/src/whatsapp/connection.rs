@@ -228,10 +228,7 @@ impl Connection for Number {
         };
         let json = match read_answer(answer, class_of) {
             Ok(json) => json,
-            Err(error) => {
-                let health = error.class.health().unwrap_or(Health::Unknown);
-                return Finding::new(health, error.message);
-            }
+            Err(error) => return Finding::of_error(error),
         };
         match kind {
             CheckKind::Subscription => read_subscription(&json, self.app_id.as_deref(), &[]),

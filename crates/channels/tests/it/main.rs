@@ -17,6 +17,8 @@ mod forms;
 #[cfg(test)]
 mod fuzz;
 #[cfg(test)]
+mod health;
+#[cfg(test)]
 mod http_send;
 #[cfg(test)]
 mod messenger_send;

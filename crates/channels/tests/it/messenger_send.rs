@@ -1,6 +1,6 @@
 use channels::{
-    Action, Audience, CheckKind, Health, MediaError, MediaStep, Outgoing, Permit, RequestBody,
-    SendClass, Situation, channel,
+    Action, Audience, MediaError, MediaStep, Outgoing, Permit, RequestBody, SendClass, Situation,
+    channel,
 };
 use domain::{
     Author, ChannelKind, Content, ContentBody, Inbound, MediaFile, MediaKind, OutgoingMedia,
@@ -286,51 +286,4 @@ fn files_are_fetched_from_metas_hosts_without_the_token() {
     };
     let refused = connection.fetch(&foreign);
     assert!(matches!(refused, Err(MediaError::ForeignAddress)));
-}
-
-#[test]
-fn a_page_that_lost_its_subscription_is_found_and_asks_for_it_again() {
-    let connection = connect(KIND).unwrap();
-    let found = |kind, status, body: Value| {
-        let answer = answer(status, body.to_string());
-        connection.read_check(kind, Some(&answer)).health
-    };
-    let app =
-        |fields: &[&str]| json!({"data": [{"id": "900000000000001", "subscribed_fields": fields}]});
-    let subscription = CheckKind::Subscription;
-    assert_eq!(
-        found(subscription, 200, app(&["messages", "messaging_postbacks"])),
-        Health::Working
-    );
-    assert_eq!(
-        found(subscription, 200, app(&["messages"])),
-        Health::Unsubscribed
-    );
-    assert_eq!(
-        found(subscription, 200, json!({"data": []})),
-        Health::Unsubscribed
-    );
-    let expired = json!({"error": {"code": 190, "message": "expired"}});
-    assert_eq!(
-        found(CheckKind::Credentials, 400, expired),
-        Health::TokenDead
-    );
-    let own = json!({"id": "300000000000001", "name": "Shop"});
-    assert_eq!(found(CheckKind::Credentials, 200, own), Health::Working);
-    assert_eq!(
-        found(CheckKind::Credentials, 200, json!({"id": "5"})),
-        Health::Misconfigured
-    );
-    let request = connection.subscribe().unwrap();
-    assert!(
-        request
-            .url
-            .path()
-            .ends_with("/300000000000001/subscribed_apps")
-    );
-    let RequestBody::Json(body) = request.body else {
-        panic!("no JSON");
-    };
-    let fields = body["subscribed_fields"].as_str().unwrap();
-    assert!(fields.starts_with("messages,messaging_postbacks,"));
 }

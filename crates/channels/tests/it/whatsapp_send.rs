@@ -1,6 +1,6 @@
 use channels::{
-    Action, CheckKind, Health, MediaError, MediaStep, Outgoing, Permit, RequestBody, SendClass,
-    Situation, Upload, channel,
+    Action, MediaError, MediaStep, Outgoing, Permit, RequestBody, SendClass, Situation, Upload,
+    channel,
 };
 use domain::{
     Author, ChannelKind, Choice, Choices, Content, ContentBody, Location, Media, MediaFile,
@@ -409,76 +409,6 @@ fn the_pair_and_the_number_have_their_limits() {
         .unwrap()
         .limits(&Content::text("x"), "15550003333");
     assert_ne!(limits[1].key, other[1].key);
-}
-
-#[test]
-fn checks_tell_a_dead_token_from_a_missing_subscription() {
-    let connection = connect(KIND).unwrap();
-    let checks = connection.checks(now());
-    let paths: Vec<&str> = checks
-        .iter()
-        .map(|check| check.request.url.path())
-        .collect();
-    assert_eq!(
-        paths,
-        [
-            "/v25.0/200000000000001",
-            "/v25.0/100000000000001/subscribed_apps"
-        ]
-    );
-    let found = |kind, status, body: &'static str| {
-        connection
-            .read_check(kind, Some(&answer(status, body)))
-            .health
-    };
-    for (kind, status, body, health) in [
-        (
-            CheckKind::Credentials,
-            200,
-            r#"{"id":"200000000000001","quality_rating":"GREEN"}"#,
-            Health::Working,
-        ),
-        (
-            CheckKind::Credentials,
-            200,
-            r#"{"id":200000000000001,"quality_rating":"RED"}"#,
-            Health::Warned,
-        ),
-        (
-            CheckKind::Credentials,
-            200,
-            r#"{"id":"5"}"#,
-            Health::Misconfigured,
-        ),
-        (
-            CheckKind::Credentials,
-            401,
-            r#"{"error":{"code":190,"message":"expired"}}"#,
-            Health::TokenDead,
-        ),
-        (
-            CheckKind::Credentials,
-            400,
-            r#"{"error":{"code":368,"message":"blocked"}}"#,
-            Health::Restricted,
-        ),
-        (CheckKind::Credentials, 503, "", Health::Unknown),
-        (
-            CheckKind::Subscription,
-            200,
-            r#"{"data":[]}"#,
-            Health::Unsubscribed,
-        ),
-        (
-            CheckKind::Subscription,
-            200,
-            r#"{"data":[{"whatsapp_business_api_data":{"id":"900000000000001"}}]}"#,
-            Health::Working,
-        ),
-    ] {
-        assert_eq!(found(kind, status, body), health, "{body}");
-    }
-    assert!(connection.subscribe().is_some());
 }
 
 #[test]
