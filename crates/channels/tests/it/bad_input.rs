@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use channels::{MAX_BODY_BYTES, Post, SignatureError, channel};
+use domain::ChannelKind::{Http, Messenger, Whatsapp};
 use domain::{ChannelKind, ContentBody, Inbound, MessageStatus};
 use http::{HeaderMap, HeaderValue};
 use proptest::prelude::*;
@@ -230,7 +231,6 @@ fn a_body_that_is_too_long_is_refused_by_its_length_alone() {
 #[test]
 fn three_megabytes_are_read_in_linear_time() {
     let many = |unit: &str| unit.repeat(3_000_000 / unit.len());
-    use ChannelKind::{Http, Messenger, Whatsapp};
     let in_entry = |inside: String| format!("{{\"entry\":[{{\"id\":\"1\",{inside}}}]}}");
     let bodies = [
         (Whatsapp, many("[")),

@@ -3,69 +3,34 @@
 use channels::{Channel, HttpAnswer, channel};
 use domain::{ChannelKind, Media, MediaKind};
 use proptest::prelude::*;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::fixtures::{names_of, post_of};
 use crate::samples::{connect, now};
 
-/// JSON whose names are often those that the channels use.
+/// Names that the channels use.
+const NAMES: &str = "
+    entry changes value metadata phone_number_id contacts messages statuses message_echoes
+    calls errors field id time messaging standby message mid postback delivery read watermark
+    mids reaction referral optin sender recipient timestamp type text body image interactive
+    edit system context attachments payload is_echo app_id events contact content status event
+    object parts from from_user_id wa_id user_preferences pricing
+";
+
+/// Words that they look at.
+const WORDS: &str = "
+    text image message messages page echo receipt 1790416800 2026-09-26T08:00:00Z
+    user_preferences account_update read edit system whatsapp_business_account interactive
+    sticker fallback parts
+";
+
+fn one_of(words: &'static str) -> impl Strategy<Value = String> + Clone {
+    let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
+    prop::sample::select(words)
+}
+
+/// JSON whose names and words are often those that the channels use.
 fn any_json() -> impl Strategy<Value = Value> {
-    let names = prop::sample::select(vec![
-        "entry",
-        "changes",
-        "value",
-        "metadata",
-        "phone_number_id",
-        "contacts",
-        "messages",
-        "statuses",
-        "message_echoes",
-        "calls",
-        "errors",
-        "field",
-        "id",
-        "time",
-        "messaging",
-        "standby",
-        "message",
-        "mid",
-        "postback",
-        "delivery",
-        "read",
-        "watermark",
-        "mids",
-        "reaction",
-        "referral",
-        "optin",
-        "sender",
-        "recipient",
-        "timestamp",
-        "type",
-        "text",
-        "body",
-        "image",
-        "interactive",
-        "edit",
-        "system",
-        "context",
-        "attachments",
-        "payload",
-        "is_echo",
-        "metadata",
-        "app_id",
-        "events",
-        "contact",
-        "content",
-        "status",
-        "event",
-        "object",
-        "parts",
-        "from",
-        "from_user_id",
-        "wa_id",
-        "user_preferences",
-        "pricing",
-    ]);
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
@@ -73,42 +38,15 @@ fn any_json() -> impl Strategy<Value = Value> {
         any::<u64>().prop_map(Value::from),
         // Others lose their last digit on the way through a text.
         any::<i32>().prop_map(|number| Value::from(f64::from(number) / 64.0)),
-        prop::sample::select(vec![
-            "",
-            "text",
-            "image",
-            "message",
-            "messages",
-            "page",
-            "echo",
-            "receipt",
-            "1790416800",
-            "2026-09-26T08:00:00Z",
-            "user_preferences",
-            "account_update",
-            "read",
-            "edit",
-            "system",
-            "whatsapp_business_account",
-            "interactive",
-            "sticker",
-            "fallback",
-            "parts",
-        ])
-        .prop_map(Value::from),
+        one_of(WORDS).prop_map(Value::from),
         any::<String>().prop_map(Value::from),
     ];
-    leaf.prop_recursive(6, 60, 6, move |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
-            prop::collection::vec((names.clone(), inner), 0..6).prop_map(|fields| {
-                let fields: Map<String, Value> = fields
-                    .into_iter()
-                    .map(|(name, value)| (name.to_owned(), value))
-                    .collect();
-                Value::Object(fields)
-            }),
-        ]
+    leaf.prop_recursive(6, 60, 6, |inner| {
+        let field = (one_of(NAMES), inner.clone());
+        let object = prop::collection::vec(field, 0..6)
+            .prop_map(|fields| Value::Object(fields.into_iter().collect()));
+        let list = prop::collection::vec(inner, 0..6).prop_map(Value::from);
+        prop_oneof![list, object]
     })
 }
 

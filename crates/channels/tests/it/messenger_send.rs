@@ -262,8 +262,11 @@ fn sound_and_film_have_a_limit_of_their_own() {
         keys.collect::<Vec<_>>()
     };
     let page = ("fb-page:300000000000001".to_owned(), 300);
-    assert_eq!(keys(&Content::text("x")), [page.clone()]);
-    assert_eq!(keys(&media(MediaKind::Image, None)), [page.clone()]);
+    assert_eq!(keys(&Content::text("x")), std::slice::from_ref(&page));
+    assert_eq!(
+        keys(&media(MediaKind::Image, None)),
+        std::slice::from_ref(&page)
+    );
     let heavy = ("fb-page-media:300000000000001".to_owned(), 10);
     assert_eq!(keys(&media(MediaKind::Video, None)), [page, heavy]);
 }
