@@ -127,7 +127,7 @@ impl ChannelRoutes {
             .await
             .map_err(taken)?;
         tx.commit().await?;
-        Ok(Answer(view(channel, config.secrets.as_ref())))
+        Ok(Answer(view(channel, config.secrets.as_ref())?))
     }
 
     /// List a tenant's channels
@@ -219,7 +219,7 @@ impl ChannelRoutes {
         let values = values(&name, enabled, &config, sealed.as_deref());
         let channel = table::update(&mut tx, id, &values).await.map_err(taken)?;
         tx.commit().await?;
-        Ok(Answer(view(channel, config.secrets.as_ref())))
+        Ok(Answer(view(channel, config.secrets.as_ref())?))
     }
 
     /// Delete a channel
@@ -298,14 +298,14 @@ fn open(state: &AppState, channel: &Channel) -> Result<Option<Value>, Problem> {
 
 fn opened(state: &AppState, channel: Channel) -> Result<ChannelView, Problem> {
     let secrets = open(state, &channel)?;
-    Ok(view(channel, secrets.as_ref()))
+    view(channel, secrets.as_ref())
 }
 
-fn view(channel: Channel, secrets: Option<&Value>) -> ChannelView {
+fn view(channel: Channel, secrets: Option<&Value>) -> Result<ChannelView, Problem> {
     let names = secrets.and_then(Value::as_object).into_iter().flatten();
-    ChannelView {
+    Ok(ChannelView {
         id: channel.id.as_uuid(),
-        kind: channel.kind.into(),
+        kind: channel.kind.try_into()?,
         name: channel.name,
         enabled: channel.enabled,
         config: channel.config,
@@ -314,7 +314,7 @@ fn view(channel: Channel, secrets: Option<&Value>) -> ChannelView {
             .collect(),
         created_at: channel.created_at,
         updated_at: channel.updated_at,
-    }
+    })
 }
 
 impl From<Kind> for ChannelKind {
@@ -326,11 +326,15 @@ impl From<Kind> for ChannelKind {
     }
 }
 
-impl From<ChannelKind> for Kind {
-    fn from(kind: ChannelKind) -> Self {
+impl TryFrom<ChannelKind> for Kind {
+    type Error = Problem;
+
+    /// Only kinds that can be created here are ever stored.
+    fn try_from(kind: ChannelKind) -> Result<Self, Problem> {
         match kind {
-            ChannelKind::Whatsapp => Self::Whatsapp,
-            ChannelKind::Webchat => Self::Webchat,
+            ChannelKind::Whatsapp => Ok(Self::Whatsapp),
+            ChannelKind::Webchat => Ok(Self::Webchat),
+            ChannelKind::Messenger | ChannelKind::Http => Err(Problem::not_found()),
         }
     }
 }

@@ -48,6 +48,18 @@ impl Numbers {
         self.server.send(request(path, body, signature)).await
     }
 
+    /// Changes the configuration of the bank's channel.
+    async fn change_bank(&self, body: Value) {
+        let tenant: String =
+            sqlx::query_scalar("SELECT tenant_id::text FROM channels WHERE id = $1::uuid")
+                .bind(&self.bank)
+                .fetch_one(self.server.database.pool())
+                .await
+                .unwrap();
+        let path = format!("/api/tenants/{tenant}/channels/{}", self.bank);
+        self.server.put(ADMIN_KEY, &path, body).await.expect(200);
+    }
+
     /// What was kept, in the order of arrival: number, outcome, and the channel it belongs to.
     async fn kept(&self) -> Vec<(Option<String>, String, Option<String>)> {
         sqlx::query_as(
@@ -155,6 +167,30 @@ async fn a_post_without_a_right_signature_is_refused_and_nothing_is_kept() {
         numbers.kept().await,
         [item(SHOP, "pending", Some(&numbers.shop))]
     );
+}
+
+#[tokio::test]
+async fn the_secret_before_counts_until_it_is_taken_out() {
+    let numbers = Numbers::connect().await;
+    let own_path = format!("{SHARED}/{}", numbers.bank);
+    let by_old = post_to(BANK).sign(BANK_SECRET);
+    let change = |config: Value| {
+        let body = json!({"config": config});
+        let numbers = &numbers;
+        async move { numbers.change_bank(body).await }
+    };
+    change(json!({"app_secret": "a-new-secret"})).await;
+    for path in [SHARED, &own_path] {
+        numbers.post(path, &by_old).await.problem(401);
+    }
+    change(json!({"previous_app_secret": BANK_SECRET})).await;
+    for path in [SHARED, &own_path] {
+        numbers.post(path, &by_old).await.expect(200);
+        let by_new = post_to(BANK).sign("a-new-secret");
+        numbers.post(path, &by_new).await.expect(200);
+    }
+    change(json!({"previous_app_secret": null})).await;
+    numbers.post(&own_path, &by_old).await.problem(401);
 }
 
 #[tokio::test]

@@ -1,10 +1,25 @@
 use std::time::Duration;
 
-use domain::{ChannelKind, Content, Inbound};
+use chrono::{DateTime, Utc};
+use domain::{ChannelKind, Content, Inbound, NormalizedContent, Source};
+use http::HeaderMap;
 use secrecy::SecretString;
 use serde_json::Value;
 
+use crate::claims::ClaimError;
+use crate::format::{self, Citations};
+use crate::settings::Schema;
+use crate::window::{Permit, Situation};
+use crate::{Connection, Platform};
+
+/// The longest body that is taken apart, in bytes; Meta posts at most 3 MB.
+pub const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
+
 /// What the rest of the product needs to know of a channel; one implementation per [`ChannelKind`].
+///
+/// Everything here is pure. What comes in goes through [`Channel::verify`] on the raw body,
+/// [`Channel::split_items`] and [`Channel::decode`]; what goes out through [`Channel::plan`],
+/// [`Channel::permit`] and the channel's [`Connection`].
 pub trait Channel: Send + Sync {
     /// The kind this is.
     fn kind(&self) -> ChannelKind;
@@ -12,19 +27,44 @@ pub trait Channel: Send + Sync {
     /// What it can do.
     fn capabilities(&self) -> Capabilities;
 
-    /// Tells whether `body`, exactly as received, was signed with `secret`.
+    /// What can be set, and how it is checked.
+    fn schema(&self) -> Schema;
+
+    /// Answers the request by which the channel's operator confirms our address: the text to send
+    /// back verbatim, with status 200.
     ///
-    /// `header` is the value of [`Capabilities::signature_header`], if it was there.
+    /// # Errors
+    /// [`HandshakeError`], to be answered with 403, or 404 where it is not offered.
+    fn handshake(
+        &self,
+        query: Handshake<'_>,
+        expected: &[&SecretString],
+    ) -> Result<String, HandshakeError> {
+        let _ = (query, expected);
+        Err(HandshakeError::NotOffered)
+    }
+
+    /// Lists what a post says it is for, for choosing the secrets that may have signed it; nothing
+    /// of it is true yet. Empty where posts name no channel and the address alone tells.
+    ///
+    /// # Errors
+    /// [`ClaimError`] if the body cannot be read or names too much.
+    fn claimed_channel_ids(&self, body: &[u8]) -> Result<Vec<String>, ClaimError> {
+        let _ = body;
+        Ok(Vec::new())
+    }
+
+    /// Tells which of `secrets` signed a post, exactly as received. Several are given while one
+    /// replaces another; none verifies nothing.
     ///
     /// # Errors
     /// Whatever keeps the body from being trusted; [`SignatureError::NotSigned`] for a channel that
     /// takes no posts from outside.
     fn verify(
         &self,
-        secret: &SecretString,
-        body: &[u8],
-        header: Option<&[u8]>,
-    ) -> Result<(), SignatureError>;
+        secrets: &[&SecretString],
+        post: &Post<'_>,
+    ) -> Result<Verified, SignatureError>;
 
     /// Takes one post apart into items that can be stored and decoded one by one, in their order.
     ///
@@ -32,35 +72,102 @@ pub trait Channel: Send + Sync {
     /// decoded. The items can be stored as `jsonb`: they hold no NUL characters.
     ///
     /// # Errors
-    /// [`Unreadable`] if the body as a whole is not what the channel posts.
+    /// [`Unreadable`] if the body as a whole is not what the channel posts, or is longer than
+    /// [`MAX_BODY_BYTES`].
     fn split_items(&self, body: &[u8]) -> Result<Vec<RawItem>, Unreadable>;
 
     /// Decodes the payload of one item; the same payload gives the same result.
+    ///
+    /// What is known to be a contact's message and not understood is
+    /// [`domain::ContentBody::Unsupported`] with what came, and everything else [`Inbound::Other`].
     ///
     /// # Errors
     /// [`Unreadable`] if the item lacks what its kind must have.
     fn decode(&self, payload: &Value) -> Result<Inbound, Unreadable>;
 
-    /// Puts `content` into the channel's own markup, as pieces that each fit one message, in order.
+    /// Whether a contact who sent this may be answered freely from then on, for
+    /// [`Capabilities::reply_window`].
+    fn opens_window(&self, content: &NormalizedContent) -> bool;
+
+    /// Tells how a message may leave now: freely, with a mark, as a template, or not at all.
+    fn permit(&self, situation: &Situation<'_>) -> Permit;
+
+    /// Takes what is to be said apart into contents that fit one message each, in their order, and
+    /// puts what the channel has no form for into one that it has. Texts stay Markdown.
+    ///
+    /// Each is encoded by itself, by [`Connection::encode`]. Never empty.
     ///
     /// # Errors
-    /// [`Unsupported`] if the channel has no form for it.
-    fn encode(&self, content: &Content) -> Result<Vec<String>, Unsupported>;
+    /// [`Unsupported`] if the channel can carry it in no form.
+    fn plan(&self, content: &Content) -> Result<Vec<Content>, Unsupported>;
+
+    /// Puts Markdown into the channel's own markup.
+    fn format(&self, markdown: &str) -> String {
+        format::to_markup(self.capabilities().markup, markdown)
+    }
+
+    /// Adds to an answer what it rests on, in Markdown, before it is planned. Where contacts see
+    /// the sources beside the answer, nothing is added.
+    fn cite(&self, markdown: &str, sources: &[Source], citations: Citations) -> String {
+        format::cite(markdown, sources, citations)
+    }
+
+    /// Reads a channel's stored settings; `None` where nothing is sent by request.
+    ///
+    /// # Errors
+    /// [`BrokenSettings`] if they are not what [`crate::parse`] made of them.
+    fn connect(
+        &self,
+        public: &Value,
+        secrets: Option<&Value>,
+        platform: &Platform,
+    ) -> Result<Option<Box<dyn Connection>>, BrokenSettings>;
 }
 
 /// What a channel can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a question of its own, and no two decide each other"
+)]
 pub struct Capabilities {
     /// The longest text of one message, in UTF-16 units; `None` where there is no limit.
     pub max_text_units: Option<usize>,
+    /// The markup that texts are sent in.
+    pub markup: Markup,
     /// How long after a contact's last message it may be answered freely; `None`: for ever.
     pub reply_window: Option<Duration>,
     /// Whether the channel reports how far our messages have come.
     pub has_statuses: bool,
+    /// Whether sending a message again does no harm, for the receiver drops what it has by its id.
+    pub has_idempotent_sends: bool,
+    /// Whether a question can have answers to tap.
+    pub has_choices: bool,
+    /// Whether a message can be a file.
+    pub has_media: bool,
+    /// Whether there are templates for contacts who did not write lately.
+    pub has_templates: bool,
+    /// Whether contacts can be shown that an answer is being written.
+    pub has_typing: bool,
+    /// Whether posts tell what the business writes in other apps of the channel.
+    pub has_echoes: bool,
+    /// Whether the operator confirms our address by a request before it posts.
+    pub has_handshake: bool,
     /// How an answer leaves.
     pub delivery: Delivery,
     /// The header that signs a post, in lower case; `None` where nothing is posted from outside.
     pub signature_header: Option<&'static str>,
+}
+
+/// What contacts see of Markdown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Markup {
+    /// All of it: the text is sent as it is.
+    Markdown,
+    /// WhatsApp's own marks.
+    Whatsapp,
+    /// Nothing: marks would be seen as characters.
+    Plain,
 }
 
 /// How an answer leaves.
@@ -72,11 +179,76 @@ pub enum Delivery {
     LivePush,
 }
 
+/// A post as it came in.
+#[derive(Clone, Copy, Debug)]
+pub struct Post<'a> {
+    /// Its headers.
+    pub headers: &'a HeaderMap,
+    /// Its body, exactly as received.
+    pub body: &'a [u8],
+    /// When it came.
+    pub received_at: DateTime<Utc>,
+}
+
+impl Post<'_> {
+    /// The value of a header, which need not be text; `None` if it is not there.
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        self.headers.get(name).map(http::HeaderValue::as_bytes)
+    }
+}
+
+/// What signed a post.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// Which of the given secrets, from 0.
+    pub nth: usize,
+    /// Which form of the body.
+    pub matched: Matched,
+}
+
+/// Which form of the body a signature was made over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Matched {
+    /// The bytes as received.
+    AsReceived,
+    /// The body with every non-ASCII character as a lowercase `\uXXXX` escape, which Meta documents
+    /// as the form it signs; it differs from the received bytes only where a proxy rewrote them.
+    Escaped,
+}
+
+/// The parameters of the request by which an operator confirms our address.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Handshake<'a> {
+    /// `hub.mode`.
+    pub mode: Option<&'a str>,
+    /// `hub.verify_token`.
+    pub token: Option<&'a str>,
+    /// `hub.challenge`.
+    pub challenge: Option<&'a str>,
+}
+
+/// Why a request to confirm our address is turned down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HandshakeError {
+    /// The channel's operator asks for no confirmation.
+    #[error("this kind of channel is not confirmed by a request")]
+    NotOffered,
+    /// `hub.mode` is not `subscribe`, or a parameter is missing.
+    #[error("this is not a subscription request")]
+    NotSubscribe,
+    /// `hub.verify_token` is none of ours.
+    #[error("the verify token is not known")]
+    UnknownToken,
+}
+
 /// One item of a post, with all that decoding it needs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RawItem {
-    /// The channel's own name of the number it concerns; `None` where the item names none.
+    /// The channel's own name of the number or page it concerns; `None` where the item names none.
     pub external_channel_id: Option<String>,
+    /// The account at the operator that the number belongs to, where the item names one: an event
+    /// without a number concerns every channel of the account.
+    pub external_account_id: Option<String>,
     /// What it seems to be, from its place in the post alone.
     pub kind: RawKind,
     /// What [`Channel::decode`] takes.
@@ -115,9 +287,9 @@ impl Unreadable {
     }
 }
 
-/// The channel has no form for a content.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{channel} cannot carry this content: {reason}")]
+/// The channel cannot send a content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{channel} cannot carry this: {reason}")]
 pub struct Unsupported {
     /// The channel.
     pub channel: ChannelKind,
@@ -125,18 +297,29 @@ pub struct Unsupported {
     pub reason: &'static str,
 }
 
+/// A channel's stored settings cannot be read; the text repeats none of them.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the channel's settings are broken: {reason}")]
+pub struct BrokenSettings {
+    /// What is wrong.
+    pub reason: String,
+}
+
 /// Why a post is not trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
-    /// The signature header is not there.
-    #[error("the signature header is missing")]
+    /// A signature header is not there.
+    #[error("a signature header is missing")]
     Missing,
-    /// The header is not `sha256=` and 64 lowercase hexadecimal digits.
-    #[error("the signature header is not in its form")]
+    /// A signature header is not in its form.
+    #[error("a signature header is not in its form")]
     Malformed,
     /// The signature is of another body or another secret.
     #[error("the signature does not match the body")]
     Mismatch,
+    /// The signature was made too long ago, or for a time to come.
+    #[error("the signature's time is too far from ours")]
+    TooOld,
     /// The channel takes no posts from outside, so none can be genuine.
     #[error("this kind of channel takes no signed posts")]
     NotSigned,

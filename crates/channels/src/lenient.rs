@@ -3,7 +3,10 @@
 
 use std::borrow::Cow;
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
+
+use crate::{MAX_BODY_BYTES, Unreadable};
 
 /// Replaces `\uXXXX` escapes of half a surrogate pair by U+FFFD; such escapes come from cutting a
 /// name in two, and would make the whole body unreadable.
@@ -92,6 +95,63 @@ pub(crate) fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
         .and_then(Value::as_array)
         .map_or(&[], Vec::as_slice)
 }
+
+/// The longest JSON that is kept beside a message that was not understood, in bytes.
+const MAX_RAW_BYTES: usize = 16 * 1024;
+
+/// What is kept of a part that was not understood: all of it, unless it is long.
+pub(crate) fn kept_raw(part: &Value) -> Option<Value> {
+    let is_kept = !part.is_null() && part.to_string().len() <= MAX_RAW_BYTES;
+    is_kept.then(|| part.clone())
+}
+
+/// The names in a post that are repeated in every item are no longer than this, in characters.
+const MAX_NAME_CHARS: usize = 256;
+
+/// A name or id cut to what may be repeated in every item.
+pub(crate) fn shorten(text: String) -> String {
+    match text.char_indices().nth(MAX_NAME_CHARS) {
+        Some((end, _)) => text[..end].to_owned(),
+        None => text,
+    }
+}
+
+/// Reads a body as JSON that can be stored as `jsonb`.
+///
+/// # Errors
+/// [`Unreadable`] for what is no JSON, or longer than [`MAX_BODY_BYTES`].
+pub(crate) fn read_json(body: &[u8]) -> Result<Value, Unreadable> {
+    if body.len() > MAX_BODY_BYTES {
+        return Err(Unreadable::new(format!(
+            "the body has more than {MAX_BODY_BYTES} bytes"
+        )));
+    }
+    let value = serde_json::from_slice(&without_lone_surrogates(body))
+        .map_err(|error| Unreadable::new(format!("the body is not JSON: {error}")))?;
+    Ok(without_nul(value))
+}
+
+/// A moment given in whole seconds or milliseconds since 1970, by `unit`; `None` before 1970 and
+/// after 2100, where it must be one of the other unit.
+pub(crate) fn moment(count: i64, unit: Unit) -> Option<DateTime<Utc>> {
+    let moment = match unit {
+        Unit::Seconds => DateTime::from_timestamp(count, 0),
+        Unit::Milliseconds => DateTime::from_timestamp_millis(count),
+    }?;
+    (0..LAST_TIMESTAMP)
+        .contains(&moment.timestamp())
+        .then_some(moment)
+}
+
+/// What a number that stands for a moment counts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Unit {
+    Seconds,
+    Milliseconds,
+}
+
+/// The year 2100, in seconds.
+const LAST_TIMESTAMP: i64 = 4_102_444_800;
 
 /// Replaces NUL characters, which `jsonb` and `text` columns cannot hold, in all strings and keys.
 pub(crate) fn without_nul(value: Value) -> Value {

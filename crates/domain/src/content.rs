@@ -1,17 +1,6 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// What to send to a contact, before a channel turns it into its own form.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum Content {
-    /// Words, with Markdown where the author used it.
-    Text {
-        /// The words; never empty.
-        body: String,
-    },
-}
-
 /// What a contact sent, in one form for all channels: the body and what stood around it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NormalizedContent {
@@ -69,10 +58,18 @@ pub enum ContentBody {
         /// The channel's id of the message that was taken back.
         target: String,
     },
+    /// Several things sent as one message, in their order; none of them is `Parts` itself.
+    Parts {
+        /// The things.
+        parts: Vec<ContentBody>,
+    },
     /// Something the channel does not pass on, or a type that is not known here.
     Unsupported {
         /// The channel's name of the type, where it gave one.
         channel_type: Option<String>,
+        /// What came, as it came; `None` where it is long, and then the raw item has it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        raw: Option<Value>,
     },
 }
 
@@ -101,6 +98,13 @@ pub struct MessageContext {
     /// What the channel could not deliver of it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<ChannelError>,
+    /// Whether another app or a person has the conversation at the channel; such messages are kept
+    /// and not answered.
+    #[serde(skip_serializing_if = "is_false")]
+    pub standby: bool,
+    /// The channel's id of the app an echo was written with, where it tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub app_id: Option<String>,
 }
 
 /// An error as a channel reports it.
@@ -117,7 +121,8 @@ pub struct ChannelError {
 pub struct Media {
     /// What it is shown as.
     pub media_kind: MediaKind,
-    /// The channel's id of the file; `None` where the channel could not take it in.
+    /// The channel's id of the file; `None` where the channel could not take it in, or where the
+    /// address alone leads to it.
     pub id: Option<String>,
     /// The media type, for example `image/jpeg`.
     pub mime_type: Option<String>,
@@ -126,10 +131,12 @@ pub struct Media {
     /// The words written under it.
     pub caption: Option<String>,
     /// Whether it is a recorded voice note.
+    #[serde(default)]
     pub voice: bool,
     /// Whether it is a moving sticker.
+    #[serde(default)]
     pub animated: bool,
-    /// The checksum as the channel wrote it (WhatsApp: SHA-256 in base64).
+    /// The SHA-256 of the file as the channel wrote it, in base64 or hexadecimal.
     pub sha256: Option<String>,
     /// A short-lived address of the file.
     pub url: Option<String>,
@@ -172,8 +179,10 @@ pub struct SharedContact {
     /// The person's name, where the card has one.
     pub name: Option<String>,
     /// Phone numbers as written on the card.
+    #[serde(default)]
     pub phones: Vec<String>,
     /// Mail addresses as written on the card.
+    #[serde(default)]
     pub emails: Vec<String>,
 }
 
@@ -210,6 +219,13 @@ pub enum InteractiveReply {
     TemplateButton {
         /// The words on it.
         text: String,
+        /// What the sender gave the button to carry.
+        payload: Option<String>,
+    },
+    /// A button that the channel itself shows, or one of a menu or a card.
+    Postback {
+        /// The words on it.
+        title: Option<String>,
         /// What the sender gave the button to carry.
         payload: Option<String>,
     },
@@ -268,9 +284,10 @@ impl NormalizedContent {
         }
     }
 
-    /// Whether the sender waits for an answer to this; never in a group.
+    /// Whether the sender waits for an answer to this; never in a group, nor while another app has
+    /// the conversation.
     pub fn expects_answer(&self) -> bool {
-        self.context.group_id.is_none() && self.body.expects_answer()
+        self.context.group_id.is_none() && !self.context.standby && self.body.expects_answer()
     }
 }
 
@@ -284,8 +301,9 @@ impl MessageContext {
 impl ContentBody {
     /// Whether the sender waits for an answer: true for what a person says, sends or taps; false
     /// for reactions, edits, deletions, notices and what could not be understood.
-    pub const fn expects_answer(&self) -> bool {
+    pub fn expects_answer(&self) -> bool {
         match self {
+            Self::Parts { parts } => parts.iter().any(Self::expects_answer),
             Self::Text { .. }
             | Self::Media(_)
             | Self::Location(_)
@@ -355,10 +373,39 @@ mod tests {
         assert!(content.expects_answer());
         content.context.group_id = Some("g".to_owned());
         assert!(!content.expects_answer());
+        content.context.group_id = None;
+        content.context.standby = true;
+        assert!(!content.expects_answer());
         let reaction = ContentBody::Reaction {
             target: "m1".to_owned(),
             emoji: None,
         };
         assert!(!reaction.expects_answer());
+    }
+
+    #[test]
+    fn parts_expect_an_answer_if_one_of_them_does() {
+        let unknown = ContentBody::Unsupported {
+            channel_type: None,
+            raw: None,
+        };
+        let mut parts = vec![unknown];
+        let body = |parts: &[ContentBody]| ContentBody::Parts {
+            parts: parts.to_vec(),
+        };
+        assert!(!body(&parts).expects_answer());
+        parts.push(ContentBody::Text {
+            body: "hello".to_owned(),
+        });
+        assert!(body(&parts).expects_answer());
+        assert_eq!(body(&parts).plain_text(), "[unsupported message] hello");
+    }
+
+    #[test]
+    fn what_was_stored_by_an_older_version_reads_back() {
+        let old =
+            json!({"type": "unsupported", "channel_type": "poll", "context": {"forwarded": true}});
+        let content: NormalizedContent = serde_json::from_value(old).unwrap();
+        assert!(content.context.forwarded && !content.context.standby);
     }
 }

@@ -6,6 +6,7 @@ mod clock;
 mod content;
 mod ids;
 mod inbound;
+mod outgoing;
 mod page;
 mod plain_text;
 mod settings;
@@ -14,14 +15,21 @@ mod state;
 
 pub use clock::Clock;
 pub use content::{
-    ChannelError, Content, ContentBody, InteractiveReply, Location, Media, MediaKind,
-    MessageContext, NormalizedContent, Order, OrderItem, SharedContact, SystemNotice,
+    ChannelError, ContentBody, InteractiveReply, Location, Media, MediaKind, MessageContext,
+    NormalizedContent, Order, OrderItem, SharedContact, SystemNotice,
 };
 pub use ids::{
     ApiKeyId, ChannelId, ChunkId, ContactId, ConversationId, DeliveryId, DocumentId, EndpointId,
     EventId, MessageId, RawItemId, TenantId, WebchatSessionId,
 };
-pub use inbound::{ContactRef, Inbound, InboundMessage, StatusUpdate};
+pub use inbound::{
+    AccountEffect, AccountEvent, Consent, ContactRef, Handover, HandoverChange, Inbound,
+    InboundMessage, Pricing, Receipt, StatusUpdate,
+};
+pub use outgoing::{
+    Choice, Choices, Content, MediaFile, OutgoingMedia, Template, TemplateAction, TemplateButton,
+    TemplateHeader, TemplateParameter,
+};
 pub use page::{Cursor, InvalidCursor, Page};
 pub use settings::{LlmSettings, RagMode, RetrievalSettings, TenantSettings};
 pub use source::Source;

@@ -30,7 +30,11 @@ impl ContentBody {
             },
             Self::Edit { content, .. } => content.plain_text(),
             Self::Revoke { .. } => "[message deleted]".to_owned(),
-            Self::Unsupported { channel_type } => match channel_type {
+            Self::Parts { parts } => {
+                let parts: Vec<String> = parts.iter().map(Self::plain_text).collect();
+                parts.join(" ")
+            }
+            Self::Unsupported { channel_type, .. } => match channel_type {
                 Some(name) => format!("[unsupported message: {name}]"),
                 None => "[unsupported message]".to_owned(),
             },
@@ -93,6 +97,10 @@ impl InteractiveReply {
                 with_words(title, response.as_ref().map(form_fields).as_deref())
             }
             Self::TemplateButton { text, .. } => text.clone(),
+            Self::Postback { title, payload } => match title.as_ref().or(payload.as_ref()) {
+                Some(words) => words.clone(),
+                None => "[selection]".to_owned(),
+            },
             Self::Unknown { channel_type } => match channel_type {
                 Some(name) => format!("[selection: {name}]"),
                 None => "[selection]".to_owned(),

@@ -60,6 +60,10 @@ named! {
         Whatsapp = "whatsapp",
         /// The chat bubble on a web site.
         Webchat = "webchat",
+        /// Facebook Messenger, for a page.
+        Messenger = "messenger",
+        /// Signed posts from and to a system of the tenant's.
+        Http = "http",
     }
     /// Which way a message went.
     "direction" Direction {

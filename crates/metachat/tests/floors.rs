@@ -25,7 +25,7 @@ mod floors {
         ("live", 3, &["db", "domain"]),
         ("files", 3, &["domain"]),
         ("rag", 4, &["db", "domain", "store"]),
-        ("channels", 4, &["domain", "outbound"]),
+        ("channels", 4, &["domain", "outbound", "secrets"]),
         (
             "events",
             4,

@@ -71,19 +71,19 @@ pub(super) async fn write(
     let content = Content::Text {
         body: text.to_owned(),
     };
-    let pieces = match adapter(channel.kind).encode(&content) {
+    let pieces = match adapter(channel.kind).plan(&content) {
         Ok(pieces) => pieces,
         Err(Unsupported { reason, .. }) => return Ok(Err(reason.to_owned())),
     };
     // One message, one send, one tag: longer answers were stored as several messages.
-    let Some(body) = pieces.into_iter().next() else {
+    let Some(Content::Text { body }) = pieces.into_iter().next() else {
         return Ok(Err("there is nothing to send".to_owned()));
     };
     Ok(Ok(Letter {
         phone_number_id: config.phone_number_id,
         access_token: secrets.access_token,
         to: contact.address.unwrap_or(contact.external_id),
-        body,
+        body: adapter(channel.kind).format(&body),
     }))
 }
 

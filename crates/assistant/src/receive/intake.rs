@@ -1,7 +1,7 @@
 use channels::{RawKind, channel};
 use chrono::{DateTime, Utc};
 use db::SystemTx;
-use domain::{ChannelId, ChannelKind, Inbound, RawItemId, RawOutcome, TenantId};
+use domain::{AccountEvent, ChannelId, ChannelKind, Inbound, RawItemId, RawOutcome, TenantId};
 use jobs::kinds::{ChannelStatus, InboundMessage};
 use serde_json::Value;
 use store::raw_items::{self, NewRawItem};
@@ -105,7 +105,13 @@ impl<'t> Intake<'t> {
                 )
             }
             (Ok(Inbound::Status(_)), Some(_)) => (RawOutcome::Pending, None, Some(Work::Status)),
-            (Ok(Inbound::Other { note, .. }), Some(_)) => (RawOutcome::Ignored, note.clone(), None),
+            (
+                Ok(Inbound::Account(AccountEvent { note, .. }) | Inbound::Other { note, .. }),
+                Some(_),
+            ) => (RawOutcome::Ignored, note.clone(), None),
+            (Ok(Inbound::Receipt(_) | Inbound::Handover(_)), Some(_)) => {
+                (RawOutcome::Ignored, None, None)
+            }
         };
         let is_json = item.kind != RawKind::Unreadable || !item.payload.is_null();
         let kept = NewRawItem {

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use channels::whatsapp::{WhatsappSecrets, claimed_channel_ids, verify_subscription};
+use channels::whatsapp::{self, WhatsappSecrets, claimed_channel_ids, verify_subscription};
 use channels::{RawItem, channel as adapter};
 use domain::{ChannelId, ChannelKind};
 use fail::fail_point;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use secrets::row_context;
 use store::channels::{self as stored, Channel};
 
@@ -80,11 +80,7 @@ pub async fn receive_for(
     let channel = channel
         .filter(|channel| channel.kind == KIND)
         .ok_or(Error::NotFound)?;
-    let signed = match open_secrets(assistant, &channel)?.app_secret {
-        Some(secret) => signs(&secret, body, signature),
-        None => false,
-    };
-    if !signed {
+    if !sign(&open_secrets(assistant, &channel)?, body, signature) {
         return Err(Error::Unauthenticated);
     }
     let own = ItemOwner::Channel(channel.tenant_id, channel.id);
@@ -189,8 +185,8 @@ fn signed_by_their_own(
 ) -> Result<Vec<Channel>, Error> {
     let mut covered = named;
     covered.retain(|channel| {
-        let secret = opened(assistant, channel).and_then(|secrets| secrets.app_secret);
-        secret.is_some_and(|secret| signs(&secret, body, signature))
+        let secrets = opened(assistant, channel);
+        secrets.is_some_and(|secrets| sign(&secrets, body, signature))
     });
     if covered.is_empty() {
         Err(Error::Unauthenticated)
@@ -206,8 +202,15 @@ fn opened(assistant: &Assistant, channel: &Channel) -> Option<WhatsappSecrets> {
         .ok()
 }
 
+/// Whether one of a channel's secrets signed it; there are two while one replaces the other.
+fn sign(secrets: &WhatsappSecrets, body: &[u8], signature: Option<&[u8]>) -> bool {
+    let mut signing = secrets.signing().into_iter();
+    signing.any(|secret| signs(secret, body, signature))
+}
+
 fn signs(secret: &SecretString, body: &[u8], signature: Option<&[u8]>) -> bool {
-    adapter(KIND).verify(secret, body, signature).is_ok()
+    let secret = secret.expose_secret().as_bytes();
+    signature.is_some_and(|header| whatsapp::verify(secret, body, header).is_ok())
 }
 
 /// Opens what a WhatsApp channel keeps secret.

@@ -69,6 +69,7 @@ impl Item {
         self.check()?;
         Ok(RawItem {
             external_channel_id: None,
+            external_account_id: None,
             kind: RawKind::Message,
             payload: without_nul(json!({
                 "session_id": self.session_id,
@@ -83,7 +84,8 @@ impl Item {
     /// Reads a stored item back.
     pub(super) fn read(payload: &Value) -> Result<Self, Unreadable> {
         let item = Self::deserialize(payload)
-            .map_err(|error| Unreadable::new(format!("this is no web chat item: {error}")))?;
+            // The error's words are not kept: they repeat what the visitor wrote.
+            .map_err(|_| Unreadable::new("the payload is no item of a web chat"))?;
         match item.check() {
             Ok(()) => Ok(item),
             Err(errors) => {
@@ -170,6 +172,14 @@ mod tests {
             .check()
             .is_err()
         );
+    }
+
+    #[test]
+    fn what_is_no_item_is_told_without_its_words() {
+        for payload in [json!("hunter2"), json!({"text": {"hunter2": 1}}), json!([])] {
+            let error = Webchat.decode(&payload).unwrap_err();
+            assert!(!error.reason.contains("hunter2"), "{error}");
+        }
     }
 
     #[test]

@@ -11,17 +11,35 @@
 mod item;
 mod settings;
 
-use domain::{ChannelKind, Content, Inbound};
+use domain::{ChannelKind, Content, Inbound, MediaFile, NormalizedContent, Source};
 use secrecy::SecretString;
 use serde_json::Value;
 
 pub use item::{Item, MAX_CLIENT_ID_CHARS, MAX_TEXT_CHARS};
 pub use settings::WebchatConfig;
-pub(crate) use settings::parse_settings;
 
-use crate::lenient::{without_lone_surrogates, without_nul};
+use crate::lenient::read_json;
+use crate::plan::{numbered, place, texts};
 use crate::{
-    Capabilities, Channel, Delivery, RawItem, RawKind, SignatureError, Unreadable, Unsupported,
+    BrokenSettings, Capabilities, Channel, Citations, Connection, Delivery, Markup, Permit,
+    Platform, Post, RawItem, RawKind, Schema, SignatureError, Situation, Unreadable, Unsupported,
+    Verified,
+};
+
+const CAPABILITIES: Capabilities = Capabilities {
+    max_text_units: None,
+    markup: Markup::Markdown,
+    reply_window: None,
+    has_statuses: false,
+    has_idempotent_sends: true,
+    has_choices: false,
+    has_media: false,
+    has_templates: false,
+    has_typing: true,
+    has_echoes: false,
+    has_handshake: false,
+    delivery: Delivery::LivePush,
+    signature_header: None,
 };
 
 /// The channel of kind [`ChannelKind::Webchat`].
@@ -34,23 +52,19 @@ impl Channel for Webchat {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            max_text_units: None,
-            reply_window: None,
-            has_statuses: false,
-            delivery: Delivery::LivePush,
-            signature_header: None,
-        }
+        CAPABILITIES
     }
 
-    fn verify(&self, _: &SecretString, _: &[u8], _: Option<&[u8]>) -> Result<(), SignatureError> {
+    fn schema(&self) -> Schema {
+        settings::SCHEMA
+    }
+
+    fn verify(&self, _: &[&SecretString], _: &Post<'_>) -> Result<Verified, SignatureError> {
         Err(SignatureError::NotSigned)
     }
 
     fn split_items(&self, body: &[u8]) -> Result<Vec<RawItem>, Unreadable> {
-        let payload: Value = serde_json::from_slice(&without_lone_surrogates(body))
-            .map_err(|error| Unreadable::new(format!("the body is not JSON: {error}")))?;
-        let payload = without_nul(payload);
+        let payload = read_json(body)?;
         let kind = if Item::read(&payload).is_ok() {
             RawKind::Message
         } else {
@@ -58,6 +72,7 @@ impl Channel for Webchat {
         };
         Ok(vec![RawItem {
             external_channel_id: None,
+            external_account_id: None,
             kind,
             payload,
         }])
@@ -67,9 +82,56 @@ impl Channel for Webchat {
         Item::read(payload).map(|item| Inbound::Message(item.into_message()))
     }
 
-    fn encode(&self, content: &Content) -> Result<Vec<String>, Unsupported> {
+    fn opens_window(&self, _: &NormalizedContent) -> bool {
+        true
+    }
+
+    fn permit(&self, _: &Situation<'_>) -> Permit {
+        Permit::Free
+    }
+
+    /// Everything is text: the chat shows Markdown, and links to files and places with it.
+    fn plan(&self, content: &Content) -> Result<Vec<Content>, Unsupported> {
+        let nothing = refused("there is nothing to send");
+        let text = |markdown: &str| texts(markdown, &CAPABILITIES, nothing);
         match content {
-            Content::Text { body } => Ok(vec![body.clone()]),
+            Content::Text { body } => text(body),
+            Content::Choices(choices) => text(&numbered(choices)),
+            Content::Location(location) => text(&place(location)),
+            Content::Media(media) => match &media.file {
+                MediaFile::Link(url) => {
+                    let caption = media.caption.as_deref().unwrap_or_default();
+                    text(format!("<{url}>\n{caption}").trim_end())
+                }
+                MediaFile::Uploaded(_) => Err(refused("a file must have an address")),
+            },
+            Content::Template(_) => Err(refused("it has no templates")),
+            Content::Reaction { .. } => Err(refused("it has no reactions")),
         }
+    }
+
+    /// The chat shows the sources beside the answer.
+    fn cite(&self, markdown: &str, sources: &[Source], citations: Citations) -> String {
+        match citations {
+            Citations::Hidden => crate::cite(markdown, sources, Citations::Hidden),
+            Citations::Listed | Citations::Beside => markdown.to_owned(),
+        }
+    }
+
+    fn connect(
+        &self,
+        public: &Value,
+        _: Option<&Value>,
+        _: &Platform,
+    ) -> Result<Option<Box<dyn Connection>>, BrokenSettings> {
+        let _: WebchatConfig = crate::settings::stored("the configuration", Some(public))?;
+        Ok(None)
+    }
+}
+
+const fn refused(reason: &'static str) -> Unsupported {
+    Unsupported {
+        channel: ChannelKind::Webchat,
+        reason,
     }
 }

@@ -1,12 +1,45 @@
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use url::Url;
 
-use crate::settings::Fields;
-use crate::{FieldError, ParsedConfig};
+use crate::settings::normal_origin;
+use crate::{Field, FieldKind, Schema};
 
-/// The most origins a web chat may list.
-const MAX_ORIGINS: usize = 50;
+const TITLE: &str = "Chat";
+const GREETING: &str = "Hi! How can we help?";
+const COLOUR: &str = "#2563eb";
+
+/// What can be set of a web chat.
+pub(super) const SCHEMA: Schema = Schema {
+    fields: &[
+        Field::optional(
+            "allowed_origins",
+            FieldKind::Origins,
+            "Allowed origins",
+            "Origins that may open the chat, for example https://shop.example; none: any.",
+        ),
+        Field::optional(
+            "title",
+            FieldKind::Text { max_chars: 80 },
+            "Title",
+            "What stands above the chat.",
+        )
+        .with_default(TITLE),
+        Field::optional(
+            "greeting",
+            FieldKind::Text { max_chars: 500 },
+            "Greeting",
+            "What the visitor reads first.",
+        )
+        .with_default(GREETING),
+        Field::optional(
+            "colour",
+            FieldKind::Colour,
+            "Colour",
+            "The chat's main colour, as #rrggbb.",
+        )
+        .with_default(COLOUR),
+    ],
+    external_id: None,
+};
 
 /// A web chat's configuration; it has no secrets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,9 +59,9 @@ impl Default for WebchatConfig {
     fn default() -> Self {
         Self {
             allowed_origins: Vec::new(),
-            title: "Chat".to_owned(),
-            greeting: "Hi! How can we help?".to_owned(),
-            colour: "#2563eb".to_owned(),
+            title: TITLE.to_owned(),
+            greeting: GREETING.to_owned(),
+            colour: COLOUR.to_owned(),
         }
     }
 }
@@ -41,79 +74,10 @@ impl WebchatConfig {
     }
 }
 
-/// Checks a web chat's configuration.
-pub(crate) fn parse_settings(mut fields: Fields) -> Result<ParsedConfig, Vec<FieldError>> {
-    let default = WebchatConfig::default();
-    let config = WebchatConfig {
-        allowed_origins: origins(&mut fields),
-        title: fields.text("title", 80).unwrap_or(default.title),
-        greeting: fields.text("greeting", 500).unwrap_or(default.greeting),
-        colour: colour(&mut fields).unwrap_or(default.colour),
-    };
-    fields.finish()?;
-    let public = serde_json::to_value(config)
-        .map_err(|error| vec![FieldError::new("", error.to_string())])?;
-    Ok(ParsedConfig {
-        public,
-        secrets: None,
-        external_id: None,
-    })
-}
-
-fn origins(fields: &mut Fields) -> Vec<String> {
-    const NAME: &str = "allowed_origins";
-    let Some(value) = fields.take(NAME) else {
-        return Vec::new();
-    };
-    let Value::Array(listed) = value else {
-        fields.wrong(NAME, "must be a list of origins");
-        return Vec::new();
-    };
-    if listed.len() > MAX_ORIGINS {
-        fields.wrong(NAME, format!("must list at most {MAX_ORIGINS} origins"));
-        return Vec::new();
-    }
-    let mut origins: Vec<String> = Vec::new();
-    for (at, value) in listed.iter().enumerate() {
-        match value.as_str().and_then(normal_origin) {
-            Some(origin) if origins.contains(&origin) => {}
-            Some(origin) => origins.push(origin),
-            None => fields.wrong(
-                &format!("{NAME}[{at}]"),
-                "must be an origin such as https://shop.example",
-            ),
-        }
-    }
-    origins
-}
-
-/// The origin as browsers write it; `None` if the text says more than scheme, host and port.
-fn normal_origin(text: &str) -> Option<String> {
-    let url = Url::parse(text.trim()).ok()?;
-    let is_bare = matches!(url.scheme(), "http" | "https")
-        && url.host().is_some()
-        && url.username().is_empty()
-        && url.password().is_none()
-        && url.path() == "/"
-        && url.query().is_none()
-        && url.fragment().is_none();
-    is_bare.then(|| url.origin().ascii_serialization())
-}
-
-fn colour(fields: &mut Fields) -> Option<String> {
-    let colour = fields.text("colour", 7)?.to_ascii_lowercase();
-    let digits = colour.strip_prefix('#').unwrap_or("");
-    if digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Some(colour);
-    }
-    fields.wrong("colour", "must be a colour such as #2563eb");
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use domain::ChannelKind::Webchat;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::{merge, parse};

@@ -4,7 +4,7 @@ use domain::{
 };
 use serde_json::Value;
 
-use crate::lenient::{flag, float, integer, list, text, without_nul};
+use crate::lenient::{flag, float, integer, kept_raw, list, text, without_nul};
 
 /// The body of a message, by its type. What lacks its contents is [`ContentBody::Unsupported`], for
 /// the message itself did come.
@@ -43,10 +43,14 @@ pub(super) fn body_of(message: &Value) -> ContentBody {
         }
         Some("unsupported") => Some(ContentBody::Unsupported {
             channel_type: text(contents, "type"),
+            raw: kept_raw(contents),
         }),
         Some(_) | None => None,
     };
-    body.unwrap_or(ContentBody::Unsupported { channel_type })
+    body.unwrap_or_else(|| ContentBody::Unsupported {
+        raw: kept_raw(contents),
+        channel_type,
+    })
 }
 
 /// What stands around a message.
@@ -61,6 +65,8 @@ pub(super) fn context_of(message: &Value) -> MessageContext {
         referral: kept(message.get("referral")),
         referred_product: kept(context.get("referred_product")),
         errors: message.get("errors").map(errors_of).unwrap_or_default(),
+        standby: false,
+        app_id: None,
     }
 }
 
@@ -213,7 +219,10 @@ fn edit_of(contents: &Value) -> Option<ContentBody> {
     let channel_type = text(message, "type");
     // An edit of an edit would be a way to nest without end.
     let content = if channel_type.as_deref() == Some("edit") {
-        ContentBody::Unsupported { channel_type }
+        ContentBody::Unsupported {
+            channel_type,
+            raw: kept_raw(message),
+        }
     } else {
         body_of(message)
     };

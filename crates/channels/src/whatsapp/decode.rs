@@ -1,20 +1,21 @@
 use chrono::{DateTime, Utc};
-use domain::{ContactRef, Inbound, InboundMessage, MessageStatus, NormalizedContent, StatusUpdate};
+use domain::{
+    ContactRef, ContentBody, Inbound, InboundMessage, MessageStatus, NormalizedContent, Pricing,
+    StatusUpdate, SystemNotice,
+};
 use serde_json::Value;
 
+use super::account::account_event;
 use super::content::{body_of, context_of, errors_of};
 use super::{field, split};
 use crate::Unreadable;
-use crate::lenient::{integer, text};
+use crate::lenient::{Unit, integer, moment, text};
 
 /// The longest id of a message, in bytes; longer ones could not be indexed.
 const MAX_MESSAGE_ID: usize = 512;
 
 /// The longest id of a person, in bytes: a user id has at most 131, with the parent's mark 135.
 const MAX_CONTACT_ID: usize = 256;
-
-/// The year 2100, in seconds; a later time is not one in seconds.
-const LAST_TIMESTAMP: i64 = 4_102_444_800;
 
 /// Decodes one item, see [`crate::Channel::decode`].
 pub(super) fn decode(payload: &Value) -> Result<Inbound, Unreadable> {
@@ -29,6 +30,10 @@ pub(super) fn decode(payload: &Value) -> Result<Inbound, Unreadable> {
         let contact = contact_ref(echo, "to_user_id", "to", payload.get(field::CONTACT))?;
         return message_of(echo, contact).map(Inbound::Echo);
     }
+    if let Some(call) = payload.get(field::CALL) {
+        let contact = contact_ref(call, "from_user_id", "from", payload.get(field::CONTACT))?;
+        return call_of(call, contact).map(Inbound::Message);
+    }
     if let Some(status) = payload.get(field::STATUS) {
         return status_of(status);
     }
@@ -37,9 +42,12 @@ pub(super) fn decode(payload: &Value) -> Result<Inbound, Unreadable> {
         let notes: Vec<String> = errors.iter().map(describe).collect();
         return Ok(other("value_error".to_owned(), Some(notes.join("; "))));
     }
-    if payload.get(field::VALUE).is_some() {
+    if let Some(value) = payload.get(field::VALUE) {
         let kind = text(payload, field::FIELD).unwrap_or_else(|| "entry".to_owned());
-        return Ok(other(kind, None));
+        return Ok(match account_event(&kind, value) {
+            Some(event) => Inbound::Account(event),
+            None => other(kind, None),
+        });
     }
     match payload.get(field::MALFORMED) {
         Some(_) => Err(Unreadable::new("the item is not in the channel's form")),
@@ -72,6 +80,26 @@ fn message_of(message: &Value, contact: ContactRef) -> Result<InboundMessage, Un
     })
 }
 
+/// A call, as a notice: it may be missed, and opens the window as a message does. One call may come
+/// as several events.
+fn call_of(call: &Value, contact: ContactRef) -> Result<InboundMessage, Unreadable> {
+    let event = text(call, "event").unwrap_or_else(|| "unknown".to_owned());
+    let content = NormalizedContent::new(ContentBody::System(SystemNotice {
+        change: format!("call:{event}"),
+        body: None,
+        new_address: None,
+        new_external_id: None,
+        previous_external_id: None,
+    }));
+    Ok(InboundMessage {
+        external_id: format!("{}:{event}", message_id(call)?),
+        contact,
+        occurred_at: timestamp(call)?,
+        text: content.body.plain_text(),
+        content,
+    })
+}
+
 /// Who sent a message. A notice may name the person only inside, and speaks of whom it was so far.
 fn sender(message: &Value, profile: Option<&Value>) -> Result<ContactRef, Unreadable> {
     let found = contact_ref(message, "from_user_id", "from", profile);
@@ -90,7 +118,7 @@ fn sender(message: &Value, profile: Option<&Value>) -> Result<ContactRef, Unread
 
 /// The person named by the field `user_id_name`, or where there is none by the profile, with the
 /// phone number of the field `phone_name`.
-fn contact_ref(
+pub(super) fn contact_ref(
     part: &Value,
     user_id_name: &str,
     phone_name: &str,
@@ -116,6 +144,9 @@ fn contact_ref(
 
 fn status_of(status: &Value) -> Result<Inbound, Unreadable> {
     let name = text(status, "status").ok_or_else(|| Unreadable::new("the status has no name"))?;
+    if text(status, "type").as_deref() == Some("call") {
+        return Ok(other(format!("call:{name}"), None));
+    }
     let reached = match name.as_str() {
         "sent" => MessageStatus::Sent,
         "delivered" => MessageStatus::Delivered,
@@ -138,7 +169,18 @@ fn status_of(status: &Value) -> Result<Inbound, Unreadable> {
         error_code: errors.first().and_then(|error| error.code),
         tag: text(status, "biz_opaque_callback_data"),
         recipient: recipients.iter().find_map(|name| text(status, name)),
+        pricing: status.get("pricing").and_then(pricing_of),
     }))
+}
+
+fn pricing_of(pricing: &Value) -> Option<Pricing> {
+    pricing.as_object()?;
+    Some(Pricing {
+        billable: pricing.get("billable").and_then(Value::as_bool),
+        model: text(pricing, "pricing_model"),
+        category: text(pricing, "category"),
+        kind: text(pricing, "type"),
+    })
 }
 
 fn message_id(part: &Value) -> Result<String, Unreadable> {
@@ -151,7 +193,6 @@ fn message_id(part: &Value) -> Result<String, Unreadable> {
 
 fn timestamp(part: &Value) -> Result<DateTime<Utc>, Unreadable> {
     integer(part, "timestamp")
-        .filter(|seconds| (0..LAST_TIMESTAMP).contains(seconds))
-        .and_then(|seconds| DateTime::from_timestamp(seconds, 0))
+        .and_then(|seconds| moment(seconds, Unit::Seconds))
         .ok_or_else(|| Unreadable::new("the item has no time in seconds"))
 }

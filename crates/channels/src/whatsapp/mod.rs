@@ -18,40 +18,47 @@
 //! | `statuses[]` sent, delivered, read, failed | Status | `Status` |
 //! | `statuses[]` played | Status | `Status`, `read` |
 //! | `statuses[]` any other | Status | `Other`, kind `status:<name>` |
+//! | `statuses[]` of a call | Status | `Other`, kind `call:<name>` |
+//! | `calls[]` | Message | `Message`, `System` (`call:<event>`); expects no answer |
 //! | `smb_message_echoes[]` | Echo | `Echo`, content as above |
 //! | `errors[]` beside messages or alone | Event | `Other`, kind `value_error` |
+//! | a `field` about the account, a number, a template or consents | Event | `Account` |
 //! | another `field`, an entry without changes | Event | `Other`, kind is the field, or `entry` |
 //! | another `object` | Event | `Other`, kind `object:<name>` |
 //! | what is no object where one must be | Unreadable | fails as [`Unreadable`] |
 
-mod claims;
+mod account;
+mod connection;
 mod content;
 mod decode;
-mod graph_error;
-mod markup;
-mod outbound;
+mod error;
+mod media;
+mod message;
+mod plan;
+mod send;
 mod settings;
-mod signature;
 mod split;
-mod subscription;
 
 use std::time::Duration;
 
-use domain::{ChannelKind, Content, Inbound};
-use secrecy::{ExposeSecret, SecretString};
+use domain::{ChannelKind, Content, ContentBody, Inbound, NormalizedContent};
+use secrecy::SecretString;
 use serde_json::Value;
 
-pub use claims::{ClaimError, MAX_CLAIMED_CHANNELS, claimed_channel_ids};
-pub use graph_error::SendClass;
-pub use markup::to_markup;
-pub use outbound::{Graph, SendError, SendRequest, Sent, send};
-pub(crate) use settings::parse_settings;
+pub use send::{SendRequest, send};
 pub use settings::{WhatsappConfig, WhatsappSecrets};
-pub use signature::{Matched, verify};
-pub use subscription::{SubscriptionError, verify_subscription};
 
+pub use crate::meta::{Graph, verify, verify_subscription};
+pub use crate::send::{SendClass, SendError, Sent};
+
+use crate::claims::claimed_ids;
+use crate::meta::{SIGNATURE_HEADER, verify_post};
+use crate::settings::stored;
+use crate::window::templates_outside;
 use crate::{
-    Capabilities, Channel, Delivery, RawItem, SignatureError, Unreadable, Unsupported, split_text,
+    BrokenSettings, Capabilities, Channel, ClaimError, Connection, Delivery, Handshake,
+    HandshakeError, Markup, Permit, Platform, Post, REPLY_WINDOW, RawItem, Schema, SignatureError,
+    Situation, Unreadable, Unsupported, Verified,
 };
 
 /// The longest body of a text message.
@@ -59,9 +66,39 @@ use crate::{
 /// Source: <https://developers.facebook.com/docs/whatsapp/cloud-api/messages/text-messages>, 2026-05.
 pub const MAX_TEXT_UNITS: usize = 4096;
 
+/// How long a typing indicator is seen where no answer comes.
+///
+/// Source: <https://developers.facebook.com/docs/whatsapp/cloud-api/typing-indicators>, 2026-05.
+pub const TYPING_LASTS: Duration = Duration::from_secs(25);
+
+const CAPABILITIES: Capabilities = Capabilities {
+    max_text_units: Some(MAX_TEXT_UNITS),
+    markup: Markup::Whatsapp,
+    reply_window: Some(REPLY_WINDOW),
+    has_statuses: true,
+    has_idempotent_sends: false,
+    has_choices: true,
+    has_media: true,
+    has_templates: true,
+    has_typing: true,
+    has_echoes: true,
+    has_handshake: true,
+    delivery: Delivery::Request,
+    signature_header: Some(SIGNATURE_HEADER),
+};
+
 /// The channel of kind [`ChannelKind::Whatsapp`].
 #[derive(Clone, Copy, Debug)]
 pub struct Whatsapp;
+
+/// Lists the distinct phone number ids a post names, see [`Channel::claimed_channel_ids`].
+///
+/// # Errors
+/// [`ClaimError`].
+pub fn claimed_channel_ids(body: &[u8]) -> Result<Vec<String>, ClaimError> {
+    let path = ["entry", "changes", "value", "metadata", "phone_number_id"];
+    claimed_ids(body, &path)
+}
 
 impl Channel for Whatsapp {
     fn kind(&self) -> ChannelKind {
@@ -69,23 +106,36 @@ impl Channel for Whatsapp {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            max_text_units: Some(MAX_TEXT_UNITS),
-            reply_window: Some(Duration::from_hours(24)),
-            has_statuses: true,
-            delivery: Delivery::Request,
-            signature_header: Some("x-hub-signature-256"),
-        }
+        CAPABILITIES
+    }
+
+    fn schema(&self) -> Schema {
+        settings::SCHEMA
+    }
+
+    fn handshake(
+        &self,
+        query: Handshake<'_>,
+        expected: &[&SecretString],
+    ) -> Result<String, HandshakeError> {
+        let Handshake {
+            mode,
+            token,
+            challenge,
+        } = query;
+        verify_subscription(mode, token, challenge, expected.iter().copied()).map(str::to_owned)
+    }
+
+    fn claimed_channel_ids(&self, body: &[u8]) -> Result<Vec<String>, ClaimError> {
+        claimed_channel_ids(body)
     }
 
     fn verify(
         &self,
-        secret: &SecretString,
-        body: &[u8],
-        header: Option<&[u8]>,
-    ) -> Result<(), SignatureError> {
-        let header = header.ok_or(SignatureError::Missing)?;
-        verify(secret.expose_secret().as_bytes(), body, header).map(|_| ())
+        secrets: &[&SecretString],
+        post: &Post<'_>,
+    ) -> Result<Verified, SignatureError> {
+        verify_post(secrets, post)
     }
 
     fn split_items(&self, body: &[u8]) -> Result<Vec<RawItem>, Unreadable> {
@@ -96,10 +146,44 @@ impl Channel for Whatsapp {
         decode::decode(payload)
     }
 
-    fn encode(&self, content: &Content) -> Result<Vec<String>, Unsupported> {
-        match content {
-            Content::Text { body } => Ok(split_text(&to_markup(body), MAX_TEXT_UNITS)),
+    /// Messages and calls do; whether a reaction does, Meta does not say.
+    fn opens_window(&self, content: &NormalizedContent) -> bool {
+        match &content.body {
+            ContentBody::System(notice) => notice.change.starts_with("call:"),
+            ContentBody::Reaction { .. }
+            | ContentBody::Revoke { .. }
+            | ContentBody::Edit { .. } => false,
+            ContentBody::Text { .. }
+            | ContentBody::Media(_)
+            | ContentBody::Location(_)
+            | ContentBody::Contacts { .. }
+            | ContentBody::Interactive { .. }
+            | ContentBody::Order(_)
+            | ContentBody::Parts { .. }
+            | ContentBody::Unsupported { .. } => content.context.group_id.is_none(),
         }
+    }
+
+    fn permit(&self, situation: &Situation<'_>) -> Permit {
+        templates_outside(situation)
+    }
+
+    fn plan(&self, content: &Content) -> Result<Vec<Content>, Unsupported> {
+        plan::plan(content)
+    }
+
+    fn connect(
+        &self,
+        public: &Value,
+        secrets: Option<&Value>,
+        platform: &Platform,
+    ) -> Result<Option<Box<dyn Connection>>, BrokenSettings> {
+        let number = connection::Number::new(
+            stored("the configuration", Some(public))?,
+            stored("the secrets", secrets)?,
+            platform,
+        );
+        Ok(Some(Box::new(number)))
     }
 }
 
@@ -121,6 +205,8 @@ mod field {
     pub(super) const MESSAGE: &str = "message";
     /// One of `statuses[]`.
     pub(super) const STATUS: &str = "status";
+    /// One of `calls[]`.
+    pub(super) const CALL: &str = "call";
     /// One of `message_echoes[]`.
     pub(super) const ECHO: &str = "echo";
     /// The list `errors[]`.

@@ -1,18 +1,60 @@
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
 
-use crate::settings::Fields;
-use crate::{FieldError, ParsedConfig};
+use crate::{Field, FieldKind, Schema};
 
-/// The names of the secrets, in the API and sealed.
-const SECRETS: [&str; 3] = ["access_token", "app_secret", "verify_token"];
+/// What can be set of a WhatsApp channel.
+pub(super) const SCHEMA: Schema = Schema {
+    fields: &[
+        Field::required(
+            "phone_number_id",
+            FieldKind::Digits,
+            "Phone number ID",
+            "Meta's id of the number, not the number itself: WhatsApp Manager, API setup.",
+        ),
+        Field::optional(
+            "business_account_id",
+            FieldKind::Digits,
+            "WhatsApp Business account ID",
+            "Meta's id of the account the number belongs to. With it, warnings about the account \
+             reach this channel and its subscription is looked after.",
+        ),
+        Field::required(
+            "access_token",
+            FieldKind::Secret,
+            "Access token",
+            "A system user's token with the permission whatsapp_business_messaging.",
+        ),
+        Field::optional(
+            "app_secret",
+            FieldKind::Secret,
+            "App secret",
+            "Signs Meta's posts. Leave it out where the platform's own app receives them.",
+        ),
+        Field::optional(
+            "previous_app_secret",
+            FieldKind::Secret,
+            "Previous app secret",
+            "Counts beside the app secret, while one replaces the other.",
+        ),
+        Field::optional(
+            "verify_token",
+            FieldKind::Secret,
+            "Verify token",
+            "Any text; Meta shows it when you save the webhook's address.",
+        ),
+    ],
+    external_id: Some("phone_number_id"),
+};
 
 /// What may be read back of a WhatsApp channel's configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WhatsappConfig {
     /// Meta's id of the number.
     pub phone_number_id: String,
+    /// Meta's id of the account the number belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub business_account_id: Option<String>,
 }
 
 /// The secrets of a WhatsApp channel, as they are sealed; read with `serde_json::from_value`.
@@ -23,50 +65,27 @@ pub struct WhatsappSecrets {
     /// What Meta signs posts with; `None` where the platform's own app is used.
     #[serde(default)]
     pub app_secret: Option<SecretString>,
+    /// What Meta signed posts with before; counts too where it is set.
+    #[serde(default)]
+    pub previous_app_secret: Option<SecretString>,
     /// What Meta shows when it confirms the webhook's address; `None`: the platform's.
     #[serde(default)]
     pub verify_token: Option<SecretString>,
 }
 
-/// Checks a WhatsApp channel's configuration.
-pub(crate) fn parse_settings(mut fields: Fields) -> Result<ParsedConfig, Vec<FieldError>> {
-    let phone_number_id = fields
-        .text("phone_number_id", 64)
-        .filter(|id| is_number_id(id, &mut fields));
-    fields.require("phone_number_id", phone_number_id.as_ref());
-    let mut secrets = Map::new();
-    for name in SECRETS {
-        let secret = fields.text(name, 2000);
-        if name == "access_token" {
-            fields.require(name, secret.as_ref());
-        }
-        if let Some(secret) = secret {
-            secrets.insert(name.to_owned(), secret.into());
-        }
+impl WhatsappSecrets {
+    /// Every secret that may sign a post, the current one first.
+    pub fn signing(&self) -> Vec<&SecretString> {
+        let all = [&self.app_secret, &self.previous_app_secret];
+        all.into_iter().flatten().collect()
     }
-    fields.finish()?;
-    Ok(ParsedConfig {
-        public: json!({"phone_number_id": phone_number_id}),
-        secrets: Some(Value::Object(secrets)),
-        external_id: phone_number_id,
-    })
-}
-
-fn is_number_id(id: &str, fields: &mut Fields) -> bool {
-    let is_number = id.bytes().all(|byte| byte.is_ascii_digit());
-    if !is_number {
-        fields.wrong(
-            "phone_number_id",
-            "must be Meta's id of the number, digits only",
-        );
-    }
-    is_number
 }
 
 #[cfg(test)]
 mod tests {
     use domain::ChannelKind::Whatsapp;
     use secrecy::ExposeSecret;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::{merge, parse};

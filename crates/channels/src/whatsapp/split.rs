@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use serde_json::{Map, Value};
 
 use super::field;
-use crate::lenient::{list, text, without_lone_surrogates, without_nul};
+use crate::lenient::{list, read_json, shorten, text};
 use crate::{RawItem, RawKind, Unreadable};
 
 /// The most items one post may hold; Meta sends at most 1000 updates.
@@ -11,24 +11,20 @@ use crate::{RawItem, RawKind, Unreadable};
 /// Source: <https://developers.facebook.com/docs/graph-api/webhooks/getting-started>, 2026-05.
 const MAX_ITEMS: usize = 5000;
 
-/// The longest name or id that is repeated in every item, in characters.
-const MAX_NAME_CHARS: usize = 256;
-
 /// The `object` of the product's own posts.
 pub(super) const OBJECT: &str = "whatsapp_business_account";
 
 /// The lists of a change that become one item each, with the name an item's payload gives them.
-const LISTS: [(&str, &str, RawKind); 3] = [
+const LISTS: [(&str, &str, RawKind); 4] = [
     ("messages", field::MESSAGE, RawKind::Message),
     ("statuses", field::STATUS, RawKind::Status),
     ("message_echoes", field::ECHO, RawKind::Echo),
+    ("calls", field::CALL, RawKind::Message),
 ];
 
 /// Takes one post apart, see [`crate::Channel::split_items`].
 pub(super) fn split_items(body: &[u8]) -> Result<Vec<RawItem>, Unreadable> {
-    let post: Value = serde_json::from_slice(&without_lone_surrogates(body))
-        .map_err(|error| Unreadable::new(format!("the body is not JSON: {error}")))?;
-    let post = without_nul(post);
+    let post = read_json(body)?;
     let Some(entries) = post.get("entry").and_then(Value::as_array) else {
         return Err(Unreadable::new("the body has no list `entry`"));
     };
@@ -65,10 +61,9 @@ impl Items {
                 "the body holds more than {MAX_ITEMS} items"
             )));
         }
-        let external_channel_id = head
-            .get(field::PHONE_NUMBER_ID)
-            .and_then(Value::as_str)
-            .map(str::to_owned);
+        let named = |name| head.get(name).and_then(Value::as_str).map(str::to_owned);
+        let external_channel_id = named(field::PHONE_NUMBER_ID);
+        let external_account_id = named(field::ENTRY_ID);
         let mut payload = head.clone();
         if let Some(contact) = contact {
             payload.insert(field::CONTACT.to_owned(), contact);
@@ -76,6 +71,7 @@ impl Items {
         payload.insert(name.to_owned(), part.clone());
         self.0.push(RawItem {
             external_channel_id,
+            external_account_id,
             kind,
             payload: Value::Object(payload),
         });
@@ -200,11 +196,4 @@ fn brief(profile: &Value) -> Value {
         brief.insert("name".to_owned(), shorten(name).into());
     }
     Value::Object(brief)
-}
-
-fn shorten(text: String) -> String {
-    match text.char_indices().nth(MAX_NAME_CHARS) {
-        Some((end, _)) => text[..end].to_owned(),
-        None => text,
-    }
 }

@@ -1,24 +1,42 @@
-use std::fs;
-
-use domain::{ContentBody, InteractiveReply, MediaKind};
+use channels::channel;
+use domain::{ChannelKind, ContentBody, Inbound, InteractiveReply, MediaKind};
 use serde_json::json;
 
-use crate::expected::EXPECTED;
-use crate::fixtures::{folder, items, message, summary};
+use crate::expected::{HTTP, MESSENGER, WHATSAPP};
+use crate::fixtures::{items, items_of, message, message_of, names_of, summary};
+
+fn table(kind: ChannelKind) -> &'static [(&'static str, &'static [&'static str])] {
+    match kind {
+        ChannelKind::Whatsapp => WHATSAPP,
+        ChannelKind::Messenger => MESSENGER,
+        ChannelKind::Http => HTTP,
+        ChannelKind::Webchat => &[],
+    }
+}
 
 #[test]
 fn every_fixture_says_what_is_expected() {
-    let mut names: Vec<String> = fs::read_dir(folder())
-        .unwrap()
-        .map(|file| file.unwrap().path())
-        .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
-        .collect();
-    names.sort();
-    let expected: Vec<&str> = EXPECTED.iter().map(|(name, _)| *name).collect();
-    assert_eq!(names, expected);
-    for (name, lines) in EXPECTED {
-        let found: Vec<String> = items(name).iter().map(summary).collect();
-        assert_eq!(found, *lines, "{name}");
+    for kind in [
+        ChannelKind::Whatsapp,
+        ChannelKind::Messenger,
+        ChannelKind::Http,
+    ] {
+        let names = names_of(kind);
+        let expected: Vec<&str> = table(kind).iter().map(|(name, _)| *name).collect();
+        let found: Vec<(String, Vec<String>)> = names
+            .iter()
+            .map(|name| {
+                let items = items_of(kind, name);
+                (
+                    name.clone(),
+                    items.iter().map(|item| summary(kind, item)).collect(),
+                )
+            })
+            .collect();
+        assert_eq!(names, expected, "{found:#?}");
+        for ((name, lines), (_, expected)) in found.iter().zip(table(kind)) {
+            assert_eq!(lines, expected, "{kind} {name}");
+        }
     }
 }
 
@@ -91,4 +109,115 @@ fn notices_say_where_the_contact_is_from_here_on() {
         user_id.previous_external_id.as_deref(),
         Some("US.10000000000000000001")
     );
+}
+
+#[test]
+fn what_is_not_understood_is_kept_beside_the_message() {
+    let raw = |kind, name| match message_of(kind, name).content.body {
+        ContentBody::Unsupported { channel_type, raw } => (channel_type.unwrap(), raw.unwrap()),
+        other => panic!("{other:?}"),
+    };
+    let (channel_type, kept) = raw(ChannelKind::Whatsapp, "unknown-type");
+    assert_eq!(channel_type, "hologram");
+    assert!(kept.is_object(), "{kept}");
+    let (channel_type, kept) = raw(ChannelKind::Http, "unknown-content");
+    assert_eq!(
+        (channel_type.as_str(), &kept["depth"]),
+        ("hologram", &json!(3))
+    );
+    let (_, kept) = raw(ChannelKind::Messenger, "message-empty");
+    assert_eq!(kept["mid"], "m_IN1");
+}
+
+#[test]
+fn prices_come_with_statuses() {
+    let items = items("status-sent");
+    let Ok(Inbound::Status(status)) = channel(ChannelKind::Whatsapp).decode(&items[0].payload)
+    else {
+        panic!("no status");
+    };
+    let pricing = status.pricing.unwrap();
+    assert_eq!(pricing.category.as_deref(), Some("service"));
+}
+
+#[test]
+fn a_messenger_message_keeps_what_stands_around_it() {
+    let message = message_of(ChannelKind::Messenger, "text-reply-and-referral");
+    assert_eq!(message.reply_to(), Some("m_OUT1"));
+    assert_eq!(message.content.context.referral.unwrap()["ad_id"], "55");
+    let message = message_of(ChannelKind::Messenger, "postback");
+    assert_eq!(message.external_id, "m_PB1");
+    assert_eq!(message.content.context.referral.unwrap()["ref"], "door");
+    let message = message_of(ChannelKind::Messenger, "product");
+    assert_eq!(
+        message.content.context.referred_product.unwrap()["id"],
+        "SODA"
+    );
+    let message = message_of(ChannelKind::Messenger, "echo-of-a-person");
+    assert_eq!(
+        message.content.context.app_id.as_deref(),
+        Some("263902037430900")
+    );
+}
+
+#[test]
+fn several_attachments_are_one_message_of_several_parts() {
+    let message = message_of(ChannelKind::Messenger, "attachments-several");
+    let ContentBody::Parts { parts } = &message.content.body else {
+        panic!("{message:?}");
+    };
+    let kinds: Vec<String> = parts
+        .iter()
+        .map(|part| serde_json::to_value(part).unwrap()["type"].to_string())
+        .collect();
+    assert_eq!(
+        kinds.join(" "),
+        r#""text" "media" "media" "media" "media" "location" "text" "unsupported""#
+    );
+    assert!(message.content.expects_answer());
+}
+
+#[test]
+fn an_event_without_an_id_gets_the_same_one_each_time_and_others_another() {
+    let id = |name| message_of(ChannelKind::Messenger, name).external_id;
+    assert_eq!(id("postback-without-id"), id("postback-without-id"));
+    let ids = [
+        "postback-without-id",
+        "reaction",
+        "reaction-taken-off",
+        "referral",
+    ]
+    .map(id);
+    let distinct: std::collections::BTreeSet<&String> = ids.iter().collect();
+    assert_eq!(distinct.len(), ids.len(), "{ids:?}");
+}
+
+#[test]
+fn what_opens_the_window_is_what_each_channel_says() {
+    let opens = |kind, name| {
+        let content = message_of(kind, name).content;
+        channel(kind).opens_window(&content)
+    };
+    for (kind, name, expected) in [
+        (ChannelKind::Whatsapp, "text", true),
+        (ChannelKind::Whatsapp, "image", true),
+        (ChannelKind::Whatsapp, "reaction", false),
+        (ChannelKind::Whatsapp, "system-number-changed", false),
+        (ChannelKind::Whatsapp, "text-group", false),
+        (ChannelKind::Messenger, "text", true),
+        (ChannelKind::Messenger, "postback", true),
+        (ChannelKind::Messenger, "reaction", true),
+        (ChannelKind::Messenger, "reaction-taken-off", false),
+        (ChannelKind::Messenger, "referral", true),
+        (ChannelKind::Messenger, "optin", false),
+        (ChannelKind::Http, "reaction", true),
+    ] {
+        assert_eq!(opens(kind, name), expected, "{kind} {name}");
+    }
+    let call = items("call");
+    let Ok(Inbound::Message(call)) = channel(ChannelKind::Whatsapp).decode(&call[1].payload) else {
+        panic!("{call:?}");
+    };
+    assert!(channel(ChannelKind::Whatsapp).opens_window(&call.content));
+    assert!(!call.content.expects_answer());
 }

@@ -1,5 +1,5 @@
-/// What the items of every fixture say, in order: see [`crate::fixtures::summary`].
-pub(crate) const EXPECTED: &[(&str, &[&str])] = &[
+/// What the items of every fixture of WhatsApp say, in order: see [`crate::fixtures::summary`].
+pub(crate) const WHATSAPP: &[(&str, &[&str])] = &[
     (
         "audio-voice",
         &[
@@ -34,6 +34,13 @@ pub(crate) const EXPECTED: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "call",
+        &[
+            "status 200000000000001 other call:RINGING -",
+            "message 200000000000001 message wacid.1:connect US.10000000000000000001/15550002222/Ana: [notice: call:connect] (no answer)",
+        ],
+    ),
+    (
         "contacts",
         &[
             "message 200000000000001 message wamid.CONTACTS US.10000000000000000001/15550002222/Ana: [contacts: Bo Berg, +1 555-000-3333, bo@mail.example; Cy Clay; no name, 15550004444]",
@@ -43,6 +50,12 @@ pub(crate) const EXPECTED: &[(&str, &[&str])] = &[
         "document",
         &[
             "message 200000000000001 message wamid.DOCUMENT US.10000000000000000001/15550002222/Ana: [document: bill.pdf] my bill",
+        ],
+    ),
+    (
+        "echo-edit",
+        &[
+            "echo 200000000000001 echo wamid.ECHO3 15550002222/15550002222/-: I call you tomorrow (no answer)",
         ],
     ),
     (
@@ -70,10 +83,25 @@ pub(crate) const EXPECTED: &[(&str, &[&str])] = &[
         ],
     ),
     ("entry-without-changes", &["event - other entry -"]),
-    ("field-account-update", &["event - other account_update -"]),
+    (
+        "field-account-update",
+        &["event - account account_update VERIFIED_ACCOUNT None -"],
+    ),
+    (
+        "field-quality",
+        &["event - account phone_number_quality_update FLAGGED Warned -"],
+    ),
+    (
+        "field-template-status",
+        &[
+            "event - account message_template_status_update REJECTED Template { name: \"order_ready\", language: Some(\"en-US\"), usable: false } TAG_CONTENT_MISMATCH",
+        ],
+    ),
     (
         "field-user-preferences",
-        &["event 200000000000001 other user_preferences -"],
+        &[
+            "event 200000000000001 account user_preferences - Consent { consents: [Consent { contact: ContactRef { external_id: \"US.10000000000000000001\", address: \"15550002222\", display_name: None }, category: \"marketing_messages\", allowed: false }] } -",
+        ],
     ),
     (
         "form-reply",
@@ -189,6 +217,10 @@ pub(crate) const EXPECTED: &[(&str, &[&str])] = &[
         &["status 200000000000001 other status:pondered -"],
     ),
     (
+        "status-unknown-number",
+        &["status - status wamid.OUT9 delivered of - tag=- error=0"],
+    ),
+    (
         "sticker",
         &[
             "message 200000000000001 message wamid.STICKER US.10000000000000000001/15550002222/Ana: [sticker]",
@@ -302,4 +334,332 @@ pub(crate) const EXPECTED: &[(&str, &[&str])] = &[
             "message 200000000000001 message wamid.VIDEO US.10000000000000000001/15550002222/Ana: [video]",
         ],
     ),
+];
+
+/// The same of Messenger.
+pub(crate) const MESSENGER: &[(&str, &[&str])] = &[
+    (
+        "account-linking",
+        &[
+            "message 300000000000001 message account_linking:7000000000000001:1790416800000:2fc3dd71282b3431 7000000000000001/7000000000000001/-: [notice: linked] (no answer)",
+        ],
+    ),
+    (
+        "app-roles",
+        &["event 300000000000001 account app_roles - None -"],
+    ),
+    (
+        "attachments-several",
+        &[
+            "message 300000000000001 message m_IN1 7000000000000001/7000000000000001/-: these [image] [video] [audio] [document] [location: The shop, 52.52 13.405] A page\nhttps://x.example/a [unsupported message: hologram]",
+        ],
+    ),
+    (
+        "bad-items-among-good",
+        &[
+            "unreadable 300000000000001 unreadable: the item is not in the channel's form",
+            "unreadable 300000000000001 unreadable: the item is not in the channel's form",
+            "message 300000000000001 unreadable: the event has no id",
+            "message 300000000000001 unreadable: the event has no id",
+            "message 300000000000001 unreadable: the event names no contact",
+            "message 300000000000001 message m_NOTIME 7000000000000001/7000000000000001/-: the entry has the time",
+            "message 300000000000001 unreadable: the event has no time in milliseconds",
+            "status 300000000000001 unreadable: the report names no message and no time",
+            "message 300000000000001 unreadable: the event has no id",
+            "message 300000000000001 message m_GOOD 7000000000000001/7000000000000001/-: well",
+            "unreadable - unreadable: the item is not in the channel's form",
+            "unreadable 300000000000001 unreadable: the item is not in the channel's form",
+            "unreadable 300000000000001 unreadable: the item is not in the channel's form",
+        ],
+    ),
+    (
+        "changes",
+        &[
+            "event 300000000000001 other changes:messages -",
+            "event 300000000000001 other changes:feed -",
+        ],
+    ),
+    (
+        "delivery",
+        &[
+            "status 300000000000001 receipt delivered by 7000000000000001 of m_OUT1,m_OUT2 up to 1790416800000",
+        ],
+    ),
+    (
+        "delivery-without-ids",
+        &["status 300000000000001 receipt delivered by 7000000000000001 of  up to 1790416800000"],
+    ),
+    (
+        "echo-of-a-person",
+        &["echo 300000000000001 echo m_OUT2 7000000000000001/7000000000000001/-: I call you back"],
+    ),
+    (
+        "echo-of-a-template",
+        &[
+            "echo 300000000000001 echo m_OUT4 7000000000000001/7000000000000001/-: [unsupported message: template] (no answer)",
+        ],
+    ),
+    (
+        "echo-of-ours",
+        &["echo 300000000000001 status m_OUT1 sent of 7000000000000001 tag=m-1 error=0"],
+    ),
+    (
+        "echo-the-other-way-round",
+        &["echo 300000000000001 echo m_OUT3 7000000000000001/7000000000000001/-: old form"],
+    ),
+    (
+        "entry-without-events",
+        &["event 300000000000001 other entry -"],
+    ),
+    ("event-alone", &["event 300000000000001 other event -"]),
+    (
+        "fallback-in-text",
+        &[
+            "message 300000000000001 message m_IN1 7000000000000001/7000000000000001/-: see https://x.example/a",
+        ],
+    ),
+    (
+        "fallback-only",
+        &[
+            "message 300000000000001 message m_IN1 7000000000000001/7000000000000001/-: A page\nhttps://x.example/a",
+        ],
+    ),
+    (
+        "handover-passed",
+        &[
+            "event 300000000000001 handover Passed of 7000000000000001 from 263902037430900 to 900000000000001: done",
+        ],
+    ),
+    (
+        "handover-requested",
+        &["event 300000000000001 handover Requested of 7000000000000001 from - to 123: please"],
+    ),
+    (
+        "handover-taken",
+        &["event 300000000000001 handover Taken of 7000000000000001 from 900000000000001 to -: -"],
+    ),
+    (
+        "image",
+        &["message 300000000000001 message m_IN1 7000000000000001/7000000000000001/-: [image]"],
+    ),
+    (
+        "message-deleted",
+        &[
+            "message 300000000000001 message revoke:m_IN1 7000000000000001/7000000000000001/-: [message deleted] (no answer)",
+        ],
+    ),
+    (
+        "message-edited",
+        &[
+            "message 300000000000001 message edit:7000000000000001:1790416800000:326c3f9412b3ce95 7000000000000001/7000000000000001/-: When do you close? (no answer)",
+        ],
+    ),
+    (
+        "message-empty",
+        &[
+            "message 300000000000001 message m_IN1 7000000000000001/7000000000000001/-: [unsupported message: message] (no answer)",
+        ],
+    ),
+    (
+        "message-unsupported",
+        &[
+            "message 300000000000001 message m_IN1 7000000000000001/7000000000000001/-: [unsupported message: is_unsupported] (no answer)",
+        ],
+    ),
+    (
+        "object-of-another-product",
+        &["event - other object:instagram -"],
+    ),
+    (
+        "optin",
+        &[
+            "message 300000000000001 message optin:7000000000000001:1790416800000:49233a4467c918e6 7000000000000001/7000000000000001/-: [notice: plugin] (no answer)",
+        ],
+    ),
+    (
+        "optin-of-nobody",
+        &["message 300000000000001 other optin -"],
+    ),
+    (
+        "policy-enforcement",
+        &[
+            "event 300000000000001 account policy-enforcement block Disabled The page broke the rules",
+        ],
+    ),
+    (
+        "postback",
+        &["message 300000000000001 message m_PB1 7000000000000001/7000000000000001/-: Get started"],
+    ),
+    (
+        "postback-without-id",
+        &[
+            "message 300000000000001 message postback:7000000000000001:1790416800000:fb298f8e0a851988 7000000000000001/7000000000000001/-: Get started",
+        ],
+    ),
+    (
+        "product",
+        &[
+            "message 300000000000001 message m_IN1 7000000000000001/7000000000000001/-: Is it there in red?",
+        ],
+    ),
+    (
+        "quick-reply",
+        &["message 300000000000001 message m_IN1 7000000000000001/7000000000000001/-: Yes"],
+    ),
+    (
+        "quick-reply-without-text",
+        &[
+            "message 300000000000001 message m_IN1 7000000000000001/7000000000000001/-: [unsupported message: message] (no answer)",
+        ],
+    ),
+    (
+        "reaction",
+        &[
+            "message 300000000000001 message reaction:7000000000000001:1790416800000:636d3b0e6ef0ab9f 7000000000000001/7000000000000001/-: [reaction: ❤️] (no answer)",
+        ],
+    ),
+    (
+        "reaction-taken-off",
+        &[
+            "message 300000000000001 message reaction:7000000000000001:1790416800000:9cfd68ba87abaff2 7000000000000001/7000000000000001/-: [reaction removed] (no answer)",
+        ],
+    ),
+    (
+        "read",
+        &["status 300000000000001 receipt read by 7000000000000001 of  up to 1790416799500"],
+    ),
+    (
+        "referral",
+        &[
+            "message 300000000000001 message referral:7000000000000001:1790416800000:91c922139653a4c7 7000000000000001/7000000000000001/-: [notice: door] (no answer)",
+        ],
+    ),
+    (
+        "standby",
+        &[
+            "message 300000000000001 message m_S1 7000000000000001/7000000000000001/-: while a person has it (no answer)",
+            "message 300000000000001 message postback:7000000000000001:1790416800050:329abe1bd43c1487 7000000000000001/7000000000000001/-: Yes (no answer)",
+        ],
+    ),
+    (
+        "sticker",
+        &["message 300000000000001 message m_IN1 7000000000000001/7000000000000001/-: [sticker]"],
+    ),
+    (
+        "sticker-as-both",
+        &["message 300000000000001 message m_IN1 7000000000000001/7000000000000001/-: [sticker]"],
+    ),
+    (
+        "sticker-as-image",
+        &["message 300000000000001 message m_IN1 7000000000000001/7000000000000001/-: [sticker]"],
+    ),
+    (
+        "text",
+        &[
+            "message 300000000000001 message m_IN1 7000000000000001/7000000000000001/-: When do you open?",
+        ],
+    ),
+    (
+        "text-ids-as-numbers",
+        &[
+            "message 300000000000001 message m_IN1 7000000000000001/7000000000000001/-: numbers as ids",
+        ],
+    ),
+    (
+        "text-reply-and-referral",
+        &[
+            "message 300000000000001 message m_IN1 7000000000000001/7000000000000001/-: Is it still there?",
+        ],
+    ),
+    (
+        "text-time-as-text",
+        &[
+            "message 300000000000001 message m_IN1 7000000000000001/7000000000000001/-: time as text",
+        ],
+    ),
+    (
+        "two-pages",
+        &[
+            "message 300000000000001 message m_IN1 7000000000000001/7000000000000001/-: one",
+            "message 300000000000001 message m_IN2 7000000000000002/7000000000000002/-: two",
+            "message 300000000000001 message m_S1 7000000000000001/7000000000000001/-: aside (no answer)",
+            "message 300000000000009 message m_OTHER 7000000000000009/7000000000000009/-: other tenant",
+        ],
+    ),
+    (
+        "unknown-event",
+        &["event 300000000000001 other game_play -"],
+    ),
+];
+
+/// The same of the generic channel.
+pub(crate) const HTTP: &[(&str, &[&str])] = &[
+    (
+        "bad-events-among-good",
+        &[
+            "unreadable - unreadable: the event is not an object",
+            "unreadable - unreadable: the event is not an object",
+            "event - unreadable: the event has no `type`",
+            "message - unreadable: the event has neither `content` nor `text`",
+            "message - unreadable: the event has neither `content` nor `text`",
+            "message - unreadable: the event has no `id`",
+            "message - unreadable: the event has no `contact` with an `id`",
+            "message - unreadable: `timestamp` is neither a time as RFC 3339 nor in seconds since 1970",
+            "message - unreadable: `timestamp` is neither a time as RFC 3339 nor in seconds since 1970",
+            "message - unreadable: `content` is not in the form of the type text",
+            "message - message in-1 c-1/c-1/Ana: [unsupported message: system] (no answer)",
+            "message - unreadable: `parts` and `edit` do not stand inside each other",
+            "status - unreadable: `status` is not one of sent, delivered, read and failed",
+            "status - unreadable: the status names no message",
+            "status - unreadable: the event has no `contact` with an `id`",
+            "message - message in-2 c-1/c-1/Ana: well",
+        ],
+    ),
+    ("choice", &["message - message in-1 c-1/c-1/Ana: Yes"]),
+    (
+        "echo",
+        &["echo - echo agent-1 c-1/c-1/Ana: I call you back"],
+    ),
+    (
+        "edit",
+        &["message - message in-1 c-1/c-1/Ana: When do you close? (no answer)"],
+    ),
+    (
+        "media",
+        &["message - message in-1 c-1/c-1/Ana: [image] this one"],
+    ),
+    (
+        "parts",
+        &["message - message in-1 c-1/c-1/Ana: here [location: The shop, 52.52 13.405]"],
+    ),
+    (
+        "reaction",
+        &["message - message in-1 c-1/c-1/Ana: [reaction: 👍] (no answer)"],
+    ),
+    (
+        "revoke",
+        &["message - message in-1 c-1/c-1/Ana: [message deleted] (no answer)"],
+    ),
+    (
+        "statuses",
+        &[
+            "status - status out-1 delivered of - tag=- error=0",
+            "status - status m-1 failed of - tag=m-1 error=7",
+            "status - receipt read by c-1 of  up to 1790409600000",
+            "status - receipt delivered by c-1 of out-1,2 up to -",
+        ],
+    ),
+    (
+        "text",
+        &["message - message in-1 c-1/c-1/Ana: When do you open?"],
+    ),
+    (
+        "text-reply",
+        &["message - message 17 5/line 7/-: And on Sunday?"],
+    ),
+    (
+        "unknown-content",
+        &["message - message in-1 c-1/c-1/Ana: [unsupported message: hologram] (no answer)"],
+    ),
+    ("unknown-event", &["event - other presence -"]),
 ];

@@ -1,9 +1,12 @@
 use std::time::Duration;
 
 use channels::whatsapp::{Graph, SendClass, SendError, SendRequest, Sent, send};
+use channels::{Connection, HttpAnswer, HttpRequest, Platform, Upload, channel, parse, perform};
+use domain::{ChannelKind, Content, MediaKind};
 use outbound::{Client, Timeouts};
 use secrecy::SecretString;
-use serde_json::Value;
+use secrets::WebhookSecret;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -121,4 +124,105 @@ async fn a_refusal_is_sorted_and_says_how_long_to_wait() {
     let error = result.unwrap_err();
     assert_eq!((error.class, error.code), (SendClass::TokenDead, Some(190)));
     assert!(!format!("{error:?}").contains("EAAG-token"));
+}
+
+/// Makes one request to a stand-in on `listener`, which answers with `answer`.
+async fn perform_at(
+    listener: &TcpListener,
+    request: &HttpRequest,
+    answer: &'static str,
+) -> (Result<HttpAnswer, outbound::Error>, String) {
+    let client = Client::trusted(Timeouts::default()).unwrap();
+    let server = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let request = read_request(&mut stream).await;
+        stream.write_all(answer.as_bytes()).await.unwrap();
+        request
+    };
+    tokio::join!(perform(&client, request), server)
+}
+
+fn connect(kind: ChannelKind, port: u16, config: Value) -> Box<dyn Connection> {
+    let platform = Platform {
+        graph: Graph {
+            url: format!("http://127.0.0.1:{port}/").parse().unwrap(),
+            version: "v25.0".to_owned(),
+        },
+        app_id: None,
+    };
+    let parsed = parse(kind, config).unwrap();
+    channel(kind)
+        .connect(&parsed.public, parsed.secrets.as_ref(), &platform)
+        .unwrap()
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_file_leaves_as_a_form_with_its_token() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let config = json!({"phone_number_id": "1", "access_token": "EAAG-token"});
+    let number = connect(ChannelKind::Whatsapp, port, config);
+    let file = Upload {
+        media_kind: MediaKind::Audio,
+        mime_type: "audio/ogg; codecs=opus",
+        filename: "note.ogg",
+        bytes: &b"the sound".as_slice().into(),
+    };
+    let request = number.upload(&file).unwrap().unwrap();
+    let answer = "HTTP/1.1 200 OK\r\ncontent-length: 11\r\n\r\n{\"id\":\"77\"}";
+    let (answer, request) = perform_at(&listener, &request, answer).await;
+    assert_eq!(number.read_uploaded(&answer.unwrap()).unwrap(), "77");
+    assert!(
+        request.starts_with("POST /v25.0/1/media HTTP/1.1\r\n"),
+        "{request}"
+    );
+    for part in [
+        "authorization: Bearer EAAG-token\r\n",
+        "name=\"messaging_product\"\r\n\r\nwhatsapp\r\n",
+        "name=\"file\"; filename=\"note.ogg\"\r\n",
+        "audio/ogg; codecs=opus\r\n\r\nthe sound\r\n",
+    ] {
+        assert!(
+            request.to_lowercase().contains(&part.to_lowercase()),
+            "{part} in {request}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_signed_post_arrives_as_it_was_signed() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let secret = WebhookSecret::generate();
+    let text = secret.to_text();
+    let config = json!({
+        "send_url": format!("http://127.0.0.1:{port}/in"),
+        "secret": secrecy::ExposeSecret::expose_secret(&text),
+    });
+    let system = connect(ChannelKind::Http, port, config);
+    let content = Content::text("Grüße 👋");
+    let request = system.encode(&crate::samples::outgoing(&content)).unwrap();
+    let answer = "HTTP/1.1 429 Slow\r\nretry-after: 9\r\ncontent-length: 0\r\n\r\n";
+    let (answer, request) = perform_at(&listener, &request, answer).await;
+    let error = system.read_sent("m", &answer.unwrap()).unwrap_err();
+    let after = Some(Duration::from_secs(9));
+    assert_eq!(error.class, SendClass::Retry { after });
+    let (head, body) = request.split_once("\r\n\r\n").unwrap();
+    let header = |name: &str| {
+        let line = head
+            .lines()
+            .find(|line| line.starts_with(&format!("{name}: ")));
+        line.unwrap().split_once(": ").unwrap().1
+    };
+    let at: i64 = header("webhook-timestamp").parse().unwrap();
+    let verified = secret.verify(
+        header("webhook-signature"),
+        header("webhook-id"),
+        at,
+        body.as_bytes(),
+        at,
+    );
+    assert_eq!(verified, Ok(()));
+    assert_eq!(header("content-type"), "application/json");
 }

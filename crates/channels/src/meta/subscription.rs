@@ -2,16 +2,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-/// Why a request to confirm the webhook's address is turned down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SubscriptionError {
-    /// `hub.mode` is not `subscribe`, or a parameter is missing.
-    #[error("this is not a subscription request")]
-    NotSubscribe,
-    /// `hub.verify_token` is none of ours.
-    #[error("the verify token is not known")]
-    UnknownToken,
-}
+use crate::HandshakeError;
 
 /// Answers Meta's GET that confirms the webhook's address: returns the challenge, to be sent back
 /// verbatim as plain text.
@@ -19,15 +10,15 @@ pub enum SubscriptionError {
 /// Every expected token is compared, so that the time tells nothing; empty ones never match.
 ///
 /// # Errors
-/// [`SubscriptionError`], to be answered with 403.
+/// [`HandshakeError::NotSubscribe`] and [`HandshakeError::UnknownToken`], to be answered with 403.
 pub fn verify_subscription<'a, 'b>(
     mode: Option<&str>,
     token: Option<&str>,
     challenge: Option<&'a str>,
     expected: impl IntoIterator<Item = &'b SecretString>,
-) -> Result<&'a str, SubscriptionError> {
+) -> Result<&'a str, HandshakeError> {
     let (Some("subscribe"), Some(token), Some(challenge)) = (mode, token, challenge) else {
-        return Err(SubscriptionError::NotSubscribe);
+        return Err(HandshakeError::NotSubscribe);
     };
     let token = Sha256::digest(token.as_bytes());
     let mut known = false;
@@ -39,7 +30,7 @@ pub fn verify_subscription<'a, 'b>(
     if known {
         Ok(challenge)
     } else {
-        Err(SubscriptionError::UnknownToken)
+        Err(HandshakeError::UnknownToken)
     }
 }
 
@@ -64,7 +55,7 @@ mod tests {
         for token in ["", "on", "onee", "ONE"] {
             assert_eq!(
                 verify_subscription(Some("subscribe"), Some(token), Some("1"), &expected),
-                Err(SubscriptionError::UnknownToken),
+                Err(HandshakeError::UnknownToken),
                 "{token}"
             );
         }
@@ -76,7 +67,7 @@ mod tests {
         ] {
             assert_eq!(
                 verify_subscription(mode, token, challenge, &expected),
-                Err(SubscriptionError::NotSubscribe)
+                Err(HandshakeError::NotSubscribe)
             );
         }
         assert!(verify_subscription(Some("subscribe"), Some("one"), Some("1"), []).is_err());

@@ -1,33 +1,7 @@
 use std::time::Duration;
 
-/// What a failed send asks of its caller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SendClass {
-    /// Not sent; try again, not before `after` if it is given.
-    Retry {
-        /// How long to wait at least.
-        after: Option<Duration>,
-    },
-    /// Most likely not sent, for reasons Meta does not know itself; try again a few times.
-    RetryFew,
-    /// Too many messages to this contact; try again after 4^n seconds.
-    PairLimit,
-    /// Too many messages or calls of this number; nothing of it should be sent for a while.
-    Throughput,
-    /// The contact's last message is too long ago for a free answer.
-    WindowClosed,
-    /// This message will never be taken.
-    Permanent,
-    /// The access token is dead or lacks a permission; the channel must be connected anew.
-    TokenDead,
-    /// Meta has blocked or limited the number; nothing more should be sent before a person looked.
-    ChannelBlocked,
-    /// The account's set-up at Meta is incomplete: payment, registration, display name.
-    Config,
-    /// Perhaps sent: the request left and no usable answer came. Only the status that carries the
-    /// tag can tell.
-    Unknown,
-}
+use crate::SendClass;
+use crate::meta::GraphError;
 
 /// How long Meta upgrades a number's throughput at most (131057).
 const UPGRADE: Duration = Duration::from_mins(1);
@@ -75,31 +49,57 @@ pub(super) fn class_of_code(code: i64) -> Option<SendClass> {
     Some(class)
 }
 
-/// Sorts an answer other than success, by its code first, which says more than the HTTP status.
-pub(super) fn class_of_answer(
-    status: u16,
-    code: Option<i64>,
-    is_transient: bool,
-    retry_after: Option<Duration>,
-) -> SendClass {
-    match (code.and_then(class_of_code), status) {
-        (Some(SendClass::Retry { after }), _) => SendClass::Retry {
-            after: retry_after.or(after),
-        },
-        (Some(class), _) => class,
-        (None, 429) => SendClass::Retry { after: retry_after },
-        (None, 401 | 403) => SendClass::TokenDead,
-        // A proxy or a server that broke off says nothing of what became of the message.
-        (None, 408 | 500..) => SendClass::Unknown,
-        (None, _) if is_transient => SendClass::RetryFew,
-        (None, 400..) => SendClass::Permanent,
-        (None, _) => SendClass::Unknown,
-    }
+/// Sorts an error of the Graph API's, by its code first.
+pub(super) fn class_of(error: &GraphError) -> SendClass {
+    error.class(error.code.and_then(class_of_code))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn error(
+        status: u16,
+        code: Option<i64>,
+        is_transient: bool,
+        retry_after: Option<Duration>,
+    ) -> GraphError {
+        GraphError {
+            status,
+            code,
+            subcode: None,
+            is_transient,
+            retry_after,
+        }
+    }
+
+    #[test]
+    fn every_code_of_the_list_has_its_class() {
+        let rows: [(&[i64], SendClass); 9] = [
+            (&[130_429, 4, 80_007], SendClass::Throughput),
+            (&[131_056], SendClass::PairLimit),
+            (&[131_016, 2], SendClass::Retry { after: None }),
+            (&[131_000, 1], SendClass::RetryFew),
+            (&[131_047], SendClass::WindowClosed),
+            (
+                &[
+                    131_026, 131_021, 131_030, 131_051, 131_062, 131_049, 131_050, 130_472,
+                    131_064, 130_497, 131_052, 131_053, 100, 131_008, 131_009, 132_000, 132_001,
+                    132_005, 132_007, 132_008, 132_012, 132_015, 132_016, 132_068, 132_069,
+                ],
+                SendClass::Permanent,
+            ),
+            (&[131_048, 368, 131_031], SendClass::ChannelBlocked),
+            (&[190, 0, 3, 10, 200, 299, 131_005], SendClass::TokenDead),
+            (&[131_042, 131_045, 133_010, 131_037], SendClass::Config),
+        ];
+        for (codes, class) in rows {
+            for code in codes {
+                assert_eq!(class_of_code(*code), Some(class), "{code}");
+            }
+        }
+        assert_eq!(class_of_code(987_654), None);
+    }
 
     #[test]
     fn codes_say_more_than_the_http_status() {
@@ -128,16 +128,12 @@ mod tests {
         ];
         let after = Some(Duration::from_secs(7));
         for (status, code, class) in cases {
-            assert_eq!(
-                class_of_answer(status, code, false, after),
-                class,
-                "{status} {code:?}"
-            );
+            let found = class_of(&error(status, code, false, after));
+            assert_eq!(found, class, "{status} {code:?}");
         }
-        assert_eq!(
-            class_of_answer(400, Some(987_654), true, None),
-            SendClass::RetryFew
-        );
-        assert_eq!(class_of_answer(400, Some(131_057), false, None), retry(60));
+        let transient = error(400, Some(987_654), true, None);
+        assert_eq!(class_of(&transient), SendClass::RetryFew);
+        let upgrade = error(400, Some(131_057), false, None);
+        assert_eq!(class_of(&upgrade), retry(60));
     }
 }

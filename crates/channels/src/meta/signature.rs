@@ -1,21 +1,34 @@
 use std::fmt::Write as _;
 
 use hmac::{Hmac, KeyInit, Mac};
+use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 
-use crate::SignatureError;
+use crate::{Matched, Post, SignatureError, Verified};
+
+/// The header that signs a post, in lower case.
+pub(crate) const HEADER: &str = "x-hub-signature-256";
 
 const PREFIX: &[u8] = b"sha256=";
 const DIGITS: usize = 64;
 
-/// Which form of the body a signature was made over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Matched {
-    /// The bytes as received.
-    AsReceived,
-    /// The body with every non-ASCII character as a lowercase `\uXXXX` escape, which Meta documents
-    /// as the form it signs; it differs from the received bytes only where a proxy rewrote them.
-    Escaped,
+/// Tells which of `secrets` signed a post.
+///
+/// # Errors
+/// As [`verify`], and [`SignatureError::Missing`] without a header.
+pub(crate) fn verify_post(
+    secrets: &[&SecretString],
+    post: &Post<'_>,
+) -> Result<Verified, SignatureError> {
+    let header = post.header(HEADER).ok_or(SignatureError::Missing)?;
+    let mut error = SignatureError::Mismatch;
+    for (nth, secret) in secrets.iter().enumerate() {
+        match verify(secret.expose_secret().as_bytes(), post.body, header) {
+            Ok(matched) => return Ok(Verified { nth, matched }),
+            Err(other) => error = other,
+        }
+    }
+    Err(error)
 }
 
 /// Tells whether `header` signs `body`, exactly as received, with the app secret `secret`.

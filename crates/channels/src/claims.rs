@@ -6,11 +6,8 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 
 use crate::lenient::without_lone_surrogates;
 
-/// The most distinct numbers one post may name on the shared webhook path.
+/// The most distinct numbers or pages one post may name on an address that all channels share.
 pub const MAX_CLAIMED_CHANNELS: usize = 20;
-
-/// The way to a number's id in a post; lists on the way are walked through.
-const PATH: [&str; 5] = ["entry", "changes", "value", "metadata", "phone_number_id"];
 
 /// Why a post's secrets cannot be chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,25 +15,25 @@ pub enum ClaimError {
     /// The body is not JSON.
     #[error("the body is not JSON")]
     NotJson,
-    /// The post names more numbers than [`MAX_CLAIMED_CHANNELS`].
-    #[error("the post names more than {MAX_CLAIMED_CHANNELS} numbers")]
+    /// The post names more numbers or pages than [`MAX_CLAIMED_CHANNELS`].
+    #[error("the post names more than {MAX_CLAIMED_CHANNELS} numbers or pages")]
     TooMany,
 }
 
-/// Lists the distinct phone number ids a post names, in their order, for choosing the secrets that
-/// may have signed it.
+/// Lists the distinct ids that stand at the end of `path` in a post, in their order, for choosing the
+/// secrets that may have signed it; lists on the way are walked through.
 ///
 /// Nothing the body says is true yet. It is read without being kept, so that an unsigned body costs
 /// little memory whatever it holds; parts of another form are passed over.
 ///
 /// # Errors
 /// [`ClaimError::NotJson`] and [`ClaimError::TooMany`].
-pub fn claimed_channel_ids(body: &[u8]) -> Result<Vec<String>, ClaimError> {
+pub(crate) fn claimed_ids(body: &[u8], path: &[&'static str]) -> Result<Vec<String>, ClaimError> {
     let mut found = Found::default();
     let body = without_lone_surrogates(body);
     let mut reader = serde_json::Deserializer::from_slice(&body);
     let walked = Walk {
-        depth: 0,
+        path,
         found: &mut found,
     }
     .deserialize(&mut reader)
@@ -71,16 +68,10 @@ impl Found {
 #[derive(Deserialize)]
 struct FieldName<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// Walks one value at `depth` of [`PATH`].
+/// Walks one value, from which `path` is still to go.
 struct Walk<'a> {
-    depth: usize,
+    path: &'a [&'static str],
     found: &'a mut Found,
-}
-
-impl Walk<'_> {
-    fn at_end(&self) -> bool {
-        self.depth == PATH.len()
-    }
 }
 
 impl<'de> DeserializeSeed<'de> for Walk<'_> {
@@ -100,13 +91,14 @@ impl<'de> Visitor<'de> for Walk<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
         while let Some(name) = fields.next_key::<FieldName<'_>>()? {
-            if PATH.get(self.depth) == Some(&&*name.0) {
-                fields.next_value_seed(Walk {
-                    depth: self.depth + 1,
+            match self.path.split_first() {
+                Some((next, path)) if *next == name.0 => fields.next_value_seed(Walk {
+                    path,
                     found: &mut *self.found,
-                })?;
-            } else {
-                fields.next_value::<IgnoredAny>()?;
+                })?,
+                _ => {
+                    fields.next_value::<IgnoredAny>()?;
+                }
             }
         }
         Ok(())
@@ -115,7 +107,7 @@ impl<'de> Visitor<'de> for Walk<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
         loop {
             let walk = Walk {
-                depth: self.depth,
+                path: self.path,
                 found: &mut *self.found,
             };
             if items.next_element_seed(walk)?.is_none() {
@@ -125,7 +117,7 @@ impl<'de> Visitor<'de> for Walk<'_> {
     }
 
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<(), E> {
-        if self.at_end() {
+        if self.path.is_empty() {
             self.found.add(text)
         } else {
             Ok(())
@@ -159,6 +151,11 @@ mod tests {
 
     use super::*;
 
+    fn claimed_channel_ids(body: &[u8]) -> Result<Vec<String>, ClaimError> {
+        let path = ["entry", "changes", "value", "metadata", "phone_number_id"];
+        claimed_ids(body, &path)
+    }
+
     fn post(ids: &[Value]) -> Vec<u8> {
         let changes: Vec<Value> = ids
             .iter()
@@ -175,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn more_than_twenty_numbers_are_refused() {
+    fn more_than_twenty_are_refused() {
         let ids: Vec<Value> = (0..=20).map(|id| json!(id)).collect();
         assert_eq!(claimed_channel_ids(&post(&ids)), Err(ClaimError::TooMany));
         assert_eq!(claimed_channel_ids(&post(&ids[..20])).unwrap().len(), 20);

@@ -1,0 +1,29 @@
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+/// How much may be sent under one key: a bucket that holds `burst` and fills by one every `every`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// What is limited, for example `wa-number:200000000000001`; holds no address of a contact.
+    pub key: String,
+    /// How long until one more may leave.
+    pub every: Duration,
+    /// How many may leave at once after a pause; at least 1.
+    pub burst: u32,
+}
+
+impl Limit {
+    pub(crate) fn per_second(key: String, count: u32) -> Self {
+        Self {
+            key,
+            every: Duration::from_secs(1) / count,
+            burst: count,
+        }
+    }
+}
+
+/// A contact's part of a key: the same for the same address, and not readable as one.
+pub(crate) fn hidden(address: &str) -> String {
+    hex::encode(&Sha256::digest(address.as_bytes())[..8])
+}

@@ -1,0 +1,188 @@
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Method, header};
+use outbound::{Client, read_capped};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use url::Url;
+
+/// The longest answer that is read where a request says nothing else, in bytes.
+const MAX_ANSWER_BYTES: usize = 64 * 1024;
+
+/// The longest wait an answer may ask for; a longer one is cut.
+const MAX_RETRY_AFTER: Duration = Duration::from_hours(1);
+
+/// A request to be made: everything but the making.
+#[derive(Clone)]
+pub struct HttpRequest {
+    /// The method.
+    pub method: Method,
+    /// The address; holds no secret.
+    pub url: Url,
+    /// Which client may make it.
+    pub audience: Audience,
+    /// What authorises it, as a bearer token.
+    pub bearer: Option<SecretString>,
+    /// Other headers; the body's type is added.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// The body.
+    pub body: RequestBody,
+    /// The longest answer that is worth reading, in bytes.
+    pub max_answer_bytes: usize,
+}
+
+/// Whose address a request goes to, which says what client may make it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// The channel's operator, at an address the platform's operator configured.
+    Operator,
+    /// An address that a tenant or a contact chose: only a guarded client may make it.
+    Stranger,
+}
+
+/// A request's body.
+#[derive(Clone)]
+pub enum RequestBody {
+    /// None.
+    Empty,
+    /// JSON.
+    Json(Value),
+    /// JSON as these very bytes, which a header signs.
+    SignedJson(Bytes),
+    /// A form with a file, as `multipart/form-data`.
+    Form {
+        /// The fields before it, in their order.
+        fields: Vec<(&'static str, String)>,
+        /// The file's field.
+        file_field: &'static str,
+        /// The file's name.
+        filename: String,
+        /// The file's media type.
+        mime_type: String,
+        /// The file.
+        bytes: Bytes,
+    },
+}
+
+/// The answer to a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpAnswer {
+    /// Its status.
+    pub status: u16,
+    /// How long it asks to wait, cut to an hour.
+    pub retry_after: Option<Duration>,
+    /// Its body.
+    pub body: Bytes,
+}
+
+impl HttpRequest {
+    pub(crate) fn new(method: Method, url: Url, audience: Audience) -> Self {
+        Self {
+            method,
+            url,
+            audience,
+            bearer: None,
+            headers: Vec::new(),
+            body: RequestBody::Empty,
+            max_answer_bytes: MAX_ANSWER_BYTES,
+        }
+    }
+
+    pub(crate) fn bearer(mut self, token: &SecretString) -> Self {
+        self.bearer = Some(token.clone());
+        self
+    }
+
+    pub(crate) fn json(mut self, body: Value) -> Self {
+        self.body = RequestBody::Json(body);
+        self
+    }
+}
+
+impl fmt::Debug for HttpRequest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("HttpRequest")
+            .field("method", &self.method)
+            .field("audience", &self.audience)
+            .field("host", &self.url.host_str())
+            .field("is_authorised", &self.bearer.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+impl HttpAnswer {
+    /// The body as JSON; `null` where it is none.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or(Value::Null)
+    }
+
+    /// Whether the status says that the request was done.
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+}
+
+/// Makes a request and reads its answer, whatever its status.
+///
+/// `client` must be a guarded one where the request's audience is [`Audience::Stranger`].
+///
+/// # Errors
+/// Those of `outbound`. A refusal (4xx) stays an answer even if its body got lost on the way.
+pub async fn perform(
+    client: &Client,
+    request: &HttpRequest,
+) -> Result<HttpAnswer, outbound::Error> {
+    let mut builder = client.request(request.method.clone(), &request.url)?;
+    if let Some(token) = &request.bearer {
+        builder = builder.bearer_auth(token.expose_secret());
+    }
+    for (name, value) in &request.headers {
+        builder = builder.header(name, value);
+    }
+    builder = match &request.body {
+        RequestBody::Empty => builder,
+        RequestBody::Json(body) => builder.json(body),
+        RequestBody::SignedJson(body) => builder
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(body.clone()),
+        RequestBody::Form {
+            fields,
+            file_field,
+            filename,
+            mime_type,
+            bytes,
+        } => {
+            let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+            let file = reqwest::multipart::Part::stream_with_length(bytes.clone(), length)
+                .file_name(filename.clone())
+                .mime_str(mime_type)?;
+            let form = fields
+                .iter()
+                .fold(reqwest::multipart::Form::new(), |form, (name, value)| {
+                    form.text(*name, value.clone())
+                });
+            builder.multipart(form.part(*file_field, file))
+        }
+    };
+    let response = builder.send().await?;
+    let status = response.status().as_u16();
+    let retry_after = retry_after(response.headers());
+    let body = match read_capped(response, request.max_answer_bytes).await {
+        Ok(body) => body,
+        Err(_) if (400..500).contains(&status) => Bytes::new(),
+        Err(error) => return Err(error),
+    };
+    Ok(HttpAnswer {
+        status,
+        retry_after,
+        body,
+    })
+}
+
+fn retry_after(headers: &http::HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    Some(Duration::from_secs(seconds.parse().ok()?).min(MAX_RETRY_AFTER))
+}
