@@ -6,9 +6,15 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod anthropic;
 mod embeddings;
 mod endpoints;
+mod matrix;
+mod ollama;
 mod openai_chat;
 mod openai_failures;
+mod openai_responses;
+mod peers;
+mod provider;
 mod retry;
 mod server;
