@@ -71,7 +71,7 @@ impl Endpoint {
 
     async fn whole<T: DeserializeOwned>(
         &self,
-        response: impl Future<Output = Result<Response, Error>>,
+        response: impl Future<Output = Result<Response, Error>> + Send,
         max_bytes: usize,
     ) -> Result<T, Error> {
         let body = async {

@@ -31,8 +31,8 @@ pub use providers::{
     Auth, Capabilities, ModelRules, OutputLimit, PROVIDERS, Provider, ToolRule, Wire,
 };
 pub use request::{
-    Image, ImageFormat, Message, OutputSchema, Replay, Request, Role, SourcePassage, Tool, ToolCall,
-    ToolChoice,
+    Image, ImageFormat, Message, OutputSchema, Replay, Request, Role, SourcePassage, Tool,
+    ToolCall, ToolChoice,
 };
 pub use retry::{Retry, RetryPolicy};
 pub use scripted::{Reply, Scripted};

@@ -23,7 +23,7 @@ pub struct ListedModel {
 
 #[derive(Deserialize)]
 struct List {
-    /// `OpenAI` and Anthropic.
+    /// OpenAI and Anthropic.
     data: Option<Vec<Value>>,
     /// Ollama.
     models: Option<Vec<Value>>,
@@ -39,9 +39,10 @@ pub(crate) async fn list(endpoint: &Endpoint, wire: Wire) -> Result<Vec<ListedMo
         Wire::Ollama => (&["api", "tags"], &[]),
     };
     let list: List = endpoint.get(path, query, LIST_BYTES).await?;
-    let items = list.data.or(list.models).ok_or_else(|| {
-        endpoint.broken("the list of models cannot be read", None)
-    })?;
+    let items = list
+        .data
+        .or(list.models)
+        .ok_or_else(|| endpoint.broken("the list of models cannot be read", None))?;
     let mut models: Vec<ListedModel> = items.iter().filter_map(listed).collect();
     models.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(models)

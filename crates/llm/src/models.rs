@@ -231,9 +231,10 @@ impl Models {
                 "it needs an API key, and none is set",
             ));
         }
-        let timeouts = match able.loads_models {
-            true => self.timeouts.local(),
-            false => self.timeouts,
+        let timeouts = if able.loads_models {
+            self.timeouts.local()
+        } else {
+            self.timeouts
         };
         let endpoint = Endpoint {
             provider: provider.name,

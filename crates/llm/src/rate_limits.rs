@@ -13,7 +13,7 @@ use tokio::time::Instant;
 /// time the provider is asked rather than believed.
 const LONGEST_HOLD: Duration = Duration::from_secs(10);
 
-/// What is counted: the headers of `OpenAI`, then those of Anthropic, remaining and reset.
+/// What is counted: the headers of OpenAI, then those of Anthropic, remaining and reset.
 ///
 /// Source: developers.openai.com/api/docs/guides/rate-limits and
 /// platform.claude.com/docs/en/api/rate-limits, 2026-11.
@@ -98,7 +98,10 @@ impl Gate {
         let until = *self.closed_until();
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
         if let Some(left) = left.filter(|left| !left.is_zero()) {
-            tracing::debug!(wait_ms = left.as_millis(), "the provider's limit is used up");
+            tracing::debug!(
+                wait_ms = left.as_millis(),
+                "the provider's limit is used up"
+            );
             // Those held back together do not leave together.
             tokio::time::sleep(left.mul_f64(1.0 + rand::random::<f64>() / 10.0)).await;
         }

@@ -32,7 +32,7 @@ pub struct Provider {
 pub enum Wire {
     /// None: the extractive answerer.
     Builtin,
-    /// `OpenAI`'s: Responses, where the server has it and the model wants it, else Chat Completions,
+    /// OpenAI's: Responses, where the server has it and the model wants it, else Chat Completions,
     /// which most compatible servers speak.
     OpenAi,
     /// Anthropic's Messages.
@@ -80,7 +80,7 @@ pub struct Capabilities {
 pub enum OutputLimit {
     /// The old name, which compatible servers want.
     MaxTokens,
-    /// `OpenAI`'s name; unseen reasoning counts.
+    /// OpenAI's name; unseen reasoning counts.
     MaxCompletionTokens,
 }
 
@@ -94,7 +94,7 @@ impl OutputLimit {
     }
 }
 
-/// A server of unknown make that speaks `OpenAI`'s format.
+/// A server of unknown make that speaks OpenAI's format.
 const COMPATIBLE: Capabilities = Capabilities {
     needs_key: false,
     output_limit: OutputLimit::MaxTokens,

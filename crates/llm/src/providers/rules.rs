@@ -53,10 +53,14 @@ const CLAUDE: ModelRules = ModelRules {
     ..PLAIN
 };
 
-const THINKING_CLAUDE: ModelRules = ModelRules {
-    reasons: true,
+const QUIET_CLAUDE: ModelRules = ModelRules {
     effort: true,
     ..CLAUDE
+};
+
+const THINKING_CLAUDE: ModelRules = ModelRules {
+    reasons: true,
+    ..QUIET_CLAUDE
 };
 
 const fn reasoning(chat_tools: ToolRule) -> ModelRules {
@@ -91,11 +95,28 @@ const MODEL_RULES: &[(&str, ModelRules)] = &[
     ("o3", reasoning(ToolRule::Plain)),
     ("o4", reasoning(ToolRule::Plain)),
     ("gpt-3.5", TEXT_ONLY),
+    ("claude-haiku-5", THINKING_CLAUDE),
+    ("claude-sonnet-5", THINKING_CLAUDE),
+    ("claude-opus-5", THINKING_CLAUDE),
+    ("claude-fable-5", THINKING_CLAUDE),
+    ("claude-mythos", THINKING_CLAUDE),
+    // These think only if they are told to.
+    ("claude-sonnet-4-6", QUIET_CLAUDE),
+    ("claude-opus-4-6", QUIET_CLAUDE),
+    ("claude-opus-4-7", QUIET_CLAUDE),
+    ("claude-opus-4-8", QUIET_CLAUDE),
     ("claude-haiku-4", CLAUDE),
-    ("claude-sonnet-4-5", CLAUDE),
-    ("claude-opus-4-5", CLAUDE),
+    ("claude-sonnet-4", CLAUDE),
+    ("claude-opus-4", CLAUDE),
     ("claude-3", CLAUDE),
-    ("claude-", THINKING_CLAUDE),
+    // Of a later day: it will think, and what else it takes is not known.
+    (
+        "claude-",
+        ModelRules {
+            reasons: true,
+            ..CLAUDE
+        },
+    ),
 ];
 
 impl ModelRules {
@@ -140,6 +161,9 @@ mod tests {
         assert!(!ModelRules::of("gpt-3.5-turbo").images);
         assert!(ModelRules::of("claude-haiku-5-5").effort);
         assert!(!ModelRules::of("anthropic/claude-haiku-4-5-20251001").effort);
+        assert!(!ModelRules::of("claude-opus-4-1").effort);
+        assert!(!ModelRules::of("claude-opus-4-8").reasons);
+        assert!(ModelRules::of("claude-opus-7").reasons);
     }
 
     #[test]

@@ -44,13 +44,7 @@ pub(super) async fn ask(
     )
     .await
     .map_err(|_| endpoint.timed_out(Phase::FirstToken))??;
-    Ok(events(
-        endpoint.clone(),
-        response,
-        started,
-        framing,
-        reader,
-    ))
+    Ok(events(endpoint.clone(), response, started, framing, reader))
 }
 
 fn events(

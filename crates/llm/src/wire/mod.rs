@@ -3,8 +3,8 @@
 //! A format says how a request is written (`body`) and how its frames are read; `answer` does the
 //! rest for all of them: the request, the time limits, the joining of calls, the end.
 
-pub(crate) mod anthropic;
 mod answer;
+pub(crate) mod anthropic;
 mod calls;
 mod frames;
 mod limits;
@@ -34,7 +34,10 @@ fn check(
         .messages
         .iter()
         .filter(|message| !message.images.is_empty());
-    if with_images.clone().any(|message| message.role != Role::User) {
+    if with_images
+        .clone()
+        .any(|message| message.role != Role::User)
+    {
         return refuse("only a customer's message may show images".to_owned());
     }
     if with_images.next().is_some() && !rules.images {
@@ -86,5 +89,9 @@ fn base64(image: &Image) -> String {
 }
 
 fn data_url(image: &Image) -> String {
-    format!("data:{};base64,{}", image.format.media_type(), base64(image))
+    format!(
+        "data:{};base64,{}",
+        image.format.media_type(),
+        base64(image)
+    )
 }

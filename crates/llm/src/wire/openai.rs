@@ -1,4 +1,4 @@
-//! `OpenAI`'s two formats, of which each model speaks the one that lets it do most.
+//! OpenAI's two formats, of which each model speaks the one that lets it do most.
 
 use futures::future::BoxFuture;
 

@@ -14,6 +14,7 @@ mod ollama;
 mod openai_chat;
 mod openai_failures;
 mod openai_responses;
+#[cfg(test)]
 mod peers;
 mod provider;
 mod retry;

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::LlmSettings;
 use futures::StreamExt as _;
 use llm::{
     Error, Event, FinishReason, Image, ImageFormat, Message, Model, Models, OutputSchema, Request,
@@ -16,7 +17,10 @@ use testkit::standin::{
     OpenAiServer,
 };
 
-use crate::provider::{KEY, Wire, model_at, models, platform, request, request_with_tool, settings};
+use crate::provider::{
+    KEY, Wire, model, model_at, models, platform, request, request_with_tool, settings,
+};
+use crate::server::{SSE, Seen, Server, Step};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -28,10 +32,20 @@ pub(crate) enum Standin {
 }
 
 impl Standin {
+    /// One that takes only the platform's key; Ollama's is asked without any.
     pub(crate) async fn start(wire: Wire) -> Self {
+        let key = (wire != Wire::Ollama).then(|| KEY.to_owned());
+        Self::with_key(wire, key).await
+    }
+
+    /// One that takes any key, and none.
+    pub(crate) async fn open(wire: Wire) -> Self {
+        Self::with_key(wire, None).await
+    }
+
+    async fn with_key(wire: Wire, api_key: Option<String>) -> Self {
         let options = ModelOptions {
-            // Ollama's is asked without a key, and accepts it.
-            api_key: (wire != Wire::Ollama).then(|| KEY.to_owned()),
+            api_key,
             ..ModelOptions::default()
         };
         match wire {
@@ -93,10 +107,7 @@ async fn chats(wire: Wire) {
         ..request()
     };
     let completion = model.complete(asked).await.unwrap();
-    assert_eq!(
-        completion.text,
-        "Answer from the sources: We open at nine."
-    );
+    assert_eq!(completion.text, "Answer from the sources: We open at nine.");
     assert_eq!(completion.finish_reason, FinishReason::Stop);
     let usage = completion.usage.unwrap();
     assert!(usage.input > 8 && usage.output == 8, "{usage:?}");
@@ -193,7 +204,10 @@ async fn says_what_went_wrong(wire: Wire) {
     assert_eq!(seen[1].retry_after(), Some(Duration::from_mins(5)));
     // None of them is tried again: six requests for six faults.
     assert_eq!(server.received().len(), 6);
-    assert_eq!(model.complete(request()).await.unwrap().text, "Answer to: Hi");
+    assert_eq!(
+        model.complete(request()).await.unwrap().text,
+        "Answer to: Hi"
+    );
 }
 
 async fn is_tried_again_before_its_first_event(wire: Wire) {
@@ -227,7 +241,10 @@ async fn an_empty_answer_is_whole(wire: Wire) {
     let (server, model) = begin(wire).await;
     server.script([ModelBehaviour::text("")]);
     let completion = model.complete(request()).await.unwrap();
-    assert_eq!((completion.text.as_str(), completion.tool_calls.len()), ("", 0));
+    assert_eq!(
+        (completion.text.as_str(), completion.tool_calls.len()),
+        ("", 0)
+    );
     assert_eq!(completion.finish_reason, FinishReason::Stop);
 }
 
@@ -307,9 +324,8 @@ async fn embeds(wire: Wire, model: &str, dimensions: usize) {
     assert_eq!(lengths, [dimensions; 3]);
     let question = ["When do you open?".to_owned()];
     let question = embedder.embed(&question).await.unwrap().remove(0);
-    let dot = |one: &[f32], other: &[f32]| -> f32 {
-        one.iter().zip(other).map(|(x, y)| x * y).sum()
-    };
+    let dot =
+        |one: &[f32], other: &[f32]| -> f32 { one.iter().zip(other).map(|(x, y)| x * y).sum() };
     assert!(dot(&question, &vectors[0]) > dot(&question, &vectors[2]) + 0.1);
     assert_eq!(server.received()[0].body["model"], model);
 }
@@ -360,12 +376,7 @@ fn anthropic_embeds_nothing_and_says_so() {
 async fn every_provider_lists_its_models() {
     for (wire, name, context_tokens, size_bytes) in [
         (Wire::Chat, "gpt-4o-mini", None, None),
-        (
-            Wire::Anthropic,
-            "claude-haiku-5-5",
-            Some(1_000_000),
-            None,
-        ),
+        (Wire::Anthropic, "claude-haiku-5-5", Some(1_000_000), None),
         (Wire::Ollama, "llama3.2:latest", None, Some(2_019_393_189)),
     ] {
         let server = Standin::start(wire).await;
@@ -378,7 +389,10 @@ async fn every_provider_lists_its_models() {
         assert_eq!(model.size_bytes, size_bytes);
     }
     let unreachable = models("http://127.0.0.1:9", Timeouts::default());
-    let builtin = unreachable.list(&Default::default(), None).await.unwrap();
+    let builtin = unreachable
+        .list(&LlmSettings::default(), None)
+        .await
+        .unwrap();
     assert_eq!(builtin[0].name, "builtin");
     for wire in Wire::ALL {
         let got = unreachable.list(&settings(wire), None).await.unwrap_err();
@@ -399,7 +413,6 @@ async fn a_list_shows_that_the_key_is_refused() {
 
 #[tokio::test]
 async fn dropping_the_stream_closes_the_connection_of_every_provider() {
-    use crate::server::{SSE, Seen, Server, Step};
     for (wire, begun) in [
         (
             Wire::Responses,
@@ -410,7 +423,10 @@ async fn dropping_the_stream_closes_the_connection_of_every_provider() {
             "data: {\"type\":\"content_block_delta\",\"index\":0,\
              \"delta\":{\"type\":\"text_delta\",\"text\":\"a\"}}\n\n",
         ),
-        (Wire::Ollama, "{\"message\":{\"content\":\"a\"},\"done\":false}\n"),
+        (
+            Wire::Ollama,
+            "{\"message\":{\"content\":\"a\"},\"done\":false}\n",
+        ),
     ] {
         let steps = vec![
             Step::Raw(SSE.into()),
@@ -418,7 +434,7 @@ async fn dropping_the_stream_closes_the_connection_of_every_provider() {
             Step::AwaitClose,
         ];
         let mut server = Server::start(vec![steps]).await;
-        let model = crate::provider::model(wire, &server, Timeouts::default());
+        let model = model(wire, &server, Timeouts::default());
         let mut events = model.stream(request()).await.unwrap();
         let first = events.next().await.unwrap().unwrap();
         assert_eq!(first, Event::TextDelta("a".to_owned()));
@@ -436,7 +452,10 @@ async fn what_a_model_cannot_do_is_refused_before_anything_is_sent() {
         Timeouts::default(),
     )
     .unwrap();
-    let blind = llm_settings("openai", "gpt-3.5-turbo");
+    let blind = LlmSettings {
+        model: "gpt-3.5-turbo".to_owned(),
+        ..settings(Wire::Chat)
+    };
     let image = Image {
         format: ImageFormat::of_media_type("image/PNG").unwrap(),
         bytes: "PNG".into(),
@@ -476,13 +495,5 @@ async fn what_a_model_cannot_do_is_refused_before_anything_is_sent() {
             let got = model.complete(asked.clone()).await.unwrap_err();
             assert!(matches!(got, Error::BadRequest { .. }), "{wire:?}: {got:?}");
         }
-    }
-}
-
-fn llm_settings(provider: &str, model: &str) -> domain::LlmSettings {
-    domain::LlmSettings {
-        provider: provider.to_owned(),
-        model: model.to_owned(),
-        ..domain::LlmSettings::default()
     }
 }

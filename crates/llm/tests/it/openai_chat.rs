@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use llm::{
-    Completion, Error, Event, FinishReason, Message, Phase, Request, Timeouts,
-    Tool, ToolCall, Usage,
+    Completion, Error, Event, FinishReason, Message, Phase, Request, Timeouts, Tool, ToolCall,
+    Usage,
 };
 use serde_json::json;
 

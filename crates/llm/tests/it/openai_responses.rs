@@ -157,11 +157,12 @@ async fn the_body_is_what_the_server_expects() {
     );
 }
 
+const BEGUN: &str = "event: response.output_text.delta\n\
+    data: {\"type\":\"response.output_text.delta\",\"delta\":\"The answer\"}\n\n";
+
 /// What a stream comes to that says `event` after it has begun.
 async fn ended(event: &str) -> Result<Completion, Error> {
-    let begun = "event: response.output_text.delta\n\
-        data: {\"type\":\"response.output_text.delta\",\"delta\":\"The answer\"}\n\n";
-    answer(&format!("{begun}data: {event}\n\n"), 70).await
+    answer(&format!("{BEGUN}data: {event}\n\n"), 70).await
 }
 
 #[tokio::test]
@@ -212,7 +213,8 @@ async fn a_failure_in_the_stream_is_told_by_its_code() {
 #[tokio::test]
 async fn an_answer_without_its_end_is_broken_in_the_middle_of_a_call_too() {
     let middle = TOOLS.find("response.function_call_arguments.done").unwrap();
-    let got = answer(&TOOLS[..middle], 64).await.unwrap_err();
+    let body = format!("{BEGUN}{}", &TOOLS[..middle]);
+    let got = answer(&body, 64).await.unwrap_err();
     assert!(matches!(got, Error::BrokenStream { .. }), "{got:?}");
     let got = ended(r#"{"type":"response.out"#).await.unwrap_err();
     assert!(matches!(got, Error::BrokenStream { .. }), "{got:?}");

@@ -23,12 +23,7 @@ pub(crate) enum Wire {
 }
 
 impl Wire {
-    pub(crate) const ALL: [Self; 4] = [
-        Self::Chat,
-        Self::Responses,
-        Self::Anthropic,
-        Self::Ollama,
-    ];
+    pub(crate) const ALL: [Self; 4] = [Self::Chat, Self::Responses, Self::Anthropic, Self::Ollama];
 
     pub(crate) const fn provider(self) -> &'static str {
         match self {
@@ -111,7 +106,7 @@ pub(crate) fn tool(name: &str) -> Tool {
     }
 }
 
-/// A model of `OpenAI`'s name at a server of unknown make, which gets Chat Completions.
+/// A model of OpenAI's name at a server of unknown make, which gets Chat Completions.
 pub(crate) fn compatible(server: &Server, model: &str, timeouts: Timeouts) -> Arc<dyn Model> {
     let platform = PlatformProviders {
         openai_api_key: Some(KEY.into()),

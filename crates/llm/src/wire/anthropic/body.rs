@@ -86,9 +86,8 @@ fn tools(tools: &[Tool]) -> (Vec<Value>, usize) {
 /// turn to turn, such as passages, comes in a second one.
 fn system(request: &Request, tools_bytes: usize) -> Vec<Value> {
     let messages = request.messages.iter();
-    let texts = messages.filter(|message| {
-        message.role == Role::System && !message.text.trim().is_empty()
-    });
+    let texts =
+        messages.filter(|message| message.role == Role::System && !message.text.trim().is_empty());
     let mut blocks: Vec<Value> = texts.map(|message| text_block(&message.text)).collect();
     if let Some(first) = blocks.first_mut() {
         let bytes = first["text"].as_str().map_or(0, str::len);

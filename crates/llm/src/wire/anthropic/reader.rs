@@ -62,12 +62,14 @@ impl MessageReader {
     fn grow_block(&mut self, index: u64, delta: &Value, draft: &mut Draft) {
         draft.progress();
         let piece = |name: &str| delta[name].as_str().unwrap_or_default();
-        let mut grow = |name: &str| {
-            match self.blocks.get_mut(&index).map(|block| &mut block.value[name]) {
-                Some(Value::String(known)) => known.push_str(piece(name)),
-                Some(unset) => *unset = Value::String(piece(name).to_owned()),
-                None => {}
-            }
+        let mut grow = |name: &str| match self
+            .blocks
+            .get_mut(&index)
+            .map(|block| &mut block.value[name])
+        {
+            Some(Value::String(known)) => known.push_str(piece(name)),
+            Some(unset) => *unset = Value::String(piece(name).to_owned()),
+            None => {}
         };
         match delta["type"].as_str() {
             Some("text_delta") => {

@@ -1,4 +1,4 @@
-//! Ollama's own chat, which tells more than its imitation of `OpenAI`: whether a model is there,
+//! Ollama's own chat, which tells more than its imitation of OpenAI: whether a model is there,
 //! how long it stays loaded, how much context it gets.
 
 mod body;

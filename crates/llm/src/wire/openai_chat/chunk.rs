@@ -42,10 +42,7 @@ impl Chunk {
 
     /// Whether the model has begun to answer.
     pub(super) fn is_progress(&self) -> bool {
-        self.reasons
-            || !self.text.is_empty()
-            || !self.refusal.is_empty()
-            || !self.calls.is_empty()
+        self.reasons || !self.text.is_empty() || !self.refusal.is_empty() || !self.calls.is_empty()
     }
 }
 

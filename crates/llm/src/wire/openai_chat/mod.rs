@@ -1,4 +1,4 @@
-//! Chat Completions of `OpenAI` and of every server that speaks its format.
+//! Chat Completions of OpenAI and of every server that speaks its format.
 
 mod body;
 mod chunk;

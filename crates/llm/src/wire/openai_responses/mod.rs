@@ -1,4 +1,4 @@
-//! The Responses API of `OpenAI`.
+//! The Responses API of OpenAI.
 
 mod body;
 mod reader;

@@ -58,7 +58,9 @@ async fn talks_to_aimock(wire: Wire) {
     let goes_back = matches!(wire, Wire::Responses | Wire::Anthropic);
     assert_eq!(completion.replay.is_some(), goes_back, "{completion:?}");
     let result = Message::tool(call.id.clone(), "Returns within 30 days.");
-    exchange.messages.extend([completion.into_message(), result]);
+    exchange
+        .messages
+        .extend([completion.into_message(), result]);
     let completion = model.complete(exchange).await.unwrap();
     assert_eq!(completion.text, "30 days.");
 
@@ -70,7 +72,10 @@ async fn talks_to_aimock(wire: Wire) {
 
     let models = models(&peer.url, Timeouts::default());
     let listed = models.list(&settings(wire), None).await.unwrap();
-    assert!(listed.iter().any(|model| model.name == "gpt-4o"), "{listed:?}");
+    assert!(
+        listed.iter().any(|model| model.name == "gpt-4o"),
+        "{listed:?}"
+    );
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 //! are skipped; where `CI` or `METACHAT_REQUIRE_PEERS` is set they fail instead.
 
 mod aimock;
+mod clients;
 mod litellm;
 
 use std::fs::{self, File};

@@ -22,9 +22,15 @@ pub(super) fn check(body: &Value) -> Option<String> {
     if messages.first().is_none_or(|first| first["role"] != "user") {
         return Some("messages: first message must use the \"user\" role".to_owned());
     }
-    let blocks = messages.iter().flat_map(|message| message["content"].as_array());
+    let blocks = messages
+        .iter()
+        .flat_map(|message| message["content"].as_array());
     let mut texts = blocks.flatten().filter(|block| block["type"] == "text");
-    if texts.any(|block| block["text"].as_str().is_none_or(|text| text.trim().is_empty())) {
+    if texts.any(|block| {
+        block["text"]
+            .as_str()
+            .is_none_or(|text| text.trim().is_empty())
+    }) {
         return Some("messages: text content blocks must be non-empty".to_owned());
     }
     unanswered_call(messages).map(|id| {
@@ -40,9 +46,15 @@ pub(super) fn check(body: &Value) -> Option<String> {
 fn unanswered_call(messages: &[Value]) -> Option<&str> {
     for (at, message) in messages.iter().enumerate() {
         let next = messages.get(at + 1).map(|next| &next["content"]);
-        let results = next.and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        let results = next
+            .and_then(Value::as_array)
+            .map_or(&[][..], Vec::as_slice);
         for call in message["content"].as_array().into_iter().flatten() {
-            let is_answered = || results.iter().any(|result| result["tool_use_id"] == call["id"]);
+            let is_answered = || {
+                results
+                    .iter()
+                    .any(|result| result["tool_use_id"] == call["id"])
+            };
             if call["type"] == "tool_use" && !is_answered() {
                 return Some(call["id"].as_str().unwrap_or_default());
             }

@@ -10,7 +10,7 @@ use crate::standin::listen::Exchange;
 pub(in crate::standin) enum Operation {
     /// An answer.
     Chat,
-    /// An answer, in the second of `OpenAI`'s formats.
+    /// An answer, in the second of OpenAI's formats.
     Respond,
     /// Vectors of texts.
     Embed,

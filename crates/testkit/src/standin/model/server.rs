@@ -251,12 +251,7 @@ async fn route(inner: &Inner, exchange: &Exchange, body: Value) -> Reaction {
     }
 }
 
-async fn answer(
-    inner: &Inner,
-    exchange: &Exchange,
-    operation: Operation,
-    body: Value,
-) -> Reaction {
+async fn answer(inner: &Inner, exchange: &Exchange, operation: Operation, body: Value) -> Reaction {
     let dialect = inner.dialect;
     let behaviour = inner.answers.take();
     tokio::time::sleep(Duration::from_millis(behaviour.first_token_ms)).await;
@@ -313,11 +308,7 @@ fn with_headers(reaction: Reaction, headers: &BTreeMap<String, String>) -> React
 }
 
 /// What a fault does to a request that is not streamed; `None` without one.
-async fn fail(
-    dialect: &dyn Dialect,
-    fault: Option<&ModelFault>,
-    model: &str,
-) -> Option<Reaction> {
+async fn fail(dialect: &dyn Dialect, fault: Option<&ModelFault>, model: &str) -> Option<Reaction> {
     let fault = fault?;
     if let Some(response) = dialect.fault(fault, model) {
         return Some(Reaction::Answer(response));

@@ -5,9 +5,7 @@ use poem::http::{HeaderValue, Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::listen::{Exchange, json_response};
-use super::model::{
-    Dialect, Frames, ModelFault, Operation, Said, Spoken, provider_server, vector,
-};
+use super::model::{Dialect, Frames, ModelFault, Operation, Said, Spoken, provider_server, vector};
 
 /// How many numbers its vectors have, as those of `nomic-embed-text`.
 const DIMENSIONS: usize = 768;
@@ -120,7 +118,10 @@ impl Dialect for Ollama {
                 "nomic-embed-text" => json!(["embedding"]),
                 _ => json!(["completion", "tools"]),
             };
-            let shown = json!({"details": details("llama"), "capabilities": capabilities});
+            let shown = json!({
+                "details": details("llama"), "capabilities": capabilities,
+                "model_info": {"general.architecture": "llama", "llama.context_length": 131_072},
+            });
             return json_response(StatusCode::OK, &shown);
         }
         let model = |name: &str, family: &str, size: u64| {

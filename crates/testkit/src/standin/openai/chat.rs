@@ -79,9 +79,9 @@ fn deltas(said: &Said) -> Vec<Value> {
             first["index"] = json!(0);
             first["function"]["arguments"] = json!("");
             let arguments = arguments.to_string();
-            let fragments = pieces(&arguments).into_iter().map(
-                |part| json!({"tool_calls": [{"index": 0, "function": {"arguments": part}}]}),
-            );
+            let fragments = pieces(&arguments)
+                .into_iter()
+                .map(|part| json!({"tool_calls": [{"index": 0, "function": {"arguments": part}}]}));
             std::iter::once(json!({"tool_calls": [first]}))
                 .chain(fragments)
                 .collect()

@@ -61,48 +61,92 @@ pub(super) fn whole(said: &Said) -> Response {
 
 /// The answer as typed events.
 pub(super) fn frames(said: &Said) -> Frames {
-    let mut number = 0;
-    let mut event = |mut event: Value| -> Bytes {
-        event["sequence_number"] = json!(number);
-        number += 1;
-        server_event(&event)
-    };
-    let begun = response(said, "in_progress");
-    let mut begun_item = item(said, "in_progress");
-    let is_call = begun_item["type"] == "function_call";
-    begun_item[if is_call { "arguments" } else { "content" }] =
-        if is_call { json!("") } else { json!([]) };
-    let opening = vec![
-        event(json!({"type": "response.created", "response": begun})),
-        event(json!({"type": "response.in_progress", "response": begun})),
-        event(
-            json!({"type": "response.output_item.added", "output_index": 0, "item": begun_item}),
-        ),
-    ];
-    let (kind, text) = spoken(said);
-    let deltas = pieces(&text).into_iter().map(|piece| {
-        event(json!({
-            "type": kind, "item_id": item_id(said), "output_index": 0, "content_index": 0,
-            "delta": piece, "logprobs": [],
-        }))
-    });
-    let deltas = deltas.collect();
-    let item = item(said, "completed");
-    let ending = vec![
-        event(json!({"type": "response.output_item.done", "output_index": 0, "item": item})),
-        event(json!({"type": "response.completed", "response": response(said, "completed")})),
-    ];
     let mut failed = response(said, "failed");
     failed["error"] = json!({
         "code": "server_error", "message": server_error()["error"]["message"],
     });
+    let mut number = 0;
+    let mut numbered = |events: Vec<Value>| -> Vec<Bytes> {
+        let events = events.into_iter().map(|mut event| {
+            event["sequence_number"] = json!(number);
+            number += 1;
+            server_event(&event)
+        });
+        events.collect()
+    };
     Frames {
         content_type: "text/event-stream; charset=utf-8",
-        opening,
-        deltas,
-        ending,
-        error: event(json!({"type": "response.failed", "response": failed})),
+        opening: numbered(opening(said)),
+        deltas: numbered(deltas(said)),
+        ending: numbered(ending(said)),
+        error: numbered(vec![json!({"type": "response.failed", "response": failed})])
+            .concat()
+            .into(),
     }
+}
+
+fn opening(said: &Said) -> Vec<Value> {
+    let begun = response(said, "in_progress");
+    let mut item = item(said, "in_progress");
+    let is_call = item["type"] == "function_call";
+    if is_call {
+        item["arguments"] = json!("");
+    } else {
+        item["content"] = json!([]);
+    }
+    let mut events = vec![
+        json!({"type": "response.created", "response": begun}),
+        json!({"type": "response.in_progress", "response": begun}),
+        json!({"type": "response.output_item.added", "output_index": 0, "item": item}),
+    ];
+    if !is_call {
+        events.push(json!({
+            "type": "response.content_part.added", "item_id": item_id(said), "output_index": 0,
+            "content_index": 0, "part": part(""),
+        }));
+    }
+    events
+}
+
+fn deltas(said: &Said) -> Vec<Value> {
+    let (kind, text) = spoken(said);
+    let deltas = pieces(&text).into_iter().map(|piece| {
+        json!({
+            "type": kind, "item_id": item_id(said), "output_index": 0, "content_index": 0,
+            "delta": piece, "logprobs": [],
+        })
+    });
+    deltas.collect()
+}
+
+fn ending(said: &Said) -> Vec<Value> {
+    let (id, text) = (item_id(said), spoken(said).1);
+    let mut events = match &said.reply {
+        ModelReply::ToolCall { name, .. } => vec![json!({
+            "type": "response.function_call_arguments.done", "item_id": id, "output_index": 0,
+            "name": name, "arguments": text,
+        })],
+        _ => vec![
+            json!({
+                "type": "response.output_text.done", "item_id": id, "output_index": 0,
+                "content_index": 0, "text": text, "logprobs": [],
+            }),
+            json!({
+                "type": "response.content_part.done", "item_id": id, "output_index": 0,
+                "content_index": 0, "part": part(&text),
+            }),
+        ],
+    };
+    let item = item(said, "completed");
+    events.extend([
+        json!({"type": "response.output_item.done", "output_index": 0, "item": item}),
+        json!({"type": "response.completed", "response": response(said, "completed")}),
+    ]);
+    events
+}
+
+fn part(text: &str) -> Value {
+    json!({"type": "output_text", "text": text, "annotations": []})
 }
 
 /// The kind of delta and the whole that deltas make up.
@@ -133,7 +177,7 @@ fn item(said: &Said, status: &str) -> Value {
         }),
         _ => json!({
             "id": item_id(said), "type": "message", "status": status, "role": "assistant",
-            "content": [{"type": "output_text", "text": spoken(said).1, "annotations": []}],
+            "content": [part(&spoken(said).1)],
         }),
     }
 }

@@ -59,10 +59,7 @@ async fn answers_whole_and_in_events() {
     assert_eq!(text, said);
     assert!(events.iter().all(|(name, data)| data["type"] == *name));
     let names: Vec<&str> = events.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(
-        names[..3],
-        ["message_start", "content_block_start", "ping"]
-    );
+    assert_eq!(names[..3], ["message_start", "content_block_start", "ping"]);
     assert_eq!(
         names[names.len() - 3..],
         ["content_block_stop", "message_delta", "message_stop"]
@@ -118,7 +115,8 @@ async fn it_holds_requests_to_the_rules_of_its_version() {
         (
             wrong(&|body| {
                 let call = json!({"type": "tool_use", "id": "toolu_1", "name": "x", "input": {}});
-                body["messages"][1] = json!({"role": "assistant", "content": [call]});
+                let turn = json!({"role": "assistant", "content": [call]});
+                body["messages"].as_array_mut().unwrap().push(turn);
             }),
             "toolu_1",
         ),

@@ -41,8 +41,14 @@ async fn streams_lines_unless_told_otherwise() {
         .collect();
     assert_eq!(text, "Answer to: Hi there");
     assert!(rest.iter().all(|line| line["done"] == false));
-    assert_eq!((&last["done"], &last["done_reason"]), (&json!(true), &json!("stop")));
-    assert_eq!((&last["prompt_eval_count"], &last["eval_count"]), (&json!(2), &json!(4)));
+    assert_eq!(
+        (&last["done"], &last["done_reason"]),
+        (&json!(true), &json!("stop"))
+    );
+    assert_eq!(
+        (&last["prompt_eval_count"], &last["eval_count"]),
+        (&json!(2), &json!(4))
+    );
 
     let mut asked = question();
     asked["stream"] = json!(false);

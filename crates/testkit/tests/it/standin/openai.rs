@@ -306,7 +306,11 @@ async fn responses_come_as_typed_events() {
         "instructions": "Answer from these:\n[1] We open at nine.",
         "input": [{"role": "user", "content": [{"type": "input_text", "text": "When?"}]}],
     });
-    let text = post(&server, "responses", &body).await.text().await.unwrap();
+    let text = post(&server, "responses", &body)
+        .await
+        .text()
+        .await
+        .unwrap();
     let events: Vec<Value> = text
         .lines()
         .filter_map(|line| line.strip_prefix("data: "))
@@ -316,7 +320,10 @@ async fn responses_come_as_typed_events() {
         .iter()
         .map(|event| event["sequence_number"].as_u64().unwrap())
         .collect();
-    assert!(numbers.is_sorted_by(|one, other| one < other), "{numbers:?}");
+    assert!(
+        numbers.is_sorted_by(|one, other| one < other),
+        "{numbers:?}"
+    );
     let said: String = events
         .iter()
         .filter(|event| event["type"] == "response.output_text.delta")
@@ -336,7 +343,10 @@ async fn responses_are_held_to_their_own_rules() {
     for (name, value) in [
         ("input", json!([])),
         ("max_tokens", json!(5)),
-        ("tools", json!([{"type": "function", "function": {"name": "nested"}}])),
+        (
+            "tools",
+            json!([{"type": "function", "function": {"name": "nested"}}]),
+        ),
         ("input", json!([orphan])),
     ] {
         let mut body = json!({"model": "m", "input": "Hi"});
@@ -345,6 +355,10 @@ async fn responses_are_held_to_their_own_rules() {
         assert_eq!(response.status(), 400, "{body}");
     }
     let whole = json!({"model": "m", "input": "Hi"});
-    let whole: Value = post(&server, "responses", &whole).await.json().await.unwrap();
+    let whole: Value = post(&server, "responses", &whole)
+        .await
+        .json()
+        .await
+        .unwrap();
     assert_eq!(whole["status"], "completed");
 }
