@@ -57,12 +57,13 @@ pub(crate) fn builtin() -> Vec<ListedModel> {
 }
 
 fn listed(item: &Value) -> Option<ListedModel> {
-    let names = ["id", "model", "name"].iter();
-    let name = names.filter_map(|name| item[name].as_str()).next()?;
-    let contexts = ["max_input_tokens", "max_model_len", "context_length"].iter();
+    let name = ["id", "model", "name"]
+        .iter()
+        .find_map(|name| item[name].as_str())?;
+    let contexts = ["max_input_tokens", "max_model_len", "context_length"];
     Some(ListedModel {
         name: name.to_owned(),
-        context_tokens: contexts.filter_map(|name| item[name].as_u64()).next(),
+        context_tokens: contexts.iter().find_map(|name| item[name].as_u64()),
         size_bytes: item["size"].as_u64(),
     })
 }

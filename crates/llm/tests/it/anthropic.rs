@@ -301,3 +301,21 @@ async fn a_gateway_may_answer_in_one_piece() {
     assert_eq!(completion.finish_reason, FinishReason::ToolCalls);
     assert_eq!(completion.usage.unwrap().input, 7);
 }
+
+#[tokio::test]
+async fn nonsense_in_the_right_places_does_no_harm() {
+    let event = |event: &str| format!("data: {event}\n\n");
+    for nonsense in [
+        r#"{"type":"content_block_start","index":9,"content_block":"text"}"#,
+        r#"{"type":"content_block_start","index":-1,"content_block":[]}"#,
+        r#"{"type":"content_block_delta","index":9,"delta":{"type":"text_delta","text":7}}"#,
+        r#"{"type":"content_block_delta","index":0,"delta":{"type":"signature_delta"}}"#,
+        r#"{"type":"message_delta","delta":null,"usage":[1]}"#,
+        r#"{"type":7}"#,
+        "[1,2]",
+    ] {
+        let end = event(r#"{"type":"message_stop"}"#);
+        let completion = ended(&(event(nonsense) + &end)).await.unwrap();
+        assert_eq!(completion.text, "Grüße aus 東京 🎉!", "{nonsense}");
+    }
+}

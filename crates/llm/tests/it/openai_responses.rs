@@ -4,7 +4,7 @@ use llm::{
     Completion, Error, FinishReason, Image, ImageFormat, Message, OutputSchema, Request, Timeouts,
     ToolCall, ToolChoice, Usage,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::provider::{KEY, Wire, model, request, request_with_tool};
 use crate::server::Server;
@@ -87,6 +87,21 @@ async fn calls_come_with_what_the_provider_wants_back() {
     );
 }
 
+fn expected_input() -> Value {
+    json!([
+        {"role": "user", "content": [
+            {"type": "input_text", "text": "What is it?"},
+            {"type": "input_image", "detail": "auto",
+             "image_url": "data:image/png;base64,UE5H"},
+        ]},
+        {"role": "assistant", "content": "Wait."},
+        {"type": "function_call", "call_id": "c1", "name": "search_knowledge_base",
+         "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "c1", "output": "nothing"},
+        {"role": "developer", "content": "Now answer."},
+    ])
+}
+
 #[tokio::test]
 async fn the_body_is_what_the_server_expects() {
     let mut server = Server::start(vec![Server::stream(TEXT, 100_000)]).await;
@@ -127,18 +142,7 @@ async fn the_body_is_what_the_server_expects() {
         json!({
             "model": "gpt-6-luna",
             "instructions": "Be brief.\n\nSources: none.",
-            "input": [
-                {"role": "user", "content": [
-                    {"type": "input_text", "text": "What is it?"},
-                    {"type": "input_image", "detail": "auto",
-                     "image_url": "data:image/png;base64,UE5H"},
-                ]},
-                {"role": "assistant", "content": "Wait."},
-                {"type": "function_call", "call_id": "c1", "name": "search_knowledge_base",
-                 "arguments": "{}"},
-                {"type": "function_call_output", "call_id": "c1", "output": "nothing"},
-                {"role": "developer", "content": "Now answer."},
-            ],
+            "input": expected_input(),
             "stream": true,
             "store": false,
             "max_output_tokens": 100 + 4096,

@@ -52,11 +52,14 @@ impl MessageReader {
             Some("tool_use") => draft.calls.add(call(index, block)),
             _ => {}
         }
-        let started = Block {
-            value: block.clone(),
-            json: String::new(),
-        };
-        self.blocks.insert(index, started);
+        // What is no object cannot grow.
+        if block.is_object() {
+            let started = Block {
+                value: block.clone(),
+                json: String::new(),
+            };
+            self.blocks.insert(index, started);
+        }
     }
 
     fn grow_block(&mut self, index: u64, delta: &Value, draft: &mut Draft) {

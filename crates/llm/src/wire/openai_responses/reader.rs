@@ -84,7 +84,7 @@ impl Reader for ResponseReader {
             }
             "error" => return Err(failure::of_event(&draft.endpoint, &frame.data)),
             // Reasoning that is shown in pieces, and whatever else is at work.
-            other if other.ends_with(".delta") => draft.progress(),
+            other if other.strip_suffix(".delta").is_some() => draft.progress(),
             _ => {}
         }
         Ok(())

@@ -24,7 +24,7 @@ pub(super) fn check(body: &Value) -> Option<String> {
     }
     let blocks = messages
         .iter()
-        .flat_map(|message| message["content"].as_array());
+        .filter_map(|message| message["content"].as_array());
     let mut texts = blocks.flatten().filter(|block| block["type"] == "text");
     if texts.any(|block| {
         block["text"]
