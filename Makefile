@@ -63,6 +63,12 @@ else
 endif
 	$(CARGO) test --workspace $(FAILPOINTS) --doc
 
+.PHONY: test-peers
+test-peers: export METACHAT_REQUIRE_PEERS = 1
+test-peers: need-cargo need-node ## Talks to servers of others in the formats of model providers; installs 800 MB once.
+	$(call need_python)
+	$(CARGO) test -p llm --test it -- peers:: --include-ignored --test-threads=2
+
 .PHONY: lint
 lint: need-cargo ## Checks formatting and lints.
 	$(CARGO) fmt --all --check

@@ -61,6 +61,12 @@ struct LlmView {
     max_output_tokens: u32,
     /// Sampling temperature; `null`: the model's own.
     temperature: Option<f32>,
+    /// The tokens of context that an Ollama server at `base_url` gives the model; `null`: its own
+    /// setting.
+    context_tokens: Option<u32>,
+    /// How long an Ollama server at `base_url` keeps the model loaded after an answer, in seconds;
+    /// `null`: its own setting.
+    keep_alive_seconds: Option<u32>,
     /// Whether the tenant set a key of its own; the key itself never comes back.
     api_key_set: bool,
 }
@@ -144,7 +150,7 @@ pub(crate) struct SettingsChange {
 #[derive(Object, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct LlmChange {
-    /// The provider: `builtin`, `openai`, … Default `builtin`.
+    /// The provider: `builtin`, `openai`, `anthropic` or `ollama`. Default `builtin`.
     provider: Option<String>,
     /// The provider's name of the model; empty: the provider's default.
     model: Option<String>,
@@ -154,6 +160,11 @@ struct LlmChange {
     max_output_tokens: Option<u32>,
     /// Sampling temperature, 0 to 2.
     temperature: Option<f32>,
+    /// The tokens of context that an Ollama server at `base_url` gives the model, 256 to 2000000.
+    context_tokens: Option<u32>,
+    /// How long an Ollama server at `base_url` keeps the model loaded after an answer, in seconds,
+    /// at most 604800; 0: not at all.
+    keep_alive_seconds: Option<u32>,
     /// The tenant's own key to the provider. Never comes back; `null` takes it away.
     #[oai(write_only)]
     api_key: Option<String>,
@@ -287,6 +298,12 @@ fn check_numbers(settings: &TenantSettings, checks: &mut Checks) {
     );
     if let Some(temperature) = llm.temperature {
         number("llm.temperature", temperature.into(), 0.0, 2.0);
+    }
+    if let Some(tokens) = llm.context_tokens {
+        number("llm.context_tokens", tokens.into(), 256.0, 2_000_000.0);
+    }
+    if let Some(seconds) = llm.keep_alive_seconds {
+        number("llm.keep_alive_seconds", seconds.into(), 0.0, 604_800.0);
     }
 }
 

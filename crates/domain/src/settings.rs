@@ -49,7 +49,7 @@ impl Default for TenantSettings {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LlmSettings {
-    /// The provider's name: `builtin`, `openai`, …
+    /// The provider's name: `builtin`, `openai`, `anthropic`, `ollama`.
     pub provider: String,
     /// The provider's name of the model; empty: the provider's default.
     pub model: String,
@@ -59,6 +59,12 @@ pub struct LlmSettings {
     pub max_output_tokens: u32,
     /// Sampling temperature, for models that take one.
     pub temperature: Option<f32>,
+    /// The tokens of context that an Ollama server at `base_url` gives the model; not set: its own
+    /// setting.
+    pub context_tokens: Option<u32>,
+    /// How long an Ollama server at `base_url` keeps the model loaded after an answer, in seconds;
+    /// not set: its own setting.
+    pub keep_alive_seconds: Option<u32>,
 }
 
 impl Default for LlmSettings {
@@ -69,6 +75,8 @@ impl Default for LlmSettings {
             base_url: None,
             max_output_tokens: 1024,
             temperature: None,
+            context_tokens: None,
+            keep_alive_seconds: None,
         }
     }
 }

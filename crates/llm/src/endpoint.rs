@@ -1,11 +1,16 @@
 use std::fmt;
+use std::sync::Arc;
 
 use outbound::Client;
-use reqwest::{Method, Response};
+use reqwest::{Method, RequestBuilder, Response};
 use secrecy::{ExposeSecret as _, SecretString};
-use serde_json::Value;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 use url::Url;
 
+use crate::providers::Auth;
+use crate::rate_limits::{Gate, RateLimits};
 use crate::{Cause, Error, Phase, Timeouts, failure};
 
 /// Where a provider is reached, by whom and with which key: what every wire format needs.
@@ -13,9 +18,14 @@ use crate::{Cause, Error, Phase, Timeouts, failure};
 pub(crate) struct Endpoint {
     pub(crate) provider: &'static str,
     pub(crate) base_url: Url,
+    pub(crate) auth: Auth,
+    /// Headers that every request carries.
+    pub(crate) headers: &'static [(&'static str, &'static str)],
     pub(crate) key: Option<SecretString>,
     pub(crate) client: Client,
     pub(crate) timeouts: Timeouts,
+    /// Shared by the clones: one limit counts for all that goes to one endpoint.
+    pub(crate) gate: Arc<Gate>,
 }
 
 impl fmt::Debug for Endpoint {
@@ -29,21 +39,92 @@ impl fmt::Debug for Endpoint {
 
 impl Endpoint {
     /// Posts `body` to a path below the base URL; the answer's head says success.
-    pub(crate) async fn post(&self, path: &[&str], body: &Value) -> Result<Response, Error> {
+    pub(crate) async fn post(
+        &self,
+        path: &[&str],
+        body: &(impl Serialize + Sync),
+    ) -> Result<Response, Error> {
+        self.send(self.request(Method::POST, path, &[])?.json(body))
+            .await
+    }
+
+    /// Posts `body` and reads the whole answer, which may weigh `max_bytes` and take `total`.
+    pub(crate) async fn post_for<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        body: &(impl Serialize + Sync),
+        max_bytes: usize,
+    ) -> Result<T, Error> {
+        self.whole(self.post(path, body), max_bytes).await
+    }
+
+    /// Reads the whole of what is at a path below the base URL.
+    pub(crate) async fn get<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        query: &[(&str, &str)],
+        max_bytes: usize,
+    ) -> Result<T, Error> {
+        let response = async { self.send(self.request(Method::GET, path, query)?).await };
+        self.whole(response, max_bytes).await
+    }
+
+    async fn whole<T: DeserializeOwned>(
+        &self,
+        response: impl Future<Output = Result<Response, Error>> + Send,
+        max_bytes: usize,
+    ) -> Result<T, Error> {
+        let body = async {
+            let body = outbound::read_capped(response.await?, max_bytes).await;
+            body.map_err(|error| self.broken("it did not come whole", Some(error.into())))
+        };
+        let body = timeout(self.timeouts.total, body)
+            .await
+            .map_err(|_| self.timed_out(Phase::Total))??;
+        serde_json::from_slice(&body)
+            .map_err(|error| self.broken("it cannot be read", Some(error.into())))
+    }
+
+    /// Sets up a request; what the base URL ends with is not repeated, for some write it with
+    /// the version and some without.
+    fn request(
+        &self,
+        method: Method,
+        path: &[&str],
+        query: &[(&str, &str)],
+    ) -> Result<RequestBuilder, Error> {
         let mut url = self.base_url.clone();
+        let has_first = url
+            .path_segments()
+            .and_then(|segments| segments.rev().find(|segment| !segment.is_empty()))
+            .is_some_and(|last| path.first() == Some(&last));
+        let path = if has_first { &path[1..] } else { path };
         url.path_segments_mut()
             .map_err(|()| self.misconfigured("the base URL cannot have a path", None))?
             .pop_if_empty()
             .extend(path);
-        let request = self.client.request(Method::POST, &url);
-        let mut request = request
-            .map_err(|error| self.failed_to_send(error))?
-            .json(body);
-        if let Some(key) = &self.key {
-            request = request.bearer_auth(key.expose_secret());
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
         }
+        let request = self.client.request(method, &url);
+        let mut request = request.map_err(|error| self.failed_to_send(error))?;
+        for (name, value) in self.headers {
+            request = request.header(*name, *value);
+        }
+        let Some(key) = &self.key else {
+            return Ok(request);
+        };
+        Ok(match self.auth {
+            Auth::Bearer => request.bearer_auth(key.expose_secret()),
+            Auth::ApiKey => request.header("x-api-key", key.expose_secret()),
+        })
+    }
+
+    /// Sends a request and heeds what the answer says about limits.
+    async fn send(&self, request: RequestBuilder) -> Result<Response, Error> {
         let response = request.send().await;
         let response = response.map_err(|error| self.failed_to_send(error.into()))?;
+        self.gate.note(&RateLimits::read(response.headers()));
         if response.status().is_success() {
             return Ok(response);
         }
@@ -73,6 +154,13 @@ impl Endpoint {
             provider: self.provider,
             detail: detail.to_owned(),
             source,
+        }
+    }
+
+    pub(crate) fn refused(&self, detail: impl Into<String>) -> Error {
+        Error::BadRequest {
+            provider: self.provider,
+            detail: detail.into(),
         }
     }
 

@@ -1,6 +1,9 @@
 use std::fmt;
 use std::time::Duration;
 
+/// The provider whose server tenants run themselves, and so can start and fill.
+const OLLAMA: &str = "ollama";
+
 /// The cause beneath an [`Error`].
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
@@ -31,6 +34,14 @@ pub enum Error {
     KeyRefused {
         /// Who said so.
         provider: &'static str,
+    },
+    /// The provider does not have the model: choose another one, or get it there.
+    #[error("{provider} does not have the model: {detail}")]
+    ModelMissing {
+        /// Who said so.
+        provider: &'static str,
+        /// The provider's text.
+        detail: String,
     },
     /// The request is longer than the model reads: send less.
     #[error("the request is too long for the model of {provider}: {detail}")]
@@ -126,9 +137,50 @@ impl Error {
             | Self::BrokenStream { .. } => true,
             Self::QuotaSpent { .. }
             | Self::KeyRefused { .. }
+            | Self::ModelMissing { .. }
             | Self::ContextTooLong { .. }
             | Self::BadRequest { .. }
             | Self::Misconfigured { .. } => false,
+        }
+    }
+
+    /// What a person can do about it, in words for a tenant.
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::RateLimited { .. } => {
+                "Answers go on by themselves in a moment. If it happens often, ask the provider \
+                 for higher limits."
+            }
+            Self::QuotaSpent { .. } => {
+                "Top up the account at the provider, or raise its spending limit."
+            }
+            Self::KeyRefused { .. } => "Put a valid key into the settings.",
+            Self::ModelMissing {
+                provider: OLLAMA, ..
+            } => {
+                "Pull the model on the Ollama server with `ollama pull`, or choose one that \
+                 `ollama list` shows there."
+            }
+            Self::ModelMissing { .. } => "Choose another model in the settings.",
+            Self::ContextTooLong { .. } => {
+                "Shorten the instructions, or choose a model that reads more."
+            }
+            Self::BadRequest { .. } => {
+                "Check the model and its settings: the provider does not take what is asked of it."
+            }
+            Self::Misconfigured { .. } => "Correct the settings of the provider.",
+            Self::Unavailable {
+                provider: OLLAMA, ..
+            } => "Start the Ollama server with `ollama serve`, or correct its address.",
+            Self::TimedOut {
+                provider: OLLAMA, ..
+            } => {
+                "Choose a smaller model, keep it loaded for longer, or give answers a later \
+                 deadline."
+            }
+            Self::Unavailable { .. } | Self::TimedOut { .. } | Self::BrokenStream { .. } => {
+                "Nothing, if it passes. If it stays, look at the provider's status page."
+            }
         }
     }
 

@@ -2,23 +2,23 @@
 
 use std::time::Duration;
 
-use chrono::DateTime;
 use reqwest::Response;
-use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::Error;
 use crate::endpoint::Endpoint;
+use crate::rate_limits::RateLimits;
 
 /// The most that is read of an error's body.
 const BODY_BYTES: usize = 64 * 1024;
 /// How long an error's body may take.
 const BODY_WAIT: Duration = Duration::from_secs(5);
 
-/// Codes of a 429 that no wait ends.
+/// Codes and types of refusals that no wait ends: somebody has to pay, or to raise a limit.
 ///
-/// Source: learn.microsoft.com, Dev Proxy's list of OpenAI errors, 2026-11.
+/// Source: learn.microsoft.com, Dev Proxy's list of OpenAI errors; platform.claude.com, API errors;
+/// 2026-11.
 const QUOTA_CODES: &[&str] = &[
     "insufficient_quota",
     "credit_balance_exhausted",
@@ -26,7 +26,22 @@ const QUOTA_CODES: &[&str] = &[
     "project_spend_limit_exceeded",
     "organization_usage_limit_exceeded",
     "billing_hard_limit_reached",
+    "billing_error",
+    "enforced_spend_limit_reached",
+    "linked_organization_spend_limit_reached",
+    "linked_organization_billing_unavailable",
 ];
+
+/// The same where only the text says so, in lower case: Anthropic answers a 400 of its most common
+/// type.
+const QUOTA_TEXTS: &[&str] = &[
+    "you have reached your specified api usage limits",
+    "you have reached your specified workspace api usage limits",
+    "your credit balance is too low",
+];
+
+/// What names a model that is not there, in lower case, beside the word `model`.
+const NOT_THERE: &[&str] = &["not found", "does not exist", "try pulling"];
 
 /// What servers without a code for it write when a request is too long, in lower case.
 const TOO_LONG: &[&str] = &[
@@ -36,22 +51,51 @@ const TOO_LONG: &[&str] = &[
     "context window",
     "prompt is too long",
     "exceeds the available context size",
+    "exceeds the context length",
+    "exceeds maximum context length",
     "reduce the length of the messages",
 ];
 
 /// An answer whose status is not success.
 pub(crate) async fn of_response(endpoint: &Endpoint, response: Response) -> Error {
     let status = response.status().as_u16();
-    let retry_after = retry_after(response.headers());
+    let limits = RateLimits::read(response.headers());
     let body = timeout(BODY_WAIT, outbound::read_prefix(response, BODY_BYTES)).await;
     let body = body.ok().and_then(Result::ok).unwrap_or_default();
     let refusal = Refusal::parse(&String::from_utf8_lossy(&body));
-    refusal.into_error(endpoint, Some(status), retry_after)
+    let error = refusal.into_error(endpoint, Some(status), limits.retry_after);
+    heeding(error, limits.should_retry)
 }
 
 /// An error object in the midst of a stream whose status said success.
 pub(crate) fn of_event(endpoint: &Endpoint, data: &str) -> Error {
     Refusal::parse(data).into_error(endpoint, None, None)
+}
+
+/// The error after what `x-should-retry` says, which knows better than the status.
+fn heeding(error: Error, should_retry: Option<bool>) -> Error {
+    match (error, should_retry) {
+        // What no wait ends is for a person.
+        (Error::RateLimited { provider, .. }, Some(false)) => Error::QuotaSpent {
+            provider,
+            detail: "the provider says that waiting does not help".to_owned(),
+        },
+        (
+            Error::Unavailable {
+                provider, source, ..
+            },
+            Some(false),
+        ) => Error::BadRequest {
+            provider,
+            detail: source.map_or_else(String::new, |source| source.to_string()),
+        },
+        (Error::BadRequest { provider, detail }, Some(true)) => Error::Unavailable {
+            provider,
+            retry_after: None,
+            source: Some(detail.into()),
+        },
+        (error, _) => error,
+    }
 }
 
 /// What a provider says when it refuses, in any of the shapes seen.
@@ -89,7 +133,10 @@ impl Refusal {
             Some(Value::Number(number)) => number.to_string(),
             _ => String::new(),
         };
-        let code = text("code");
+        let code = match error["details"]["error_code"].as_str() {
+            Some(code) => code.to_owned(),
+            None => text("code"),
+        };
         Self {
             status: code.parse().ok().filter(|code| (400..600).contains(code)),
             code,
@@ -102,6 +149,22 @@ impl Refusal {
         names
             .iter()
             .any(|name| self.code == *name || self.kind == *name)
+    }
+
+    fn is_quota(&self) -> bool {
+        let message = self.message.to_lowercase();
+        self.is(QUOTA_CODES) || QUOTA_TEXTS.iter().any(|text| message.starts_with(text))
+    }
+
+    fn is_missing_model(&self, status: Option<u16>) -> bool {
+        let message = self.message.to_lowercase();
+        let names_model = message.contains("model");
+        self.is(&["model_not_found"])
+            || message.contains("invalid model name")
+            || (names_model && self.is(&["not_found_error"]))
+            || (status == Some(404)
+                && names_model
+                && NOT_THERE.iter().any(|part| message.contains(part)))
     }
 
     fn is_too_long(&self) -> bool {
@@ -120,11 +183,14 @@ impl Refusal {
         let provider = endpoint.provider;
         let status = status.or(self.status);
         let detail = endpoint.redacted(&self.message);
-        if self.is(QUOTA_CODES) || status == Some(402) {
+        if self.is_quota() || status == Some(402) {
             return Error::QuotaSpent { provider, detail };
         }
         if self.is_too_long() || status == Some(413) {
             return Error::ContextTooLong { provider, detail };
+        }
+        if self.is_missing_model(status) {
+            return Error::ModelMissing { provider, detail };
         }
         match status {
             Some(429) => Error::RateLimited {
@@ -151,7 +217,11 @@ impl Refusal {
                 retry_after: None,
             };
         }
-        if self.is(&["invalid_api_key", "authentication_error"]) {
+        if self.is(&[
+            "invalid_api_key",
+            "authentication_error",
+            "permission_error",
+        ]) {
             return Error::KeyRefused { provider };
         }
         if self.is(&[
@@ -159,6 +229,7 @@ impl Refusal {
             "overloaded_error",
             "overloaded",
             "api_error",
+            "timeout_error",
         ]) {
             return Error::Unavailable {
                 provider,
@@ -166,65 +237,52 @@ impl Refusal {
                 source: Some(detail.into()),
             };
         }
-        if self.is(&["invalid_request_error"]) {
+        if self.is(&["invalid_request_error", "invalid_prompt"]) || self.code.contains("image") {
             return Error::BadRequest { provider, detail };
         }
         endpoint.broken(&format!("the provider reported: {detail}"), None)
     }
 }
 
-/// How long the provider asks to wait: `retry-after-ms`, else `retry-after` in seconds or as a date.
-///
-/// A date counts from the answer's own `date`, so that no clock has to agree with the provider's.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = |value: Option<&reqwest::header::HeaderValue>| {
-        value.and_then(|value| value.to_str().ok().map(str::trim).map(str::to_owned))
-    };
-    let number = |text: &str| text.parse::<f64>().ok().filter(|number| number.is_finite());
-    let wait = |seconds: f64| Duration::try_from_secs_f64(seconds.max(0.0)).ok();
-    if let Some(ms) = text(headers.get("retry-after-ms")).and_then(|ms| number(&ms)) {
-        return wait(ms / 1000.0);
-    }
-    let after = text(headers.get(RETRY_AFTER))?;
-    if let Some(seconds) = number(&after) {
-        return wait(seconds);
-    }
-    let until = DateTime::parse_from_rfc2822(&after).ok()?;
-    let sent = DateTime::parse_from_rfc2822(&text(headers.get(DATE))?).ok()?;
-    Some((until - sent).to_std().unwrap_or_default())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
-        let pairs = pairs
-            .iter()
-            .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
-        pairs.collect()
+    fn limited() -> Error {
+        Error::RateLimited {
+            provider: "openai",
+            retry_after: None,
+        }
+    }
+
+    fn refused() -> Error {
+        Error::BadRequest {
+            provider: "openai",
+            detail: "odd".to_owned(),
+        }
+    }
+
+    fn down() -> Error {
+        Error::Unavailable {
+            provider: "openai",
+            retry_after: None,
+            source: Some("crash".into()),
+        }
     }
 
     #[test]
-    fn the_wait_is_read_from_every_form_of_the_header() {
-        for (given, seconds) in [
-            (vec![("retry-after-ms", "1500"), ("retry-after", "9")], 1.5),
-            (vec![("retry-after", "7")], 7.0),
-            (vec![("retry-after", "-3")], 0.0),
-            (
-                vec![
-                    ("retry-after", "Wed, 21 Oct 2026 07:28:30 GMT"),
-                    ("date", "Wed, 21 Oct 2026 07:28:00 GMT"),
-                ],
-                30.0,
-            ),
-        ] {
-            let wait = retry_after(&headers(&given));
-            assert_eq!(wait, Some(Duration::from_secs_f64(seconds)), "{given:?}");
+    fn the_provider_knows_best_whether_to_try_again() {
+        for error in [limited(), down(), refused()] {
+            let transient = error.is_transient();
+            assert_eq!(heeding(error, None).is_transient(), transient);
         }
-        for given in ["soon", "NaN", "1e300", ""] {
-            let wait = retry_after(&headers(&[("retry-after", given)]));
-            assert_eq!(wait, None, "{given}");
-        }
+        assert!(heeding(refused(), Some(true)).is_transient());
+        let spent = heeding(limited(), Some(false));
+        assert!(matches!(spent, Error::QuotaSpent { .. }), "{spent:?}");
+        let refused = heeding(down(), Some(false));
+        assert!(
+            matches!(&refused, Error::BadRequest { detail, .. } if detail == "crash"),
+            "{refused:?}"
+        );
     }
 }

@@ -10,9 +10,11 @@ mod embed;
 mod endpoint;
 mod error;
 mod failure;
+mod listing;
 mod model;
 mod models;
 mod providers;
+mod rate_limits;
 mod request;
 mod retry;
 mod scripted;
@@ -20,12 +22,18 @@ mod timeouts;
 mod wire;
 
 pub use builtin::Builtin;
-pub use embed::{Embedder, HashedNgrams, OpenAiEmbeddings};
+pub use embed::{Embedder, HashedNgrams, OllamaEmbeddings, OpenAiEmbeddings};
 pub use error::{Cause, Error, Phase};
+pub use listing::ListedModel;
 pub use model::{Completion, Event, EventStream, FinishReason, Model, Usage};
 pub use models::{Models, PlatformProviders};
-pub use providers::{Capabilities, ModelRules, OutputLimit, PROVIDERS, Provider, ToolRule, Wire};
-pub use request::{Message, Request, Role, SourcePassage, Tool, ToolCall};
+pub use providers::{
+    Auth, Capabilities, ModelRules, OutputLimit, PROVIDERS, Provider, ToolRule, Wire,
+};
+pub use request::{
+    Image, ImageFormat, Message, OutputSchema, Replay, Request, Role, SourcePassage, Tool,
+    ToolCall, ToolChoice,
+};
 pub use retry::{Retry, RetryPolicy};
 pub use scripted::{Reply, Scripted};
 pub use timeouts::Timeouts;

@@ -2,7 +2,7 @@ use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 
-use crate::{Error, Request, ToolCall};
+use crate::{Error, Message, Replay, Request, ToolCall};
 
 /// Something that answers a [`Request`].
 ///
@@ -45,8 +45,11 @@ pub type EventStream = BoxStream<'static, Result<Event, Error>>;
 pub enum Event {
     /// More text.
     TextDelta(String),
-    /// A call, whole.
+    /// A call, whole. Its arguments are as the model wrote them.
     ToolCall(ToolCall),
+    /// The turn as its provider wants it back with the results of its calls; at most once, after
+    /// the calls, and only from providers that need it.
+    Replay(Replay),
     /// What the answer has cost; at most once, just before the end. A cancelled answer has none.
     Usage(Usage),
     /// The end.
@@ -59,12 +62,14 @@ pub enum Event {
 /// The tokens that an answer took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Tokens of the request, those from the provider's cache included.
+    /// All tokens of the request, those read from and written to the provider's cache included.
     pub input: u64,
     /// Tokens of the answer, unseen reasoning included.
     pub output: u64,
-    /// Those of `input` that the provider had in its cache.
+    /// Those of `input` that the provider read from its cache.
     pub cached: u64,
+    /// Those of `input` that the provider wrote to its cache, which some bill at a higher price.
+    pub cache_written: u64,
 }
 
 /// Why a model stopped.
@@ -73,12 +78,14 @@ pub enum FinishReason {
     /// It had said all.
     #[default]
     Stop,
-    /// It ran into the limit of output tokens; the text is cut off.
+    /// It ran into the limit of output tokens, or filled its context; the text is cut off.
     Length,
     /// It waits for the results of its calls.
     ToolCalls,
     /// The provider's filter cut it off.
     ContentFilter,
+    /// The model declined to answer; its text, if there is any, says so.
+    Refusal,
     /// A reason with no name here.
     Other,
 }
@@ -90,6 +97,8 @@ pub struct Completion {
     pub text: String,
     /// Its calls, in order.
     pub tool_calls: Vec<ToolCall>,
+    /// What its provider wants back with the results of the calls.
+    pub replay: Option<Replay>,
     /// What it cost, if the provider said so.
     pub usage: Option<Usage>,
     /// Why the model stopped.
@@ -102,8 +111,17 @@ impl Completion {
         match event {
             Event::TextDelta(text) => self.text.push_str(&text),
             Event::ToolCall(call) => self.tool_calls.push(call),
+            Event::Replay(replay) => self.replay = Some(replay),
             Event::Usage(usage) => self.usage = Some(usage),
             Event::Done { finish_reason } => self.finish_reason = finish_reason,
+        }
+    }
+
+    /// The answer as a turn of the exchange, to go on with after the results of its calls.
+    pub fn into_message(self) -> Message {
+        Message {
+            replay: self.replay,
+            ..Message::calling(self.text, self.tool_calls)
         }
     }
 }

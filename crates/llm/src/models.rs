@@ -8,11 +8,15 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use crate::builtin::Builtin;
-use crate::embed::{Embedder, HashedNgrams, OpenAiEmbeddings};
+use crate::embed::{Embedder, HashedNgrams, OllamaEmbeddings, OpenAiEmbeddings};
 use crate::endpoint::Endpoint;
-use crate::providers::{Provider, Wire};
+use crate::listing::{self, ListedModel};
+use crate::providers::{Capabilities, Provider, Wire};
+use crate::rate_limits::Gate;
 use crate::retry::{Retry, RetryPolicy};
-use crate::wire::openai_chat::OpenAiChat;
+use crate::wire::anthropic::Anthropic;
+use crate::wire::ollama::{Ollama, OllamaOptions};
+use crate::wire::openai::OpenAi;
 use crate::{Error, Model, Timeouts};
 
 /// The most models kept ready; beyond that the store is emptied and fills again.
@@ -25,6 +29,33 @@ pub struct PlatformProviders {
     pub openai_api_key: Option<SecretString>,
     /// Another address than OpenAI's own, which then may need no key.
     pub openai_base_url: Option<Url>,
+    /// Whether that address has the Responses API too, as a gateway to OpenAI may.
+    pub openai_responses: bool,
+    /// The platform's key at Anthropic; `None`: tenants need their own.
+    pub anthropic_api_key: Option<SecretString>,
+    /// Another address than Anthropic's own, which then may need no key.
+    pub anthropic_base_url: Option<Url>,
+    /// Where the platform's Ollama is; `None`: on this machine.
+    pub ollama_base_url: Option<Url>,
+    /// How many tokens of context it gives a model; `None`: its own setting.
+    pub ollama_context_tokens: Option<u32>,
+    /// How long it keeps a model loaded after an answer; `None`: its own setting.
+    pub ollama_keep_alive_seconds: Option<u32>,
+}
+
+impl PlatformProviders {
+    /// The platform's key and its own choice of address.
+    fn of(&self, wire: Wire) -> (Option<&SecretString>, Option<&Url>) {
+        match wire {
+            Wire::Builtin => (None, None),
+            Wire::OpenAi => (self.openai_api_key.as_ref(), self.openai_base_url.as_ref()),
+            Wire::Anthropic => (
+                self.anthropic_api_key.as_ref(),
+                self.anthropic_base_url.as_ref(),
+            ),
+            Wire::Ollama => (None, self.ollama_base_url.as_ref()),
+        }
+    }
 }
 
 /// Gives every tenant the model that its settings name.
@@ -80,6 +111,7 @@ impl Models {
             base_url: settings.base_url.clone(),
             model: settings.model.clone(),
             key: Key(tenant_key),
+            options: self.ollama_options(settings),
         };
         let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(model) = ready.get(&choice) {
@@ -93,11 +125,12 @@ impl Models {
         Ok(model)
     }
 
-    /// The platform's embedder: `builtin` is [`HashedNgrams`], `openai` its endpoint for `model`,
-    /// whose vectors have `dimensions` numbers; both are ignored for `builtin`.
+    /// The platform's embedder: `builtin` is [`HashedNgrams`], `openai` and `ollama` their endpoint
+    /// for `model`, whose vectors have `dimensions` numbers; both are ignored for `builtin`.
     ///
     /// # Errors
-    /// [`Error::Misconfigured`] for an unknown provider, or without the platform's key.
+    /// [`Error::Misconfigured`] for a provider that is unknown or has no embeddings, or without the
+    /// platform's key.
     pub fn embedder(
         &self,
         provider: &str,
@@ -105,79 +138,127 @@ impl Models {
         dimensions: usize,
     ) -> Result<Arc<dyn Embedder>, Error> {
         let provider = known(provider)?;
-        match provider.wire {
-            Wire::Builtin => Ok(Arc::new(HashedNgrams)),
-            Wire::OpenAiChat => {
-                let endpoint = self.endpoint(provider, None, None)?;
-                Ok(Arc::new(OpenAiEmbeddings::new(endpoint, model, dimensions)))
-            }
+        if !provider.capabilities.embeddings {
+            return Err(misconfigured(provider.name, "it has no embeddings"));
         }
+        if provider.wire == Wire::Builtin {
+            return Ok(Arc::new(HashedNgrams));
+        }
+        let (endpoint, _) = self.endpoint(provider, None, None)?;
+        if provider.wire == Wire::Ollama {
+            let keep_alive = self.platform.ollama_keep_alive_seconds;
+            let embedder = OllamaEmbeddings::new(endpoint, model, dimensions, keep_alive);
+            return Ok(Arc::new(embedder));
+        }
+        Ok(Arc::new(OpenAiEmbeddings::new(endpoint, model, dimensions)))
+    }
+
+    /// The models that the provider named by `settings` has, by name: also the cheapest way to see
+    /// whether it answers and takes the key.
+    ///
+    /// # Errors
+    /// As [`Models::model_for`], and any [`Error`] of the provider.
+    pub async fn list(
+        &self,
+        settings: &LlmSettings,
+        tenant_key: Option<SecretString>,
+    ) -> Result<Vec<ListedModel>, Error> {
+        let provider = known(&settings.provider)?;
+        if provider.wire == Wire::Builtin {
+            return Ok(listing::builtin());
+        }
+        let (endpoint, _) = self.endpoint(provider, settings.base_url.as_ref(), tenant_key)?;
+        listing::list(&endpoint, provider.wire).await
     }
 
     fn make(&self, provider: &'static Provider, choice: &Choice) -> Result<Arc<dyn Model>, Error> {
         let key = choice.key.0.clone();
-        let endpoint = self.endpoint(provider, choice.base_url.as_ref(), key)?;
-        let capabilities = provider.capabilities_at(&endpoint.base_url);
+        let (endpoint, able) = self.endpoint(provider, choice.base_url.as_ref(), key)?;
         let model = match choice.model.as_str() {
             "" => provider.default_model.to_owned(),
             named => named.to_owned(),
         };
-        let inner = match provider.wire {
-            Wire::OpenAiChat => OpenAiChat::new(endpoint, model, capabilities),
+        let inner: Arc<dyn Model> = match provider.wire {
             Wire::Builtin => return Ok(Arc::<Builtin>::clone(&self.builtin)),
+            Wire::OpenAi => Arc::new(OpenAi::new(endpoint, model, able)),
+            Wire::Anthropic => Arc::new(Anthropic::new(endpoint, model, able)),
+            Wire::Ollama => Arc::new(Ollama::new(endpoint, model, able, choice.options)),
         };
-        Ok(Arc::new(Retry::new(
-            Arc::new(inner),
-            RetryPolicy::default(),
-        )))
+        Ok(Arc::new(Retry::new(inner, RetryPolicy::default())))
     }
 
-    /// Decides who is called with whose key.
+    /// How Ollama is to hold the model: a tenant decides over its own server, the operator over
+    /// the platform's, where one tenant's wish would load the model anew for all others.
+    fn ollama_options(&self, settings: &LlmSettings) -> OllamaOptions {
+        if settings.base_url.is_some() {
+            OllamaOptions {
+                context_tokens: settings.context_tokens,
+                keep_alive_seconds: settings.keep_alive_seconds,
+            }
+        } else {
+            OllamaOptions {
+                context_tokens: self.platform.ollama_context_tokens,
+                keep_alive_seconds: self.platform.ollama_keep_alive_seconds,
+            }
+        }
+    }
+
+    /// Decides who is called with whose key, and what can be relied on there.
     fn endpoint(
         &self,
         provider: &'static Provider,
         tenant_url: Option<&Url>,
         tenant_key: Option<SecretString>,
-    ) -> Result<Endpoint, Error> {
+    ) -> Result<(Endpoint, Capabilities), Error> {
         let (client, base_url, key) = if let Some(url) = tenant_url {
             (&self.guarded, url.clone(), tenant_key)
         } else {
-            let own = Url::parse(provider.base_url);
-            let own = own.map_err(|error| misconfigured(provider.name, "has no address", error))?;
-            let elsewhere = self.platform.openai_base_url.clone();
-            let key = tenant_key.or_else(|| self.platform.openai_api_key.clone());
-            if key.is_none() && elsewhere.is_none() {
-                return Err(Error::Misconfigured {
-                    provider: provider.name.to_owned(),
-                    detail: "it needs an API key, and none is set".to_owned(),
-                    source: None,
-                });
-            }
-            (&self.trusted, elsewhere.unwrap_or(own), key)
+            let (platform_key, elsewhere) = self.platform.of(provider.wire);
+            let url = match elsewhere {
+                Some(url) => url.clone(),
+                None => Url::parse(provider.base_url)
+                    .map_err(|_| misconfigured(provider.name, "has no address"))?,
+            };
+            (&self.trusted, url, tenant_key.or(platform_key.cloned()))
         };
-        Ok(Endpoint {
+        let mut able = provider.capabilities_at(&base_url);
+        if tenant_url.is_none() && provider.wire == Wire::OpenAi {
+            able.responses |= self.platform.openai_responses;
+        }
+        if able.needs_key && key.is_none() {
+            return Err(misconfigured(
+                provider.name,
+                "it needs an API key, and none is set",
+            ));
+        }
+        let timeouts = if able.loads_models {
+            self.timeouts.local()
+        } else {
+            self.timeouts
+        };
+        let endpoint = Endpoint {
             provider: provider.name,
             base_url,
+            auth: provider.auth,
+            headers: provider.headers,
             key,
             client: client.clone(),
-            timeouts: self.timeouts,
-        })
+            timeouts,
+            gate: Arc::new(Gate::default()),
+        };
+        Ok((endpoint, able))
     }
 }
 
 fn known(name: &str) -> Result<&'static Provider, Error> {
-    Provider::find(name).ok_or_else(|| Error::Misconfigured {
-        provider: name.to_owned(),
-        detail: "no such provider is known".to_owned(),
-        source: None,
-    })
+    Provider::find(name).ok_or_else(|| misconfigured(name, "no such provider is known"))
 }
 
-fn misconfigured(provider: &str, detail: &str, error: url::ParseError) -> Error {
+fn misconfigured(provider: &str, detail: &str) -> Error {
     Error::Misconfigured {
         provider: provider.to_owned(),
         detail: detail.to_owned(),
-        source: Some(error.into()),
+        source: None,
     }
 }
 
@@ -188,6 +269,7 @@ struct Choice {
     base_url: Option<Url>,
     model: String,
     key: Key,
+    options: OllamaOptions,
 }
 
 /// A key, compared by its content: two tenants never share what is made with one tenant's key.

@@ -1,3 +1,4 @@
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -10,7 +11,13 @@ pub struct Request {
     pub messages: Vec<Message>,
     /// What the model may call; empty: nothing.
     pub tools: Vec<Tool>,
+    /// Whether it has to call one.
+    pub tool_choice: ToolChoice,
+    /// The form of the answer's text, where it is to be JSON.
+    pub output_schema: Option<OutputSchema>,
     /// The most tokens the answer may take; `None`: the provider's own limit.
+    ///
+    /// A model that reasons unseen gets room for that beside it.
     pub max_output_tokens: Option<u32>,
     /// Sampling temperature; left out where the model takes none.
     pub temperature: Option<f32>,
@@ -53,10 +60,15 @@ pub struct Message {
     pub role: Role,
     /// What is said; of a tool, its result.
     pub text: String,
+    /// What is shown with it; only a customer's message may show anything.
+    pub images: Vec<Image>,
     /// The calls an assistant's message makes; empty for every other role.
     pub tool_calls: Vec<ToolCall>,
     /// The call that a tool's message answers; `None` for every other role.
     pub tool_call_id: Option<String>,
+    /// An assistant's turn as its provider wrote it; what the provider does not know is rebuilt
+    /// from text and calls.
+    pub replay: Option<Replay>,
 }
 
 impl Message {
@@ -68,6 +80,14 @@ impl Message {
     /// Something the customer said.
     pub fn user(text: impl Into<String>) -> Self {
         Self::plain(Role::User, text)
+    }
+
+    /// Something the customer said and showed.
+    pub fn showing(text: impl Into<String>, images: Vec<Image>) -> Self {
+        Self {
+            images,
+            ..Self::plain(Role::User, text)
+        }
     }
 
     /// Something the model said.
@@ -95,8 +115,10 @@ impl Message {
         Self {
             role,
             text: text.into(),
+            images: Vec::new(),
             tool_calls: Vec::new(),
             tool_call_id: None,
+            replay: None,
         }
     }
 }
@@ -110,6 +132,98 @@ pub struct Tool {
     pub description: String,
     /// The JSON schema of its arguments.
     pub parameters: Value,
+}
+
+/// Whether a model has to call a tool.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ToolChoice {
+    /// As it sees fit.
+    #[default]
+    Auto,
+    /// None, though it sees them.
+    None,
+    /// One at least.
+    Required,
+    /// The one of that name.
+    Named(String),
+}
+
+/// The form that an answer's text is held to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OutputSchema {
+    /// Its name: letters, digits, `_` and `-`, at most 64.
+    pub name: String,
+    /// The JSON schema. For a strict one every object says `"additionalProperties": false` and
+    /// requires all of its properties.
+    pub schema: Value,
+    /// Whether the provider is to guarantee the form, where it can choose.
+    pub strict: bool,
+}
+
+/// A picture, by its bytes alone: no provider is made to fetch an address for us.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Image {
+    /// Its format.
+    pub format: ImageFormat,
+    /// The file.
+    pub bytes: Bytes,
+}
+
+impl std::fmt::Debug for Image {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?} of {} bytes", self.format, self.bytes.len())
+    }
+}
+
+/// The formats of pictures that every provider with eyes reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImageFormat {
+    /// `image/jpeg`.
+    Jpeg,
+    /// `image/png`.
+    Png,
+    /// `image/gif`, of which the first frame counts.
+    Gif,
+    /// `image/webp`.
+    Webp,
+}
+
+impl ImageFormat {
+    /// The format of that media type; `None` for any that models do not read.
+    pub fn of_media_type(media_type: &str) -> Option<Self> {
+        [Self::Jpeg, Self::Png, Self::Gif, Self::Webp]
+            .into_iter()
+            .find(|format| format.media_type().eq_ignore_ascii_case(media_type))
+    }
+
+    /// Its media type.
+    pub const fn media_type(self) -> &'static str {
+        match self {
+            Self::Jpeg => "image/jpeg",
+            Self::Png => "image/png",
+            Self::Gif => "image/gif",
+            Self::Webp => "image/webp",
+        }
+    }
+}
+
+/// A turn that calls tools as its provider wrote it, sealed reasoning included, to be given back
+/// untouched with the results.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replay {
+    /// The wire format it is written in.
+    pub(crate) format: &'static str,
+    /// The model that wrote it: another one does not read its reasoning.
+    pub(crate) model: String,
+    /// The items or blocks, in order.
+    pub(crate) content: Vec<Value>,
+}
+
+impl Replay {
+    /// The content, if it was written in that format by that model.
+    pub(crate) fn content_for(&self, format: &str, model: &str) -> Option<&[Value]> {
+        (self.format == format && self.model == model).then_some(&self.content)
+    }
 }
 
 /// A call that a model made.

@@ -7,6 +7,8 @@ pub struct Timeouts {
     pub connect: Duration,
     /// From the start to the first piece of the answer, unseen reasoning included. Default 45 s.
     pub first_token: Duration,
+    /// The same where a model may have to be loaded into memory first. Default 5 minutes.
+    pub first_token_local: Duration,
     /// Between two pieces, keep-alives included. Default 30 s.
     pub idle: Duration,
     /// From the start to the end. Default 10 minutes.
@@ -18,6 +20,7 @@ impl Default for Timeouts {
         Self {
             connect: Duration::from_secs(5),
             first_token: Duration::from_secs(45),
+            first_token_local: Duration::from_mins(5),
             idle: Duration::from_secs(30),
             total: Duration::from_mins(10),
         }
@@ -25,6 +28,14 @@ impl Default for Timeouts {
 }
 
 impl Timeouts {
+    /// The same limits for a server that may have to load the model first.
+    pub(crate) const fn local(self) -> Self {
+        Self {
+            first_token: self.first_token_local,
+            ..self
+        }
+    }
+
     /// The limits of the HTTP client beneath: its own for connecting, ours for all that follows,
     /// with a net under them that never cuts first.
     pub(crate) const fn outbound(&self) -> outbound::Timeouts {

@@ -89,21 +89,36 @@ fn keyring(config: &Config) -> anyhow::Result<Keyring> {
 /// Everything the use cases work with.
 pub(crate) fn assistant(config: &Config, db: Db) -> anyhow::Result<Assistant> {
     let guard = guard(config);
-    let platform = PlatformProviders {
-        openai_api_key: config.models.openai_api_key.clone(),
-        openai_base_url: Some(config.models.openai_base_url.clone()),
+    let timeouts = Timeouts {
+        first_token_local: config.models.ollama_first_token,
+        ..Timeouts::default()
     };
     Ok(Assistant {
         db,
         clock: Clock::system(),
         keyring: Arc::new(keyring(config)?),
         files: Files::disk(config.server.data_dir.join("files")),
-        models: Arc::new(Models::new(platform, &guard, Timeouts::default())?),
+        models: Arc::new(Models::new(providers(config), &guard, timeouts)?),
         embedder: Arc::new(HashedNgrams),
         trusted: outbound::Client::trusted(outbound::Timeouts::default())?,
         guarded: outbound::Client::guarded(&guard)?,
         settings: Arc::new(settings(config)?),
     })
+}
+
+/// What is set up with providers of models.
+fn providers(config: &Config) -> PlatformProviders {
+    let models = &config.models;
+    PlatformProviders {
+        openai_api_key: models.openai_api_key.clone(),
+        openai_base_url: Some(models.openai_base_url.clone()),
+        openai_responses: models.openai_responses,
+        anthropic_api_key: models.anthropic_api_key.clone(),
+        anthropic_base_url: Some(models.anthropic_base_url.clone()),
+        ollama_base_url: Some(models.ollama_url.clone()),
+        ollama_context_tokens: models.ollama_context_tokens.map(NonZeroU32::get),
+        ollama_keep_alive_seconds: models.ollama_keep_alive_seconds,
+    }
 }
 
 /// Which addresses a tenant may set.

@@ -186,6 +186,7 @@ fn assistant(
     let platform = PlatformProviders {
         openai_api_key: Some("the-platforms-key".into()),
         openai_base_url: Some(model.base_url().parse().unwrap()),
+        ..PlatformProviders::default()
     };
     Assistant {
         db,

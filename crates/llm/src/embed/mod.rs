@@ -1,9 +1,11 @@
 //! Texts as vectors.
 
 mod hashed_ngrams;
+mod ollama;
 mod openai;
 
 pub use hashed_ngrams::HashedNgrams;
+pub use ollama::OllamaEmbeddings;
 pub use openai::OpenAiEmbeddings;
 
 use crate::Error;

@@ -1,10 +1,9 @@
 use serde::Deserialize;
 use serde_json::json;
-use tokio::time::timeout;
 
 use super::Embedder;
+use crate::Error;
 use crate::endpoint::Endpoint;
-use crate::{Error, Phase};
 
 /// The most texts in one request. Source: openai `EmbeddingCreateParams`, 2026-11.
 const BATCH_TEXTS: usize = 2048;
@@ -41,21 +40,11 @@ impl OpenAiEmbeddings {
         if self.model.starts_with("text-embedding-3") {
             body["dimensions"] = json!(self.dimensions);
         }
-        let answer = async {
-            let response = self.endpoint.post(&["embeddings"], &body).await?;
-            let body = outbound::read_capped(response, ANSWER_BYTES).await;
-            body.map_err(|error| {
-                self.endpoint
-                    .broken("it did not come whole", Some(error.into()))
-            })
-        };
-        let answer = timeout(self.endpoint.timeouts.total, answer)
-            .await
-            .map_err(|_| self.endpoint.timed_out(Phase::Total))??;
-        let answer: Answer = serde_json::from_slice(&answer).map_err(|error| {
-            self.endpoint
-                .broken("it cannot be read", Some(error.into()))
-        })?;
+        self.endpoint.gate.opened().await;
+        let answer: Answer = self
+            .endpoint
+            .post_for(&["embeddings"], &body, ANSWER_BYTES)
+            .await?;
         self.in_order(answer, texts.len())
     }
 

@@ -1,4 +1,97 @@
-//! One module per format on the wire; a provider that speaks a known one is a row in the table.
+//! One folder per format on the wire; a provider that speaks a known one is a row in the table.
+//!
+//! A format says how a request is written (`body`) and how its frames are read; `answer` does the
+//! rest for all of them: the request, the time limits, the joining of calls, the end.
 
+mod answer;
+pub(crate) mod anthropic;
+mod calls;
+mod frames;
 mod limits;
-pub(crate) mod openai_chat;
+pub(crate) mod ollama;
+pub(crate) mod openai;
+mod openai_chat;
+mod openai_responses;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value};
+
+use crate::endpoint::Endpoint;
+use crate::providers::{Capabilities, ModelRules};
+use crate::{Error, Image, Request, Role, ToolChoice};
+
+/// Refuses what the server or the model cannot do before anything is sent.
+fn check(
+    endpoint: &Endpoint,
+    request: &Request,
+    model: &str,
+    capabilities: Capabilities,
+) -> Result<(), Error> {
+    let rules = ModelRules::of(model);
+    let refuse = |detail: String| Err(endpoint.refused(detail));
+    let mut with_images = request
+        .messages
+        .iter()
+        .filter(|message| !message.images.is_empty());
+    if with_images
+        .clone()
+        .any(|message| message.role != Role::User)
+    {
+        return refuse("only a customer's message may show images".to_owned());
+    }
+    if with_images.next().is_some() && !rules.images {
+        return refuse(format!("{model} reads no images"));
+    }
+    if !request.tools.is_empty() && !capabilities.tools {
+        return refuse(format!("{model} calls no tools"));
+    }
+    if request.output_schema.is_some() && !rules.output_schema {
+        return refuse(format!("{model} cannot be held to a JSON schema"));
+    }
+    let has_choice = match &request.tool_choice {
+        ToolChoice::Auto | ToolChoice::None => return Ok(()),
+        ToolChoice::Required => !request.tools.is_empty(),
+        ToolChoice::Named(name) => request.tools.iter().any(|tool| tool.name == *name),
+    };
+    if !has_choice {
+        return refuse("the tool that has to be called is not among the tools".to_owned());
+    }
+    if !capabilities.tool_choice {
+        return refuse(format!("{model} cannot be made to call a tool"));
+    }
+    Ok(())
+}
+
+/// The request's own model, else the client's.
+fn model_of<'a>(request: &'a Request, own: &'a str) -> &'a str {
+    match request.model.as_str() {
+        "" => own,
+        named => named,
+    }
+}
+
+/// A call's arguments as an object, as some formats want them back.
+///
+/// What the model wrote badly is kept as text, so that it sees what it did.
+fn arguments_object(arguments: &str) -> Value {
+    match serde_json::from_str(arguments) {
+        Ok(object @ Value::Object(_)) => object,
+        _ => {
+            let text = Value::String(arguments.to_owned());
+            Value::Object(Map::from_iter([("unreadable".to_owned(), text)]))
+        }
+    }
+}
+
+fn base64(image: &Image) -> String {
+    STANDARD.encode(&image.bytes)
+}
+
+fn data_url(image: &Image) -> String {
+    format!(
+        "data:{};base64,{}",
+        image.format.media_type(),
+        base64(image)
+    )
+}

@@ -11,6 +11,7 @@ fn embedder(server: &Server, dimensions: usize) -> Arc<dyn Embedder> {
     let platform = PlatformProviders {
         openai_api_key: Some("sk-secret-key".into()),
         openai_base_url: Some(server.url.clone()),
+        ..PlatformProviders::default()
     };
     let models = Models::new(platform, &Guard::default(), Timeouts::default()).unwrap();
     models

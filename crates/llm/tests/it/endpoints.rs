@@ -17,6 +17,7 @@ fn platform(base_url: Option<Url>) -> PlatformProviders {
     PlatformProviders {
         openai_api_key: Some(SecretString::from("sk-platform")),
         openai_base_url: base_url,
+        ..PlatformProviders::default()
     }
 }
 

@@ -6,9 +6,16 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod anthropic;
 mod embeddings;
 mod endpoints;
+mod matrix;
+mod ollama;
 mod openai_chat;
 mod openai_failures;
+mod openai_responses;
+#[cfg(test)]
+mod peers;
+mod provider;
 mod retry;
 mod server;

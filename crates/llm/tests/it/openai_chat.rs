@@ -1,45 +1,20 @@
 //! Streams of Chat Completions, cut wherever a network may cut them.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use domain::LlmSettings;
 use futures::StreamExt as _;
 use llm::{
-    Completion, Error, Event, FinishReason, Message, Model, Models, Phase, PlatformProviders,
-    Request, Timeouts, Tool, ToolCall, Usage,
+    Completion, Error, Event, FinishReason, Message, Phase, Request, Timeouts, Tool, ToolCall,
+    Usage,
 };
-use outbound::Guard;
 use serde_json::json;
 
+use crate::provider::{compatible as model, request};
 use crate::server::{SSE, Seen, Server, Step};
 
 const TEXT: &str = include_str!("fixtures/openai_text.sse");
 const TOOLS: &str = include_str!("fixtures/openai_tools.sse");
 const COMPATIBLE: &str = include_str!("fixtures/compatible_tools.sse");
-
-pub(crate) fn model(server: &Server, model: &str, timeouts: Timeouts) -> Arc<dyn Model> {
-    let platform = PlatformProviders {
-        openai_api_key: Some("sk-secret-key".into()),
-        openai_base_url: Some(server.url.clone()),
-    };
-    let models = Models::new(platform, &Guard::default(), timeouts).unwrap();
-    let settings = LlmSettings {
-        provider: "openai".to_owned(),
-        model: model.to_owned(),
-        ..LlmSettings::default()
-    };
-    models.model_for(&settings, None).unwrap()
-}
-
-pub(crate) fn request() -> Request {
-    Request {
-        messages: vec![Message::system("Be brief."), Message::user("Hi")],
-        max_output_tokens: Some(100),
-        temperature: Some(0.5),
-        ..Request::default()
-    }
-}
 
 async fn answer(body: &str, size: usize) -> Result<Completion, Error> {
     let server = Server::start(vec![Server::stream(body, size)]).await;
@@ -59,7 +34,8 @@ async fn text_is_whole_wherever_the_network_cuts_it() {
             Some(Usage {
                 input: 120,
                 output: 9,
-                cached: 100
+                cached: 100,
+                ..Usage::default()
             })
         );
         assert_eq!(completion.finish_reason, FinishReason::Stop);
@@ -107,7 +83,7 @@ async fn compatible_servers_may_leave_out_indexes_ids_and_ends() {
         Some(Usage {
             input: 3,
             output: 4,
-            cached: 0
+            ..Usage::default()
         })
     );
 }
@@ -244,4 +220,23 @@ async fn every_wait_has_its_limit() {
         ..Timeouts::default()
     };
     assert_eq!(phase(steps, limits).await, Phase::Total);
+}
+
+#[tokio::test]
+async fn a_server_may_answer_in_one_piece() {
+    let body = json!({
+        "object": "chat.completion",
+        "choices": [{"index": 0, "finish_reason": "stop", "message": {
+            "role": "assistant", "content": "All at once.",
+        }}],
+        "usage": {"prompt_tokens": 7, "completion_tokens": 3},
+    });
+    let json = "content-type: application/json; charset=utf-8\r\n";
+    let server = Server::start(vec![Server::response("200 OK", json, &body.to_string())]).await;
+    let completion = model(&server, "", Timeouts::default())
+        .complete(request())
+        .await
+        .unwrap();
+    assert_eq!(completion.text, "All at once.");
+    assert_eq!(completion.usage.unwrap().input, 7);
 }

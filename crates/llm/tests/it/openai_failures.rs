@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use llm::{Error, FinishReason, Timeouts};
 
-use crate::openai_chat::{model, request};
+use crate::provider::{compatible as model, request};
 use crate::server::{SSE, Server, Step};
 
 const BEGUN: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"The answer\"}}]}\n\n";
@@ -91,7 +91,7 @@ async fn a_bad_request_is_not_an_outage() {
     )
     .await;
     assert!(
-        matches!(&got, Error::BadRequest { detail, .. } if detail == "no such model"),
+        matches!(&got, Error::ModelMissing { detail, .. } if detail == "no such model"),
         "{got:?}"
     );
     let got = refusal(

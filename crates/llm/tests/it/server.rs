@@ -7,6 +7,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use url::Url;
 
+/// The head of an answer in pieces, whatever its format.
 pub(crate) const SSE: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\
     transfer-encoding: chunked\r\n\r\n";
 
@@ -19,6 +20,8 @@ pub(crate) enum Step {
     Chunk(Vec<u8>),
     /// Ends the transfer encoding.
     End,
+    /// Takes its time, as a server that loads a model.
+    Pause(Duration),
     /// Waits until the client closes, and reports it.
     AwaitClose,
 }
@@ -68,7 +71,7 @@ impl Server {
         vec![Step::Raw((head + body).into_bytes())]
     }
 
-    /// A whole event stream in pieces of `size` bytes, each its own chunk.
+    /// A whole stream in pieces of `size` bytes, each its own chunk.
     pub(crate) fn stream(body: &str, size: usize) -> Vec<Step> {
         let mut steps = vec![Step::Raw(SSE.into())];
         steps.extend(
@@ -105,6 +108,7 @@ async fn play(stream: &mut TcpStream, step: Step, tell: &mpsc::UnboundedSender<S
             drop(stream.write_all(&chunk).await);
         }
         Step::End => drop(stream.write_all(b"0\r\n\r\n").await),
+        Step::Pause(time) => tokio::time::sleep(time).await,
         Step::AwaitClose => {
             let mut byte = [0];
             while matches!(stream.read(&mut byte).await, Ok(1)) {}

@@ -3,9 +3,10 @@
 use std::io::{self, Write};
 use std::num::NonZeroU32;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use testkit::standin::{
-    GraphOptions, GraphServer, OpenAiOptions, OpenAiServer, Receiver, StatusWebhook,
+    AnthropicServer, GraphOptions, GraphServer, ModelOptions, OllamaServer, OpenAiServer, Receiver,
+    StatusWebhook,
 };
 
 /// Stand-in servers of the test kit.
@@ -33,23 +34,41 @@ enum Server {
         app_secret: Option<String>,
     },
     /// OpenAI's API.
-    Openai {
-        /// The port on 127.0.0.1, 0 for any free one.
-        #[arg(long, default_value_t = 0)]
-        port: u16,
-        /// The only API key it accepts; any without it.
-        #[arg(long)]
-        api_key: Option<String>,
-        /// The pace of streams; at once without it.
-        #[arg(long)]
-        tokens_per_second: Option<NonZeroU32>,
-    },
+    Openai(Models),
+    /// Anthropic's API.
+    Anthropic(Models),
+    /// An Ollama server.
+    Ollama(Models),
     /// A receiver of webhooks.
     Receiver {
         /// The port on 127.0.0.1, 0 for any free one.
         #[arg(long, default_value_t = 0)]
         port: u16,
     },
+}
+
+/// How a provider of models is set up.
+#[derive(Args)]
+struct Models {
+    /// The port on 127.0.0.1, 0 for any free one.
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// The only API key it accepts; any without it.
+    #[arg(long)]
+    api_key: Option<String>,
+    /// The pace of streams; at once without it.
+    #[arg(long)]
+    tokens_per_second: Option<NonZeroU32>,
+}
+
+impl From<Models> for ModelOptions {
+    fn from(models: Models) -> Self {
+        Self {
+            port: models.port,
+            api_key: models.api_key,
+            tokens_per_second: models.tokens_per_second,
+        }
+    }
 }
 
 #[tokio::main]
@@ -72,17 +91,16 @@ async fn main() -> io::Result<()> {
             .await?;
             serve(server.url()).await
         }
-        Server::Openai {
-            port,
-            api_key,
-            tokens_per_second,
-        } => {
-            let options = OpenAiOptions {
-                port,
-                api_key,
-                tokens_per_second,
-            };
-            let server = OpenAiServer::start(options).await?;
+        Server::Openai(models) => {
+            let server = OpenAiServer::start(models.into()).await?;
+            serve(server.url()).await
+        }
+        Server::Anthropic(models) => {
+            let server = AnthropicServer::start(models.into()).await?;
+            serve(server.url()).await
+        }
+        Server::Ollama(models) => {
+            let server = OllamaServer::start(models.into()).await?;
             serve(server.url()).await
         }
         Server::Receiver { port } => {

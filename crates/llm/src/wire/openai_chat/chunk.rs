@@ -1,5 +1,6 @@
 use serde_json::Value;
 
+use crate::wire::calls::CallDelta;
 use crate::{FinishReason, Usage};
 
 /// What one chunk of a stream brings, read leniently: whatever is missing, null, empty or of
@@ -7,20 +8,13 @@ use crate::{FinishReason, Usage};
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Chunk {
     pub(super) text: String,
+    /// Text by which the model declines to answer.
+    pub(super) refusal: String,
     pub(super) calls: Vec<CallDelta>,
     /// Whether the model is at work without showing it.
     pub(super) reasons: bool,
     pub(super) finish_reason: Option<FinishReason>,
     pub(super) usage: Option<Usage>,
-}
-
-/// A fragment of a call.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct CallDelta {
-    pub(super) index: Option<u64>,
-    pub(super) id: String,
-    pub(super) name: String,
-    pub(super) arguments: String,
 }
 
 impl Chunk {
@@ -33,9 +27,10 @@ impl Chunk {
             _ => &choice["message"],
         };
         let calls = delta["tool_calls"].as_array();
-        let calls = calls.into_iter().flatten().map(CallDelta::read);
+        let calls = calls.into_iter().flatten().map(call);
         Self {
-            text: text(&delta["content"]) + &text(&delta["refusal"]),
+            text: text(&delta["content"]),
+            refusal: text(&delta["refusal"]),
             calls: calls.collect(),
             reasons: ["reasoning_content", "reasoning"]
                 .iter()
@@ -47,33 +42,21 @@ impl Chunk {
 
     /// Whether the model has begun to answer.
     pub(super) fn is_progress(&self) -> bool {
-        self.reasons || !self.text.is_empty() || !self.calls.is_empty()
+        self.reasons || !self.text.is_empty() || !self.refusal.is_empty() || !self.calls.is_empty()
     }
 }
 
-impl CallDelta {
-    /// Whether this fragment is the start of a call after `last`, though its index does not say so:
-    /// it names a function under another id, or without any index once `last` is complete.
-    pub(super) fn opens_after(&self, last: &Self) -> bool {
-        if self.name.is_empty() || last.name.is_empty() {
-            return false;
-        }
-        let is_complete = || serde_json::from_str::<Value>(&last.arguments).is_ok();
-        let has_other_id = !self.id.is_empty() && !last.id.is_empty() && self.id != last.id;
-        has_other_id || (self.index.is_none() && is_complete())
-    }
-
-    fn read(call: &Value) -> Self {
-        let function = &call["function"];
-        Self {
-            index: call["index"].as_u64(),
-            id: text(&call["id"]),
-            name: text(&function["name"]),
-            arguments: match &function["arguments"] {
-                object @ Value::Object(_) => object.to_string(),
-                other => text(other),
-            },
-        }
+fn call(call: &Value) -> CallDelta {
+    let function = &call["function"];
+    CallDelta {
+        index: call["index"].as_u64(),
+        id: text(&call["id"]),
+        name: text(&function["name"]),
+        arguments: match &function["arguments"] {
+            // Some servers send them parsed.
+            object @ Value::Object(_) => object.to_string(),
+            other => text(other),
+        },
     }
 }
 
@@ -106,12 +89,13 @@ fn usage(value: &Value) -> Option<Usage> {
     if input.is_none() && output.is_none() {
         return None;
     }
+    let details = &value["prompt_tokens_details"];
+    let count = |name: &str| details[name].as_u64().unwrap_or(0);
     Some(Usage {
         input: input.unwrap_or(0),
         output: output.unwrap_or(0),
-        cached: value["prompt_tokens_details"]["cached_tokens"]
-            .as_u64()
-            .unwrap_or(0),
+        cached: count("cached_tokens"),
+        cache_written: count("cache_write_tokens"),
     })
 }
 
@@ -140,12 +124,13 @@ mod tests {
     fn usage_is_read_with_what_was_cached() {
         let chunk = json!({"choices": null, "usage": {
             "prompt_tokens": 120, "completion_tokens": 30,
-            "prompt_tokens_details": {"cached_tokens": 100},
+            "prompt_tokens_details": {"cached_tokens": 100, "cache_write_tokens": 8},
         }});
         let usage = Usage {
             input: 120,
             output: 30,
             cached: 100,
+            cache_written: 8,
         };
         assert_eq!(Chunk::read(&chunk).usage, Some(usage));
     }

@@ -1,19 +1,21 @@
 //! Chat Completions of OpenAI and of every server that speaks its format.
 
-mod answer;
 mod body;
 mod chunk;
+mod reader;
 
 use futures::future::BoxFuture;
-use tokio::time::{Instant, timeout};
 
+use super::answer::ask;
+use super::frames::Framing;
+use super::{check, model_of};
 use crate::endpoint::Endpoint;
 use crate::providers::{Capabilities, ModelRules, ToolRule};
-use crate::{Error, EventStream, Model, Phase, Request};
+use crate::{Error, EventStream, Model, Request};
 
 /// A model behind Chat Completions.
 #[derive(Debug)]
-pub(crate) struct OpenAiChat {
+pub(super) struct OpenAiChat {
     endpoint: Endpoint,
     model: String,
     capabilities: Capabilities,
@@ -21,7 +23,7 @@ pub(crate) struct OpenAiChat {
 
 impl OpenAiChat {
     /// A client for `model`, which is used wherever a request names none.
-    pub(crate) fn new(endpoint: Endpoint, model: String, capabilities: Capabilities) -> Self {
+    pub(super) fn new(endpoint: Endpoint, model: String, capabilities: Capabilities) -> Self {
         Self {
             endpoint,
             model,
@@ -29,31 +31,22 @@ impl OpenAiChat {
         }
     }
 
-    fn check(&self, request: &Request, model: &str) -> Result<(), Error> {
-        let takes_tools = self.capabilities.tools && ModelRules::of(model).tools != ToolRule::Never;
-        if request.tools.is_empty() || takes_tools {
-            return Ok(());
-        }
-        Err(Error::BadRequest {
-            provider: self.endpoint.provider,
-            detail: format!("{model} calls no tools over Chat Completions"),
-        })
-    }
-
     async fn start(&self, request: Request) -> Result<EventStream, Error> {
-        let started = Instant::now();
-        let model = match request.model.as_str() {
-            "" => &self.model,
-            named => named,
-        };
-        self.check(&request, model)?;
+        let model = model_of(&request, &self.model);
+        check(&self.endpoint, &request, model, self.capabilities)?;
+        if !request.tools.is_empty() && ModelRules::of(model).chat_tools == ToolRule::Never {
+            let detail = format!("{model} calls no tools over Chat Completions");
+            return Err(self.endpoint.refused(detail));
+        }
         let body = body::of(&request, model, self.capabilities);
-        let limits = self.endpoint.timeouts;
-        let head = self.endpoint.post(&["chat", "completions"], &body);
-        let response = timeout(limits.first_token.min(limits.total), head)
-            .await
-            .map_err(|_| self.endpoint.timed_out(Phase::FirstToken))??;
-        Ok(answer::events(self.endpoint.clone(), response, started))
+        ask(
+            &self.endpoint,
+            &["chat", "completions"],
+            &body,
+            Framing::ServerEvents,
+            reader::ChatReader::default(),
+        )
+        .await
     }
 }
 

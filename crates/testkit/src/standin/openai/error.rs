@@ -2,8 +2,8 @@ use poem::Response;
 use poem::http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
-use super::OpenAiFault;
 use crate::standin::listen::json_response;
+use crate::standin::model::ModelFault;
 
 /// The error object of a failure on the provider's side.
 pub(super) fn server_error() -> Value {
@@ -22,9 +22,9 @@ pub(super) fn invalid_request(message: &str, param: &str) -> Response {
 }
 
 /// The response of a fault that answers in place of the model; `None` for those that do not.
-pub(super) fn fault_response(fault: &OpenAiFault) -> Option<Response> {
+pub(super) fn fault_response(fault: &ModelFault, model: &str) -> Option<Response> {
     let (status, body) = match fault {
-        OpenAiFault::Unauthorized => (
+        ModelFault::Unauthorized => (
             StatusCode::UNAUTHORIZED,
             error(
                 "Incorrect API key provided. You can find your API key in your account.",
@@ -33,12 +33,12 @@ pub(super) fn fault_response(fault: &OpenAiFault) -> Option<Response> {
                 Some("invalid_api_key"),
             ),
         ),
-        OpenAiFault::RateLimited {
+        ModelFault::RateLimited {
             retry_after_seconds,
         } => {
             return Some(rate_limited(*retry_after_seconds));
         }
-        OpenAiFault::QuotaExceeded => (
+        ModelFault::QuotaExceeded => (
             StatusCode::TOO_MANY_REQUESTS,
             error(
                 "You exceeded your current quota, please check your plan and billing details.",
@@ -47,8 +47,26 @@ pub(super) fn fault_response(fault: &OpenAiFault) -> Option<Response> {
                 Some("insufficient_quota"),
             ),
         ),
-        OpenAiFault::ServerError => (StatusCode::INTERNAL_SERVER_ERROR, server_error()),
-        OpenAiFault::ContextTooLong => (
+        ModelFault::ServerError => (StatusCode::INTERNAL_SERVER_ERROR, server_error()),
+        ModelFault::Overloaded => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            error(
+                "The engine is currently overloaded, please try again later",
+                "server_error",
+                None,
+                None,
+            ),
+        ),
+        ModelFault::ModelMissing => {
+            let message =
+                format!("The model `{model}` does not exist or you do not have access to it.");
+            let code = Some("model_not_found");
+            (
+                StatusCode::NOT_FOUND,
+                error(&message, "invalid_request_error", None, code),
+            )
+        }
+        ModelFault::ContextTooLong => (
             StatusCode::BAD_REQUEST,
             error(
                 "This model's maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens. Please reduce the length of the messages.",
@@ -57,10 +75,10 @@ pub(super) fn fault_response(fault: &OpenAiFault) -> Option<Response> {
                 Some("context_length_exceeded"),
             ),
         ),
-        OpenAiFault::Drop
-        | OpenAiFault::Hang
-        | OpenAiFault::CutStream { .. }
-        | OpenAiFault::ErrorInStream { .. } => return None,
+        ModelFault::Drop
+        | ModelFault::Hang
+        | ModelFault::CutStream { .. }
+        | ModelFault::ErrorInStream { .. } => return None,
     };
     Some(json_response(status, &body))
 }

@@ -1,4 +1,6 @@
+mod anthropic;
 mod graph;
+mod ollama;
 mod openai;
 mod process;
 mod receiver;

@@ -297,3 +297,68 @@ async fn lists_models() {
     let models: Value = response.json().await.unwrap();
     assert_eq!(models["data"][0]["object"], "model");
 }
+
+#[tokio::test]
+async fn responses_come_as_typed_events() {
+    let server = openai().await;
+    let body = json!({
+        "model": "gpt-6-luna", "stream": true, "store": false,
+        "instructions": "Answer from these:\n[1] We open at nine.",
+        "input": [{"role": "user", "content": [{"type": "input_text", "text": "When?"}]}],
+    });
+    let text = post(&server, "responses", &body)
+        .await
+        .text()
+        .await
+        .unwrap();
+    let events: Vec<Value> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("data: "))
+        .map(|data| serde_json::from_str(data).unwrap())
+        .collect();
+    let numbers: Vec<u64> = events
+        .iter()
+        .map(|event| event["sequence_number"].as_u64().unwrap())
+        .collect();
+    assert!(
+        numbers.is_sorted_by(|one, other| one < other),
+        "{numbers:?}"
+    );
+    let said: String = events
+        .iter()
+        .filter(|event| event["type"] == "response.output_text.delta")
+        .map(|event| event["delta"].as_str().unwrap())
+        .collect();
+    assert_eq!(said, "Answer from the sources: We open at nine.");
+    let last = events.last().unwrap();
+    assert_eq!(last["type"], "response.completed");
+    assert_eq!(last["response"]["output"][0]["content"][0]["text"], said);
+    assert_eq!(last["response"]["store"], false);
+}
+
+#[tokio::test]
+async fn responses_are_held_to_their_own_rules() {
+    let server = openai().await;
+    let orphan = json!({"type": "function_call_output", "call_id": "call_1", "output": "x"});
+    for (name, value) in [
+        ("input", json!([])),
+        ("max_tokens", json!(5)),
+        (
+            "tools",
+            json!([{"type": "function", "function": {"name": "nested"}}]),
+        ),
+        ("input", json!([orphan])),
+    ] {
+        let mut body = json!({"model": "m", "input": "Hi"});
+        body[name] = value;
+        let response = post(&server, "responses", &body).await;
+        assert_eq!(response.status(), 400, "{body}");
+    }
+    let whole = json!({"model": "m", "input": "Hi"});
+    let whole: Value = post(&server, "responses", &whole)
+        .await
+        .json()
+        .await
+        .unwrap();
+    assert_eq!(whole["status"], "completed");
+}

@@ -78,7 +78,7 @@ async fn a_graph_process_is_scripted_and_read_over_http() {
 }
 
 #[tokio::test]
-async fn openai_and_receiver_run_as_processes() {
+async fn every_server_runs_as_a_process() {
     let client = client();
     let (_openai, url) = start(&["openai", "--tokens-per-second", "100"]).await;
     let standing = json!({"reply": {"kind": "text", "text": "Always this."}});
@@ -94,6 +94,12 @@ async fn openai_and_receiver_run_as_processes() {
         .json(&body);
     let answer: Value = chat.send().await.unwrap().json().await.unwrap();
     assert_eq!(answer["choices"][0]["message"]["content"], "Always this.");
+
+    for (name, path) in [("anthropic", "v1/messages"), ("ollama", "api/chat")] {
+        let (_process, url) = start(&[name, "--api-key", "sk-right"]).await;
+        let refused = client.post(format!("{url}/{path}")).json(&body);
+        assert_eq!(refused.send().await.unwrap().status(), 401, "{name}");
+    }
 
     let (_receiver, url) = start(&["receiver", "--port", "0"]).await;
     client.post(&url).body("hello").send().await.unwrap();

@@ -1,22 +1,26 @@
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// How an [`OpenAiServer`](super::OpenAiServer) treats one request; by default it answers from the sources at once.
+/// How a stand-in of a model provider treats one request; by default it answers from the sources at once.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct OpenAiBehaviour {
+pub struct ModelBehaviour {
     /// What it says.
-    pub reply: OpenAiReply,
+    pub reply: ModelReply,
     /// What goes wrong.
-    pub fault: Option<OpenAiFault>,
+    pub fault: Option<ModelFault>,
     /// How long the first token (or the whole answer, unless streamed) waits, in milliseconds.
     pub first_token_ms: u64,
+    /// What the answer's head says besides, such as limits that are used up.
+    pub headers: BTreeMap<String, String>,
 }
 
 /// What a model says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-pub enum OpenAiReply {
+pub enum ModelReply {
     /// "Answer from the sources: " and the first source of the prompt, else "Answer to: " and the last question.
     #[default]
     FromSources,
@@ -37,7 +41,7 @@ pub enum OpenAiReply {
 /// What goes wrong with a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-pub enum OpenAiFault {
+pub enum ModelFault {
     /// 401, a wrong API key.
     Unauthorized,
     /// 429 that passes: too many requests in a minute, with `Retry-After` and the rate-limit headers.
@@ -45,40 +49,44 @@ pub enum OpenAiFault {
         /// How long to wait, in seconds.
         retry_after_seconds: u64,
     },
-    /// 429 that does not pass: the account's quota is used up; no `Retry-After`.
+    /// A refusal that does not pass: the account's quota is used up; no `Retry-After`.
     QuotaExceeded,
     /// 500.
     ServerError,
+    /// 529 of Anthropic, 503 of the others: too much to do.
+    Overloaded,
+    /// 404, no such model.
+    ModelMissing,
     /// 400, the prompt is longer than the model's context.
     ContextTooLong,
     /// The connection closes without an answer.
     Drop,
     /// No answer ever comes.
     Hang,
-    /// The stream breaks off after so many chunks of text; without streaming like [`OpenAiFault::Drop`].
+    /// The stream breaks off after so many chunks of text; without streaming like [`ModelFault::Drop`].
     CutStream {
         /// The chunks sent before.
         after_chunks: usize,
     },
-    /// An error object comes in the stream after so many chunks of text; without streaming like [`OpenAiFault::ServerError`].
+    /// An error object comes in the stream after so many chunks of text; without streaming like [`ModelFault::ServerError`].
     ErrorInStream {
         /// The chunks sent before.
         after_chunks: usize,
     },
 }
 
-impl OpenAiBehaviour {
+impl ModelBehaviour {
     /// Says `text`.
     pub fn text(text: &str) -> Self {
-        OpenAiReply::Text {
+        ModelReply::Text {
             text: text.to_owned(),
         }
         .into()
     }
 }
 
-impl From<OpenAiReply> for OpenAiBehaviour {
-    fn from(reply: OpenAiReply) -> Self {
+impl From<ModelReply> for ModelBehaviour {
+    fn from(reply: ModelReply) -> Self {
         Self {
             reply,
             ..Self::default()
@@ -86,11 +94,20 @@ impl From<OpenAiReply> for OpenAiBehaviour {
     }
 }
 
-impl From<OpenAiFault> for OpenAiBehaviour {
-    fn from(fault: OpenAiFault) -> Self {
+impl From<ModelFault> for ModelBehaviour {
+    fn from(fault: ModelFault) -> Self {
         Self {
             fault: Some(fault),
             ..Self::default()
         }
+    }
+}
+
+impl ModelBehaviour {
+    /// The same, with one more header of the answer.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.insert(name.to_owned(), value.to_owned());
+        self
     }
 }

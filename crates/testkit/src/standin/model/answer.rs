@@ -1,28 +1,50 @@
 use serde_json::Value;
 
+/// What somebody said in a prompt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::standin) struct Spoken {
+    pub(in crate::standin) role: String,
+    pub(in crate::standin) text: String,
+}
+
+impl Spoken {
+    pub(in crate::standin) fn new(role: &str, content: &Value) -> Self {
+        Self {
+            role: role.to_owned(),
+            text: text_of(content),
+        }
+    }
+
+    /// The messages of a list whose items have a `role` and a `content`.
+    pub(in crate::standin) fn all(messages: &Value) -> Vec<Self> {
+        let messages = messages.as_array().into_iter().flatten();
+        messages
+            .map(|message| {
+                let role = message["role"].as_str().unwrap_or_default();
+                Self::new(role, &message["content"])
+            })
+            .collect()
+    }
+}
+
 /// How a line that begins a source looks: its first characters.
 const SOURCE_MARKS: [&str; 4] = ["[1]", "[S1]", "<source", "Source 1"];
 
-/// The answer to a chat request when none is scripted.
-pub(super) fn answer_from_prompt(body: &Value) -> String {
-    let messages = body["messages"].as_array().map_or(&[][..], Vec::as_slice);
-    let texts: Vec<String> = messages.iter().map(text_of).collect();
+/// The answer when none is scripted.
+pub(super) fn answer_from_prompt(prompt: &[Spoken]) -> String {
     // The last source block counts: earlier ones belong to earlier turns or to examples.
-    if let Some(line) = texts.iter().rev().find_map(|text| first_source(text)) {
+    let mut texts = prompt.iter().rev().map(|spoken| &spoken.text);
+    if let Some(line) = texts.find_map(|text| first_source(text)) {
         return format!("Answer from the sources: {line}");
     }
-    let question = messages
-        .iter()
-        .zip(&texts)
-        .rev()
-        .find(|(message, _)| message["role"] == "user")
-        .map_or("", |(_, text)| text.as_str());
+    let question = prompt.iter().rev().find(|spoken| spoken.role == "user");
+    let question = question.map_or("", |spoken| spoken.text.as_str());
     format!("Answer to: {question}")
 }
 
-/// The text of a message, whose content is a string or a list of parts.
-pub(super) fn text_of(message: &Value) -> String {
-    match &message["content"] {
+/// The text of a content, which is a string or a list of parts.
+fn text_of(content: &Value) -> String {
+    match content {
         Value::String(text) => text.clone(),
         Value::Array(parts) => parts
             .iter()
@@ -62,12 +84,12 @@ mod tests {
             "Sources:\n<source id=\"1\">\nOpen from 9 to 5.\n</source>",
             "Source 1:\n\nOpen from 9 to 5.",
         ] {
-            let body = json!({"messages": [
+            let messages = json!([
                 {"role": "system", "content": sources},
                 {"role": "user", "content": "When are you open?"},
-            ]});
+            ]);
             assert_eq!(
-                answer_from_prompt(&body),
+                answer_from_prompt(&Spoken::all(&messages)),
                 "Answer from the sources: Open from 9 to 5."
             );
         }
@@ -75,11 +97,12 @@ mod tests {
 
     #[test]
     fn without_sources_the_last_question_comes_back() {
-        let body = json!({"messages": [
+        let messages = json!([
             {"role": "user", "content": "Hello"},
             {"role": "assistant", "content": "Hi"},
             {"role": "user", "content": [{"type": "text", "text": "When are you open?"}]},
-        ]});
-        assert_eq!(answer_from_prompt(&body), "Answer to: When are you open?");
+        ]);
+        let answer = answer_from_prompt(&Spoken::all(&messages));
+        assert_eq!(answer, "Answer to: When are you open?");
     }
 }
