@@ -46,7 +46,7 @@ struct DocumentView {
     error: Option<String>,
     /// Its title, where the file says one.
     title: Option<String>,
-    /// Its pages, where it has any.
+    /// Its pages or slides, where it has any.
     page_count: Option<i32>,
     /// Passages that can be searched.
     chunk_count: i32,

@@ -1,6 +1,6 @@
 //! A tenant's settings, as they are shown and as they are changed.
 
-use domain::{RagMode, TenantSettings};
+use domain::{ChunkMethod, RagMode, TenantSettings};
 use outbound::Guard;
 use poem_openapi::{Enum, Object};
 use serde::Deserialize;
@@ -19,6 +19,19 @@ pub(crate) enum Rag {
     Off,
     /// The best passages stand in the prompt.
     Context,
+}
+
+/// Where documents may be cut.
+#[derive(Clone, Copy, Debug, Enum, Deserialize)]
+#[oai(rename_all = "snake_case", rename = "ChunkMethod")]
+#[serde(rename_all = "snake_case")]
+enum Method {
+    /// After as many tokens as fit, at the end of a word.
+    Fixed,
+    /// Between paragraphs; each heading starts a passage.
+    Paragraph,
+    /// At the highest boundary that leaves a passage at least half full.
+    Recursive,
 }
 
 /// How a tenant is answered for.
@@ -45,6 +58,8 @@ pub(crate) struct SettingsView {
     answer_deadline_seconds: u32,
     /// Origins that may open a web chat; empty: any.
     webchat_origins: Vec<String>,
+    /// How documents are cut into passages.
+    chunking: ChunkingView,
 }
 
 /// Which model answers.
@@ -85,9 +100,21 @@ struct RetrievalView {
     min_similarity: f64,
 }
 
+/// How documents are cut into passages.
+#[derive(Debug, Object)]
+#[oai(rename = "ChunkingSettings")]
+struct ChunkingView {
+    /// Where cuts may fall.
+    method: Method,
+    /// The most tokens of a passage.
+    max_tokens: u32,
+    /// How many tokens at most a passage shares with the one before.
+    overlap_tokens: u32,
+}
+
 impl SettingsView {
     pub(crate) fn new(settings: TenantSettings, secrets: &TenantSecrets) -> Self {
-        let (llm, retrieval) = (settings.llm, settings.retrieval);
+        let (llm, retrieval, chunking) = (settings.llm, settings.retrieval, settings.chunking);
         Self {
             settle_ms: settings.settle_ms,
             settle_max_ms: settings.settle_max_ms,
@@ -114,6 +141,15 @@ impl SettingsView {
             fallback_text: settings.fallback_text,
             answer_deadline_seconds: settings.answer_deadline_seconds,
             webchat_origins: settings.webchat_origins,
+            chunking: ChunkingView {
+                method: match chunking.method {
+                    ChunkMethod::Fixed => Method::Fixed,
+                    ChunkMethod::Paragraph => Method::Paragraph,
+                    ChunkMethod::Recursive => Method::Recursive,
+                },
+                max_tokens: chunking.max_tokens,
+                overlap_tokens: chunking.overlap_tokens,
+            },
         }
     }
 }
@@ -144,6 +180,8 @@ pub(crate) struct SettingsChange {
     answer_deadline_seconds: Option<u32>,
     /// Origins that may open a web chat, such as `https://shop.example`, at most 50; empty: any.
     webchat_origins: Option<Vec<String>>,
+    /// How documents are cut into passages; holds for those that are indexed from then on.
+    chunking: Option<ChunkingChange>,
 }
 
 /// A change to who answers.
@@ -188,6 +226,19 @@ struct RetrievalChange {
     vector_weight: Option<f64>,
     /// Passages with a lower cosine similarity count as not found by vector, 0 to 1. Default 0.2.
     min_similarity: Option<f64>,
+}
+
+/// A change to how documents are cut into passages.
+#[derive(Debug, Object, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ChunkingChange {
+    /// Where cuts may fall. Default `recursive`.
+    method: Option<Method>,
+    /// The most tokens of a passage, as the embedding model counts them, 32 to 8192. Default 512.
+    max_tokens: Option<u32>,
+    /// How many tokens at most a passage shares with the one before, less than half of
+    /// `max_tokens`. Default 64.
+    overlap_tokens: Option<u32>,
 }
 
 impl SettingsChange {
@@ -256,6 +307,12 @@ fn check(settings: &TenantSettings, guard: &Guard, checks: &mut Checks) {
     text("llm.provider", &settings.llm.provider, 1, 64);
     text("llm.model", &settings.llm.model, 0, 200);
     check_addresses(settings, guard, checks);
+    let chunking = &settings.chunking;
+    checks.require(
+        chunking.overlap_tokens < chunking.max_tokens.div_ceil(2),
+        "settings.chunking.overlap_tokens",
+        "must be less than half of max_tokens",
+    );
 }
 
 fn check_numbers(settings: &TenantSettings, checks: &mut Checks) {
@@ -280,6 +337,12 @@ fn check_numbers(settings: &TenantSettings, checks: &mut Checks) {
         ),
         ("retrieval.top_k", retrieval.top_k, 1, 20),
         ("llm.max_output_tokens", llm.max_output_tokens, 1, 32_000),
+        (
+            "chunking.max_tokens",
+            settings.chunking.max_tokens,
+            32,
+            8192,
+        ),
     ] {
         number(field, value.into(), low.into(), high.into());
     }
@@ -388,6 +451,7 @@ mod tests {
             "llm": {"base_url": "http://127.0.0.1/v1", "temperature": 3.0},
             "retrieval": {"top_k": 0},
             "webchat_origins": ["https://shop.example/path"],
+            "chunking": {"max_tokens": 8193, "overlap_tokens": 4097},
         });
         let error = change(&mut TenantSettings::default(), &raw).1.unwrap_err();
         for field in [
@@ -396,6 +460,8 @@ mod tests {
             "settings.llm.temperature",
             "settings.retrieval.top_k",
             "settings.webchat_origins[0]",
+            "settings.chunking.max_tokens",
+            "settings.chunking.overlap_tokens",
         ] {
             assert!(
                 error.contains(&format!("\"{field}\"")),

@@ -12,15 +12,13 @@ use poem::web::{Field, Multipart};
 use poem::{Body, FromRequest, Request, RequestBody};
 use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaSchema, MetaSchemaRef, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
-use rag::extract::{MediaType, sniff};
+use rag::extract::{MediaType, SNIFFED_BYTES, sniff};
 use tokio_util::io::ReaderStream;
 
 use crate::{AppState, Problem};
 
 /// What the form around the file may weigh.
 const FORM_BYTES: u64 = 64 * 1024;
-/// How much of a file tells its kind.
-const SNIFFED_BYTES: usize = 1024;
 const MAX_NAME_CHARS: usize = 500;
 
 /// A form whose field `file` is read as it comes in.
@@ -138,7 +136,10 @@ impl<'a> ApiExtractor<'a> for Upload {
             ..MetaSchema::new("object")
         };
         Some(MetaRequest {
-            description: Some("A PDF, Markdown or text file."),
+            description: Some(
+                "A file: PDF, Word (DOCX), PowerPoint (PPTX), Excel (XLSX, XLS), OpenDocument \
+                 spreadsheet (ODS), CSV, HTML, Markdown or text.",
+            ),
             content: vec![MetaMediaType {
                 content_type: "multipart/form-data",
                 schema: MetaSchemaRef::Inline(Box::new(form)),

@@ -31,7 +31,9 @@ pub use outgoing::{
     TemplateHeader, TemplateParameter,
 };
 pub use page::{Cursor, InvalidCursor, Page};
-pub use settings::{LlmSettings, RagMode, RetrievalSettings, TenantSettings};
+pub use settings::{
+    ChunkMethod, ChunkingSettings, LlmSettings, RagMode, RetrievalSettings, TenantSettings,
+};
 pub use source::Source;
 pub use state::{
     Author, ChannelKind, ConversationStatus, Direction, DocumentStatus, MessageStatus, RawOutcome,

@@ -26,6 +26,8 @@ pub struct TenantSettings {
     pub answer_deadline_seconds: u32,
     /// Origins that may open a web chat, for example `https://shop.example`; empty: any.
     pub webchat_origins: Vec<String>,
+    /// How documents are cut into passages; holds for those that are indexed from then on.
+    pub chunking: ChunkingSettings,
 }
 
 impl Default for TenantSettings {
@@ -41,6 +43,7 @@ impl Default for TenantSettings {
             fallback_text: "I can't answer right now. A person will get back to you.".to_owned(),
             answer_deadline_seconds: 60,
             webchat_origins: Vec::new(),
+            chunking: ChunkingSettings::default(),
         }
     }
 }
@@ -114,4 +117,39 @@ impl Default for RetrievalSettings {
             min_similarity: 0.2,
         }
     }
+}
+
+/// How documents are cut into passages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ChunkingSettings {
+    /// Where cuts may fall. Default recursive.
+    pub method: ChunkMethod,
+    /// The most tokens of a passage, as the embedding model counts them. Default 512.
+    pub max_tokens: u32,
+    /// How many tokens at most a passage shares with the one before. Default 64.
+    pub overlap_tokens: u32,
+}
+
+impl Default for ChunkingSettings {
+    fn default() -> Self {
+        Self {
+            method: ChunkMethod::Recursive,
+            max_tokens: 512,
+            overlap_tokens: 64,
+        }
+    }
+}
+
+/// Where a text may be cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChunkMethod {
+    /// After as many tokens as fit, at the end of a word; pages and headings do not matter.
+    Fixed,
+    /// Between paragraphs, as many of which as fit are a passage; each heading starts one.
+    Paragraph,
+    /// At the highest boundary that leaves a passage at least half full: heading, paragraph, line,
+    /// sentence, word.
+    Recursive,
 }

@@ -7,8 +7,8 @@ use crate::{Backoff, Job, Lane, OnDuplicate, Options, Policy, Unique, Until};
 
 /// Reads an uploaded file and cuts it into chunks.
 ///
-/// Idempotent: it writes a version of its own, whole or not at all, and a version is only written
-/// once.
+/// Idempotent: it writes a version of its own, of which nothing is embedded or seen before it is
+/// whole, and leaves nothing of an earlier try.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct IngestDocument {
     /// Whose document it is.
@@ -24,7 +24,7 @@ impl Job for IngestDocument {
     const LANE: Lane = Lane::Bulk;
     const POLICY: Policy = Policy {
         max_attempts: 3,
-        timeout: Duration::from_mins(5),
+        timeout: Duration::from_mins(15),
         backoff: Backoff::Exponential {
             base: Duration::from_secs(2),
             cap: Duration::from_mins(1),

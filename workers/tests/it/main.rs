@@ -4,8 +4,11 @@
 
 mod answers;
 mod documents;
+mod formats;
 mod library;
 mod looks;
+#[path = "../../../crates/rag/tests/it/office_writer.rs"]
+mod office_writer;
 #[path = "../../../crates/rag/tests/it/pdf_writer.rs"]
 mod pdf_writer;
 mod reports;

@@ -1,5 +1,5 @@
-//! A document becomes searchable: read in a child process, cut into chunks, embedded run by run, and
-//! made visible whole.
+//! A document becomes searchable: read and cut in a child process, written and embedded run by run,
+//! and made visible whole.
 
 mod embed;
 mod read;
@@ -9,7 +9,7 @@ use db::TenantTx;
 use jobs::DeadJob;
 use jobs::Job as _;
 use jobs::kinds::{EmbedChunk, IngestDocument};
-use store::documents;
+use store::{chunks, documents};
 
 use crate::Assistant;
 
@@ -27,7 +27,11 @@ pub async fn on_dead(_assistant: &Assistant, tx: &mut TenantTx, dead: &DeadJob) 
     let job = &dead.job;
     let (document, version) = match job.kind {
         IngestDocument::KIND => match job.decode::<IngestDocument>() {
-            Ok(job) => (job.document_id, job.version),
+            Ok(job) => {
+                // Runs that were written before it died; nothing embeds them.
+                chunks::delete_version(tx, job.document_id, job.version).await?;
+                (job.document_id, job.version)
+            }
             Err(_) => return Ok(()),
         },
         _ => match job.decode::<EmbedChunk>() {

@@ -1,12 +1,13 @@
-use domain::ChunkId;
+use domain::{ChunkId, ChunkingSettings};
 use fail::fail_point;
 use jobs::kinds::{EmbedChunk, IngestDocument};
 use jobs::{Failure, JobHandle};
-use rag::chunk::{Chunk, ChunkSize};
-use rag::extract::{Extracted, Limits, MediaType};
-use rag::{chunk, extract, language, terms};
+use rag::chunk::{Chunk, Tokenizer};
+use rag::extract::{Event, ExtractError, Facts, Limits, Progress, Reading, Request};
+use rag::terms;
 use store::chunks::{self, NewChunk, NewTerm};
 use store::documents::{self, Document, VersionFacts};
+use store::tenants;
 
 use super::RUN;
 use crate::Assistant;
@@ -21,32 +22,42 @@ pub async fn ingest(
     handle: &JobHandle,
     job: IngestDocument,
 ) -> Result<(), Failure> {
-    let Some(document) = begin(assistant, handle, &job).await? else {
+    let Some((document, chunking)) = begin(assistant, handle, &job).await? else {
         return Ok(());
     };
-    let extracted = match extract_text(assistant, &document).await {
-        Ok(extracted) => extracted,
-        Err(Problem::Passing(failure)) => return Err(failure),
-        Err(Problem::OfFile(reason)) => return refuse(assistant, &job, &reason).await,
+    let mut version = Version {
+        assistant,
+        handle,
+        job: &job,
+        text_config: String::new(),
+        chunks: 0,
     };
-    let size = ChunkSize::default();
-    let text_config = language::text_config(&extracted.text);
-    let cut = tokio::task::spawn_blocking(move || {
-        chunk::split(&extracted, size).map(|chunks| (extracted, chunks))
-    })
-    .await
-    .map_err(Failure::retry)?;
-    let (extracted, cut) = match cut {
-        Ok(cut) => cut,
-        Err(error) => return refuse(assistant, &job, &error.to_string()).await,
-    };
-    write(assistant, handle, &job, &extracted, cut, text_config).await
+    match version.read(&document, chunking).await {
+        Ok(()) => Ok(()),
+        Err(Problem::Passing(failure)) => Err(failure),
+        Err(Problem::OfFile(reason)) => refuse(assistant, &job, &reason).await,
+        Err(Problem::Unwanted) => Ok(()),
+    }
 }
 
-/// Why a file's text is not there.
+/// Why a version is not whole.
 enum Problem {
     Passing(Failure),
     OfFile(String),
+    /// Nobody wants it any more.
+    Unwanted,
+}
+
+impl From<db::Error> for Problem {
+    fn from(error: db::Error) -> Self {
+        Self::Passing(error.into())
+    }
+}
+
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Self {
+        Self::Passing(failure)
+    }
 }
 
 /// Notes that the work begins; `None` if nobody wants this version any more.
@@ -54,88 +65,159 @@ async fn begin(
     assistant: &Assistant,
     handle: &JobHandle,
     job: &IngestDocument,
-) -> Result<Option<Document>, Failure> {
+) -> Result<Option<(Document, ChunkingSettings)>, Failure> {
     let mut tx = assistant.db.tenant(job.tenant_id).await?;
     handle.fence(&mut tx).await?;
     let Some(document) = documents::find(&mut tx, job.document_id).await? else {
         return Ok(None);
     };
+    let chunking = tenants::get(&mut tx).await?.settings.chunking;
     let wanted = documents::mark_processing(&mut tx, job.document_id, job.version).await?;
     tx.commit().await?;
-    Ok(wanted.then_some(document))
+    Ok(wanted.then_some((document, chunking)))
 }
 
-async fn extract_text(assistant: &Assistant, document: &Document) -> Result<Extracted, Problem> {
-    let media_type: MediaType = document
-        .media_type
-        .parse()
-        .map_err(|_| Problem::OfFile("Files of this type cannot be read.".to_owned()))?;
-    let key = document
-        .file_key
-        .parse()
-        .map_err(|error: files::InvalidFileKey| {
-            Problem::Passing(Failure::dead(error.to_string()))
-        })?;
-    let path = assistant.files.path(&key);
-    let program = &assistant.settings.extract_program;
-    fail_point!("ingest.before_extract");
-    extract::run(program, media_type, &path, &Limits::default()).await.map_err(|error| {
-        if error.is_retryable() {
-            Problem::Passing(Failure::retry(error))
-        } else {
-            tracing::warn!(document.id = %document.id, reason = %error, "a file cannot be read");
-            Problem::OfFile(error.to_string())
-        }
-    })
-}
-
-/// Makes the document `failed`, with the reason for its owner.
+/// Makes the document `failed`, with the reason for its owner, and leaves nothing of the version.
 async fn refuse(assistant: &Assistant, job: &IngestDocument, reason: &str) -> Result<(), Failure> {
     let mut tx = assistant.db.tenant(job.tenant_id).await?;
     documents::mark_failed(&mut tx, job.document_id, job.version, reason).await?;
+    chunks::delete_version(&mut tx, job.document_id, job.version).await?;
     Ok(tx.commit().await?)
 }
 
-/// Writes the version and enqueues its embedding, in one transaction.
-async fn write(
-    assistant: &Assistant,
-    handle: &JobHandle,
-    job: &IngestDocument,
-    extracted: &Extracted,
-    cut: Vec<Chunk>,
-    text_config: &str,
-) -> Result<(), Failure> {
-    let new: Vec<NewChunk> = cut.into_iter().map(as_row).collect();
-    let bigrams: Vec<NewTerm> = new.iter().flat_map(terms_of).collect();
-    let ids: Vec<ChunkId> = new.iter().map(|chunk| chunk.id).collect();
-    let mut tx = assistant.db.tenant(job.tenant_id).await?;
-    handle.fence(&mut tx).await?;
-    let facts = VersionFacts {
-        title: extracted.title.as_deref(),
-        page_count: extracted
-            .page_count
-            .and_then(|pages| i32::try_from(pages).ok()),
-        text_config,
-    };
-    if !documents::set_facts(&mut tx, job.document_id, job.version, &facts).await? {
-        return Ok(());
+/// A version in the making. Its chunks are written run by run as the reader brings them, each run in
+/// a transaction of its own; only the last transaction lets them be embedded, so a version that is
+/// not whole is never seen.
+struct Version<'a> {
+    assistant: &'a Assistant,
+    handle: &'a JobHandle,
+    job: &'a IngestDocument,
+    text_config: String,
+    chunks: usize,
+}
+
+impl Version<'_> {
+    async fn read(
+        &mut self,
+        document: &Document,
+        chunking: ChunkingSettings,
+    ) -> Result<(), Problem> {
+        let mut reading = self.start(document, chunking).await?;
+        while let Some(event) = self.next(document, &mut reading).await? {
+            match event {
+                Event::Progress(progress) => self.note(document, progress),
+                Event::Facts(facts) => self.open(&facts).await?,
+                Event::Chunks(chunks) => self.write(chunks).await?,
+            }
+        }
+        self.close().await
     }
-    chunks::delete_version(&mut tx, job.document_id, job.version).await?;
-    chunks::insert_many(&mut tx, job.document_id, job.version, &new).await?;
-    chunks::index_terms(&mut tx, &ids, text_config, &bigrams).await?;
-    for first in (0..new.len()).step_by(RUN) {
-        let count = RUN.min(new.len() - first);
-        let run = EmbedChunk {
-            tenant_id: job.tenant_id,
-            document_id: job.document_id,
-            version: job.version,
-            first: as_i32(first),
-            count: as_i32(count),
+
+    async fn start(
+        &self,
+        document: &Document,
+        chunking: ChunkingSettings,
+    ) -> Result<Reading, Problem> {
+        let media_type = document
+            .media_type
+            .parse()
+            .map_err(|_| Problem::OfFile("Files of this type cannot be read.".to_owned()))?;
+        let key = document
+            .file_key
+            .parse()
+            .map_err(|error: files::InvalidFileKey| Failure::dead(error.to_string()))?;
+        let request = Request {
+            program: &self.assistant.settings.extract_program,
+            input: &self.assistant.files.path(&key),
+            media_type,
+            chunking,
+            tokenizer: Tokenizer::of_embedding_model(self.assistant.embedder.model()),
         };
-        jobs::enqueue(&mut tx, &run).await?;
+        fail_point!("ingest.before_extract");
+        Reading::start(&request, &Limits::default())
+            .await
+            .map_err(|error| of_reader(document, error))
     }
-    fail_point!("ingest.before_commit");
-    Ok(tx.commit().await?)
+
+    async fn next(
+        &self,
+        document: &Document,
+        reading: &mut Reading,
+    ) -> Result<Option<Event>, Problem> {
+        reading
+            .next()
+            .await
+            .map_err(|error| of_reader(document, error))
+    }
+
+    /// Notes how far the reader has come.
+    fn note(&self, document: &Document, progress: Progress) {
+        tracing::debug!(document.id = %document.id, version = self.job.version,
+            unit = ?progress.unit, done = progress.done, total = progress.total,
+            "a file is being read");
+    }
+
+    /// Stores what the file says of itself, and leaves nothing of an earlier try.
+    async fn open(&mut self, facts: &Facts) -> Result<(), Problem> {
+        self.text_config.clone_from(&facts.text_config);
+        let job = self.job;
+        let pages = facts.page_count.and_then(|pages| i32::try_from(pages).ok());
+        let facts = VersionFacts {
+            title: facts.title.as_deref(),
+            page_count: pages,
+            text_config: &facts.text_config,
+        };
+        let mut tx = self.assistant.db.tenant(job.tenant_id).await?;
+        self.handle.fence(&mut tx).await?;
+        if !documents::set_facts(&mut tx, job.document_id, job.version, &facts).await? {
+            return Err(Problem::Unwanted);
+        }
+        chunks::delete_version(&mut tx, job.document_id, job.version).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    async fn write(&mut self, run: Vec<Chunk>) -> Result<(), Problem> {
+        let job = self.job;
+        let new: Vec<NewChunk> = run.into_iter().map(as_row).collect();
+        let bigrams: Vec<NewTerm> = new.iter().flat_map(terms_of).collect();
+        let ids: Vec<ChunkId> = new.iter().map(|chunk| chunk.id).collect();
+        let mut tx = self.assistant.db.tenant(job.tenant_id).await?;
+        self.handle.fence(&mut tx).await?;
+        chunks::insert_many(&mut tx, job.document_id, job.version, &new).await?;
+        chunks::index_terms(&mut tx, &ids, &self.text_config, &bigrams).await?;
+        tx.commit().await?;
+        self.chunks += new.len();
+        Ok(())
+    }
+
+    /// Enqueues the embedding of all that was written.
+    async fn close(&self) -> Result<(), Problem> {
+        let job = self.job;
+        let mut tx = self.assistant.db.tenant(job.tenant_id).await?;
+        self.handle.fence(&mut tx).await?;
+        for first in (0..self.chunks).step_by(RUN) {
+            let run = EmbedChunk {
+                tenant_id: job.tenant_id,
+                document_id: job.document_id,
+                version: job.version,
+                first: as_i32(first),
+                count: as_i32(RUN.min(self.chunks - first)),
+            };
+            jobs::enqueue(&mut tx, &run).await?;
+        }
+        fail_point!("ingest.before_commit");
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+fn of_reader(document: &Document, error: ExtractError) -> Problem {
+    if error.is_retryable() {
+        return Problem::Passing(Failure::retry(error));
+    }
+    tracing::warn!(document.id = %document.id, reason = %error, "a file cannot be read");
+    Problem::OfFile(error.to_string())
 }
 
 fn as_row(chunk: Chunk) -> NewChunk {

@@ -46,7 +46,7 @@ async fn process_bad_pdf_fails_with_a_sentence_and_the_worker_goes_on() {
         (
             "secret.pdf",
             encrypted(),
-            "The PDF is protected by a password.",
+            "The file is protected by a password.",
         ),
         (
             "words.pdf",

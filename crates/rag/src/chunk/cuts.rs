@@ -1,9 +1,38 @@
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 
-use super::{ChunkSize, tokens};
+use domain::{ChunkMethod, ChunkingSettings};
+
+use super::tokens::TokenCounter;
 
 /// Bytes of a passage per token allowed: only long runs of white space take more.
 const BYTES_PER_TOKEN: usize = 24;
+
+/// How passages are cut, with an overlap that lets them move on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Size {
+    pub(super) method: ChunkMethod,
+    pub(super) max_tokens: usize,
+    overlap_tokens: usize,
+}
+
+impl Size {
+    /// `None` if the overlap is too large.
+    pub(super) fn of(settings: &ChunkingSettings) -> Option<Self> {
+        let size = Self {
+            method: settings.method,
+            max_tokens: usize::try_from(settings.max_tokens).ok()?,
+            overlap_tokens: usize::try_from(settings.overlap_tokens).ok()?,
+        };
+        (size.overlap_tokens < size.max_tokens).then_some(size)
+    }
+}
+
+/// A part of the text that is to be a passage.
+#[derive(Clone, Debug)]
+pub(super) struct Passage {
+    pub(super) range: Range<usize>,
+    pub(super) tokens: usize,
+}
 
 /// Where a text may be cut, the best last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,29 +53,48 @@ struct Cut {
     tokens: usize,
 }
 
-/// Cuts `section` of `text` into the byte ranges of passages, without white space around them.
+/// Cuts `section` of `text` into passages, without white space around them.
 ///
-/// Reads every char about twice, whatever the text looks like: a file without one line end or
+/// Reads every char a few times, whatever the text looks like: a file without one line end or
 /// space has to be cut in good time too.
-pub(super) fn ranges(text: &str, section: Range<usize>, size: ChunkSize) -> Vec<Range<usize>> {
-    let mut ranges = Vec::new();
+pub(super) fn passages(
+    text: &str,
+    section: Range<usize>,
+    size: Size,
+    counter: &dyn TokenCounter,
+) -> Vec<Passage> {
+    let mut passages = Vec::new();
     let mut start = section.start;
     // Up to here everything stands in a passage.
     let mut done = section.start;
     loop {
         start += text[start..section.end].len() - text[start..section.end].trim_start().len();
         if start >= section.end {
-            return ranges;
+            return passages;
         }
         done = done.max(start);
-        let reach = Reach::of(text, start..section.end, size.max_tokens);
-        let end = reach.best(done, size.max_tokens);
-        let part = text[start..end].trim_end();
-        ranges.push(start..start + part.len());
+        let reach = Reach::of(text, start..section.end, size.max_tokens, counter);
+        let mut end = reach.best(done, size);
+        let passage = loop {
+            let part = text[start..end].trim_end();
+            let passage = Passage {
+                range: start..start + part.len(),
+                tokens: counter.count(part),
+            };
+            if passage.tokens <= size.max_tokens {
+                break passage;
+            }
+            // Cut out of its text, a passage may have a token more than in it.
+            match reach.before(end, done) {
+                Some(earlier) => end = earlier,
+                None => break passage,
+            }
+        };
+        passages.push(passage);
         if end >= section.end {
-            return ranges;
+            return passages;
         }
-        start = reach.overlap(end, size.overlap_tokens);
+        start = reach.overlap(end, size);
         done = end;
     }
 }
@@ -60,67 +108,71 @@ struct Reach {
 }
 
 impl Reach {
-    fn of(text: &str, range: Range<usize>, max_tokens: usize) -> Self {
-        let mut counter = tokens::Counter::default();
+    fn of(text: &str, range: Range<usize>, max_tokens: usize, counter: &dyn TokenCounter) -> Self {
         let mut cuts = Vec::new();
         let mut before = Before::default();
+        let furthest = range.start.saturating_add(max_tokens * BYTES_PER_TOKEN);
+        let window = range.start..text.floor_char_boundary(furthest.min(range.end));
         let mut end = Cut {
-            byte: range.end,
-            level: Level::Paragraph,
+            byte: window.end,
+            level: Level::Char,
             tokens: 0,
         };
-        for (at, char) in text[range.clone()].char_indices() {
-            let byte = range.start + at;
-            let tokens = counter.tokens();
-            if let (Some(level), true) = (before.level(char), at > 0) {
+        let mut all = window.end == range.end;
+        counter.walk(&text[window], &mut |step| {
+            let byte = range.start + step.byte;
+            if let (Some(level), true) = (before.level(step.char), step.byte > 0) {
                 cuts.push(Cut {
                     byte,
                     level,
-                    tokens,
+                    tokens: step.before,
                 });
             }
-            counter.push(char);
             // The first char always fits: a passage has to hold something.
-            if at > 0 && (counter.tokens() > max_tokens || at > max_tokens * BYTES_PER_TOKEN) {
-                end = Cut {
-                    byte,
-                    level: Level::Char,
-                    tokens,
-                };
-                return Self {
-                    cuts,
-                    end,
-                    all: false,
-                };
+            if step.byte > 0 && step.with > max_tokens {
+                (end.byte, end.tokens, all) = (byte, step.before, false);
+                return ControlFlow::Break(());
             }
-            before.push(char);
-        }
-        end.tokens = counter.tokens();
-        Self {
-            cuts,
-            end,
-            all: true,
-        }
+            end.tokens = step.with;
+            before.push(step.char);
+            ControlFlow::Continue(())
+        });
+        Self { cuts, end, all }
     }
 
-    /// The end of the passage, behind `done`: the best place in its second half, the last of its
-    /// kind.
-    fn best(&self, done: usize, max_tokens: usize) -> usize {
+    /// The end of the passage, behind `done`.
+    fn best(&self, done: usize, size: Size) -> usize {
         if self.all {
             return self.end.byte;
         }
-        let enough = |cut: &&Cut| cut.byte > done && cut.tokens * 2 >= max_tokens;
-        let best = self
-            .cuts
-            .iter()
-            .filter(enough)
-            .max_by_key(|cut| (cut.level, cut.byte));
+        let behind = || self.cuts.iter().filter(|cut| cut.byte > done);
+        // A far boundary would make tiny passages.
+        let half = || behind().filter(|cut| cut.tokens * 2 >= size.max_tokens);
+        let highest = || half().max_by_key(|cut| (cut.level, cut.byte));
+        let best = match size.method {
+            ChunkMethod::Fixed => half().rfind(|cut| cut.level >= Level::Word),
+            // A heading does not stand alone before a paragraph that is too long.
+            ChunkMethod::Paragraph => behind()
+                .rfind(|cut| cut.level == Level::Paragraph && cut.tokens * 16 >= size.max_tokens)
+                .or_else(highest),
+            ChunkMethod::Recursive => highest(),
+        };
         best.map_or(self.end.byte, |cut| cut.byte)
     }
 
-    /// Where the next passage starts: at most `tokens` before `end`, at a sentence if one starts
-    /// there, else at a word; at `end` if neither does.
-    fn overlap(&self, end: usize, tokens: usize) -> usize {
+    /// The next best end before `end`, behind `done`.
+    fn before(&self, end: usize, done: usize) -> Option<usize> {
+        let earlier = || {
+            let cuts = self.cuts.iter();
+            cuts.filter(|cut| done < cut.byte && cut.byte < end)
+        };
+        let word = earlier().rfind(|cut| cut.level >= Level::Word);
+        word.or_else(|| earlier().next_back()).map(|cut| cut.byte)
+    }
+
+    /// Where the next passage starts: at most as many tokens before `end` as are shared, at a
+    /// sentence if one starts there, else at a word; at `end` if neither does.
+    fn overlap(&self, end: usize, size: Size) -> usize {
         let at_end = self
             .cuts
             .iter()
@@ -130,12 +182,15 @@ impl Reach {
         let shared = self
             .cuts
             .iter()
-            .filter(|cut| cut.byte < end && cut.tokens + tokens >= at_end);
+            .filter(|cut| cut.byte < end && cut.tokens + size.overlap_tokens >= at_end);
         let best = |least: Level| shared.clone().find(|cut| cut.level >= least);
-        best(Level::Sentence)
-            .or_else(|| best(Level::Word))
-            .or_else(|| best(Level::Char))
-            .map_or(end, |cut| cut.byte)
+        let levels = match size.method {
+            ChunkMethod::Fixed => [Level::Word, Level::Word, Level::Char],
+            ChunkMethod::Paragraph => [Level::Paragraph, Level::Sentence, Level::Word],
+            ChunkMethod::Recursive => [Level::Sentence, Level::Word, Level::Char],
+        };
+        let start = levels.into_iter().find_map(best);
+        start.map_or(end, |cut| cut.byte)
     }
 }
 
@@ -183,7 +238,7 @@ impl Before {
         Some(match self.line_ends {
             0 if self
                 .solid
-                .is_some_and(|solid| ".!?…。！？:;".contains(solid)) =>
+                .is_some_and(|solid| ".!?…。！？;".contains(solid)) =>
             {
                 Level::Sentence
             }
@@ -196,15 +251,49 @@ impl Before {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tokens::Estimate;
     use super::*;
 
-    fn cut(text: &str, max_tokens: usize, overlap_tokens: usize) -> Vec<&str> {
-        let size = ChunkSize {
+    fn cut_by(method: ChunkMethod, text: &str, max_tokens: u32, overlap_tokens: u32) -> Vec<&str> {
+        let settings = ChunkingSettings {
+            method,
             max_tokens,
             overlap_tokens,
         };
-        let ranges = ranges(text, 0..text.len(), size);
-        ranges.into_iter().map(|range| &text[range]).collect()
+        let size = Size::of(&settings).unwrap();
+        passages(text, 0..text.len(), size, &Estimate)
+            .into_iter()
+            .map(|passage| &text[passage.range])
+            .collect()
+    }
+
+    fn cut(text: &str, max_tokens: u32, overlap_tokens: u32) -> Vec<&str> {
+        cut_by(ChunkMethod::Recursive, text, max_tokens, overlap_tokens)
+    }
+
+    #[test]
+    fn fixed_passages_are_as_full_as_words_allow() {
+        assert_eq!(
+            cut_by(ChunkMethod::Fixed, "a b. c d e\n\nf g h", 6, 2),
+            ["a b. c d e", "d e\n\nf g h"]
+        );
+    }
+
+    #[test]
+    fn paragraphs_stay_whole_if_they_can() {
+        assert_eq!(
+            cut_by(
+                ChunkMethod::Paragraph,
+                "a\n\nb c\n\nd e f g h i\n\nj k l. m n o p q",
+                6,
+                0
+            ),
+            ["a\n\nb c", "d e f g h i", "j k l.", "m n o p q"]
+        );
+        assert_eq!(
+            cut_by(ChunkMethod::Paragraph, "a b\n\nc d\n\ne f g h", 6, 2),
+            ["a b\n\nc d", "c d\n\ne f g h"]
+        );
     }
 
     #[test]

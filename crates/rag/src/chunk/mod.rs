@@ -6,45 +6,31 @@ mod tokens;
 
 use std::ops::Range;
 
+use domain::ChunkingSettings;
+use serde::{Deserialize, Serialize};
+
 use crate::extract::Extracted;
 
-pub use tokens::estimate as estimate_tokens;
-
-/// How large passages are, in tokens as [`estimate_tokens`] counts them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ChunkSize {
-    /// The most tokens of a passage. Default 512.
-    pub max_tokens: usize,
-    /// How many tokens at most a passage shares with the one before. Default 64.
-    pub overlap_tokens: usize,
-}
-
-impl Default for ChunkSize {
-    fn default() -> Self {
-        Self {
-            max_tokens: 512,
-            overlap_tokens: 64,
-        }
-    }
-}
+pub use tokens::{Estimate, Step, TokenCounter, Tokenizer};
 
 /// A passage: `text` is exactly what stands between the chars `char_start` and `char_end` of the
 /// extracted text.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Chunk {
     /// Its place in the document, from 0.
     pub ordinal: usize,
     /// Its words, without white space around them; never empty.
     pub text: String,
-    /// Its tokens, estimated; at least 1.
+    /// Its tokens, at least 1.
     pub token_count: usize,
     /// Position of its first char.
     pub char_start: usize,
     /// Position after its last char.
     pub char_end: usize,
-    /// The page it stands on, from 1, where the document has pages.
+    /// The page or slide it starts on, from 1, where the document has such.
     pub page: Option<u32>,
-    /// The headings it stands under, from the highest: `Delivery > Abroad > Customs`.
+    /// The headings it starts under, from the highest: `Delivery > Abroad > Customs`; the first one
+    /// of a workbook is the sheet.
     pub heading: Option<String>,
 }
 
@@ -59,42 +45,60 @@ pub enum ChunkError {
     OverlapTooLarge,
 }
 
-/// Cuts `extracted` into passages of at most [`ChunkSize::max_tokens`], in the order of the text.
+/// Cuts `extracted` into passages of at most `settings.max_tokens` as `counter` counts them, in the
+/// order of the text. Together they hold every char that is not white space.
 ///
-/// A page always starts a passage, so that each stands on one page. A heading does, unless what
-/// stands before it is less than an eighth of one, or, below level 2, less than a quarter. Inside,
-/// cuts fall on the highest boundary that fits: empty lines, lines, sentences, words, chars. Only
-/// passages of the same section overlap. Together they hold every char that is not white space.
+/// Sheets always start a passage. Beyond that it depends on the method:
+///
+/// - fixed: a cut falls at the last end of a word that fits.
+/// - paragraph: pages and headings start a passage, unless what stands before a heading is less
+///   than a sixteenth of one. A cut falls at the last end of a paragraph that fits; a paragraph
+///   that is too long by itself is cut as by the recursive method.
+/// - recursive: pages start a passage; so do headings, unless what stands before is less than an
+///   eighth of one, or, below level 2, less than a quarter. Inside, cuts fall on the highest
+///   boundary in the second half of what fits: empty lines, lines, sentences, words, chars.
+///
+/// Only passages of the same section overlap. A single char of more tokens than allowed is a passage
+/// all the same.
 ///
 /// # Errors
 /// [`ChunkError::Empty`], [`ChunkError::OverlapTooLarge`].
-pub fn split(extracted: &Extracted, size: ChunkSize) -> Result<Vec<Chunk>, ChunkError> {
-    if size.overlap_tokens >= size.max_tokens {
-        return Err(ChunkError::OverlapTooLarge);
-    }
+pub fn chunks<'a>(
+    extracted: &'a Extracted,
+    settings: &ChunkingSettings,
+    counter: &'a dyn TokenCounter,
+) -> Result<impl Iterator<Item = Chunk> + 'a, ChunkError> {
+    let size = cuts::Size::of(settings).ok_or(ChunkError::OverlapTooLarge)?;
     let text = extracted.text.as_str();
-    let places = sections::Places::of(extracted);
-    let mut chunks = Vec::new();
-    let mut position = Position::default();
-    for section in sections::pack(extracted, size.max_tokens) {
-        for range in cuts::ranges(text, section, size) {
-            let part = &text[range.clone()];
-            let char_start = position.chars_before(text, range.start);
-            chunks.push(Chunk {
-                ordinal: chunks.len(),
-                text: part.to_owned(),
-                token_count: tokens::estimate(part),
-                char_start,
-                char_end: char_start + part.chars().count(),
-                page: places.page(char_start),
-                heading: places.heading(char_start),
-            });
-        }
-    }
-    if chunks.is_empty() {
+    if text.trim().is_empty() {
         return Err(ChunkError::Empty);
     }
-    Ok(chunks)
+    let places = sections::Places::of(extracted);
+    let mut position = Position::default();
+    let passages = sections::pack(extracted, size)
+        .into_iter()
+        .flat_map(move |section| cuts::passages(text, section, size, counter));
+    Ok(passages.enumerate().map(move |(ordinal, passage)| {
+        let part = &text[passage.range.clone()];
+        let char_start = position.chars_before(text, passage.range.start);
+        Chunk {
+            ordinal,
+            text: part.to_owned(),
+            token_count: passage.tokens.max(1),
+            char_start,
+            char_end: char_start + part.chars().count(),
+            page: places.page(char_start),
+            heading: places.heading(char_start),
+        }
+    }))
+}
+
+/// All of [`chunks`] at once, with tokens estimated.
+///
+/// # Errors
+/// Those of [`chunks`].
+pub fn split(extracted: &Extracted, settings: &ChunkingSettings) -> Result<Vec<Chunk>, ChunkError> {
+    Ok(chunks(extracted, settings, &Estimate)?.collect())
 }
 
 /// Turns byte offsets that mostly grow into char offsets, walking each part of the text once.

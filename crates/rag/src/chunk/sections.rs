@@ -1,38 +1,48 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::tokens;
+use domain::ChunkMethod;
+
+use super::cuts::Size;
+use super::tokens::{Estimate, TokenCounter as _};
 use crate::extract::{Extracted, PageSpan};
 
-/// How much has to stand before a place, as a part of a passage, for a section to start there.
+/// What may start a section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Start {
-    /// A heading of level 3 or below: a quarter.
+    /// A heading of level 3 or below.
     LowHeading,
-    /// A heading of level 1 or 2: an eighth, 64 tokens of 512.
+    /// A heading of level 1 or 2.
     HighHeading,
-    /// A page: anything.
+    /// A page.
     Page,
+    /// A sheet.
+    Sheet,
 }
 
 impl Start {
-    const fn is_due(self, tokens: usize, max_tokens: usize) -> bool {
-        match self {
-            Self::Page => true,
-            Self::HighHeading => tokens * 8 >= max_tokens,
-            Self::LowHeading => tokens * 4 >= max_tokens,
+    /// Whether it starts a section where this many tokens stand before it.
+    const fn is_due(self, tokens: usize, size: Size) -> bool {
+        match (size.method, self) {
+            (_, Self::Sheet) => true,
+            (ChunkMethod::Fixed, _) => false,
+            (_, Self::Page) => true,
+            (ChunkMethod::Paragraph, _) => tokens * 16 >= size.max_tokens,
+            // 64 tokens of 512, and 128.
+            (ChunkMethod::Recursive, Self::HighHeading) => tokens * 8 >= size.max_tokens,
+            (ChunkMethod::Recursive, Self::LowHeading) => tokens * 4 >= size.max_tokens,
         }
     }
 }
 
 /// Byte ranges that together are the whole text: each starts at a page or a heading and reaches to
 /// the next one, those too small to stand alone joined with what follows on their page.
-pub(super) fn pack(extracted: &Extracted, max_tokens: usize) -> Vec<Range<usize>> {
+pub(super) fn pack(extracted: &Extracted, size: Size) -> Vec<Range<usize>> {
     let text = extracted.text.as_str();
     let mut ranges: Vec<Range<usize>> = Vec::new();
     let mut start = 0;
     for (byte, kind) in start_bytes(extracted) {
-        if kind.is_due(tokens::estimate(&text[start..byte]), max_tokens) {
+        if kind.is_due(Estimate.count(&text[start..byte]), size) {
             ranges.push(start..byte);
             start = byte;
         }
@@ -46,11 +56,10 @@ fn start_bytes(extracted: &Extracted) -> impl Iterator<Item = (usize, Start)> {
     let mut starts: BTreeMap<usize, Start> = BTreeMap::new();
     let pages = extracted.pages.iter().map(|page| (page.start, Start::Page));
     let headings = extracted.headings.iter().map(|heading| {
-        let is_high = heading.level <= 2;
-        let kind = if is_high {
-            Start::HighHeading
-        } else {
-            Start::LowHeading
+        let kind = match heading.level {
+            1 if extracted.media_type.is_workbook() => Start::Sheet,
+            1 | 2 => Start::HighHeading,
+            _ => Start::LowHeading,
         };
         (heading.start, kind)
     });

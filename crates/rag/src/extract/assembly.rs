@@ -1,17 +1,23 @@
-use super::{Extracted, HeadingSpan, MediaType, PageSpan};
+use super::progress::Watch;
+use super::{ExtractError, Extracted, HeadingSpan, MediaType, PageSpan, Unit};
 
 /// The most chars of a title, an author or a heading that are kept.
 const LABEL_CHARS: usize = 300;
 
+/// How many headings are kept: more than any book has, and few enough to be cheap.
+const HEADINGS: usize = 100_000;
+
 /// An [`Extracted`] in the making: knows at which char it stands.
-pub(super) struct Assembly {
+pub(super) struct Assembly<'a> {
     extracted: Extracted,
     chars: usize,
+    watch: Watch<'a>,
 }
 
-impl Assembly {
-    pub(super) fn new(media_type: MediaType) -> Self {
+impl<'a> Assembly<'a> {
+    pub(super) fn new(media_type: MediaType, watch: Watch<'a>) -> Self {
         Self {
+            watch,
             extracted: Extracted {
                 media_type,
                 title: None,
@@ -28,6 +34,10 @@ impl Assembly {
     /// Adds text, its line ends made `\n` and its control characters left out: Postgres refuses
     /// NUL, and nobody reads the others.
     pub(super) fn push(&mut self, text: &str) {
+        if self.is_full() {
+            return;
+        }
+        self.extracted.text.reserve(text.len());
         let mut chars = text.chars().peekable();
         while let Some(char) = chars.next() {
             let kept = match char {
@@ -50,6 +60,14 @@ impl Assembly {
         self.push(text);
     }
 
+    /// Adds a line, below the one before.
+    pub(super) fn push_line(&mut self, text: &str) {
+        if self.chars > 0 {
+            self.push("\n");
+        }
+        self.push(text);
+    }
+
     /// Adds a heading as a block of its own.
     pub(super) fn push_heading(&mut self, level: u8, text: &str) {
         let start = if self.chars > 0 { self.chars + 2 } else { 0 };
@@ -59,7 +77,7 @@ impl Assembly {
 
     /// Notes that a heading stands at `start`.
     pub(super) fn mark_heading(&mut self, level: u8, text: &str, start: usize) {
-        if let Some(text) = label(text) {
+        if let (Some(text), true) = (label(text), self.extracted.headings.len() < HEADINGS) {
             self.extracted
                 .headings
                 .push(HeadingSpan { level, text, start });
@@ -85,20 +103,57 @@ impl Assembly {
         &self.extracted.text
     }
 
-    pub(super) fn title(&mut self, title: Option<&str>) {
-        self.extracted.title = title.and_then(label);
+    /// Whether there is more text than one file may hold: what comes now is left out, and
+    /// [`Self::finish`] fails, so a reader may stop.
+    pub(super) fn is_full(&self) -> bool {
+        self.extracted.text.len() > self.watch.text_bytes()
     }
 
+    /// Tells how far the reader has come.
+    pub(super) fn at(&self, unit: Unit, done: u64, total: Option<u64>) {
+        self.watch.at(unit, done, total);
+    }
+
+    /// The words of the first heading.
+    pub(super) fn first_heading(&self) -> Option<String> {
+        let first = self.extracted.headings.first()?;
+        Some(first.text.clone())
+    }
+
+    /// Sets the title, if there is a word in it.
+    pub(super) fn title(&mut self, title: Option<&str>) {
+        if let Some(title) = title.and_then(label) {
+            self.extracted.title = Some(title);
+        }
+    }
+
+    /// Sets the title, if none is set.
+    pub(super) fn title_if_none(&mut self, title: Option<&str>) {
+        if self.extracted.title.is_none() {
+            self.title(title);
+        }
+    }
+
+    /// Sets the author, if there is a word in it.
     pub(super) fn author(&mut self, author: Option<&str>) {
-        self.extracted.author = author.and_then(label);
+        if let Some(author) = author.and_then(label) {
+            self.extracted.author = Some(author);
+        }
     }
 
     pub(super) fn page_count(&mut self, pages: usize) {
         self.extracted.page_count = u32::try_from(pages).ok();
     }
 
-    pub(super) fn finish(self) -> Extracted {
-        self.extracted
+    /// The whole.
+    ///
+    /// # Errors
+    /// [`ExtractError::TooMuchText`].
+    pub(super) fn finish(self) -> Result<Extracted, ExtractError> {
+        if self.is_full() {
+            return Err(ExtractError::TooMuchText);
+        }
+        Ok(self.extracted)
     }
 }
 
@@ -121,23 +176,36 @@ fn label(text: &str) -> Option<String> {
 mod tests {
     use super::*;
 
+    fn assembly(media_type: MediaType) -> Assembly<'static> {
+        Assembly::new(media_type, Watch::unseen())
+    }
+
+    #[test]
+    fn more_text_than_allowed_is_no_text() {
+        let mut full = Assembly::new(MediaType::Text, Watch::new(8, &|_| {}));
+        full.push("nine char");
+        full.push("no more");
+        assert_eq!(full.text(), "nine char");
+        assert!(matches!(full.finish(), Err(ExtractError::TooMuchText)));
+    }
+
     #[test]
     fn line_ends_become_one_kind_and_nul_goes() {
-        let mut assembly = Assembly::new(MediaType::Text);
+        let mut assembly = assembly(MediaType::Text);
         assembly.push("one\r\ntwo\rthree\0\u{7}\tfour");
-        assert_eq!(assembly.finish().text, "one\ntwo\nthree\tfour");
+        assert_eq!(assembly.finish().unwrap().text, "one\ntwo\nthree\tfour");
     }
 
     #[test]
     fn pages_and_headings_point_at_their_chars() {
-        let mut assembly = Assembly::new(MediaType::Pdf);
+        let mut assembly = assembly(MediaType::Pdf);
         assembly.page(1, |page| page.push_block("Größe"));
         assembly.page(2, |_| {});
         assembly.page(3, |page| {
             page.push_heading(1, "Maße");
             page.push_block("klein");
         });
-        let extracted = assembly.finish();
+        let extracted = assembly.finish().unwrap();
         let chars: Vec<char> = extracted.text.chars().collect();
         let at = |span: &PageSpan| chars[span.start..span.end].iter().collect::<String>();
         assert_eq!(extracted.pages.len(), 2);

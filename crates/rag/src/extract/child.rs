@@ -1,13 +1,19 @@
 //! The inside of the process that reads one file.
 
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::process::ExitCode;
+use std::sync::Mutex;
 use std::thread;
+use std::time::{Duration, Instant};
 
+use domain::ChunkingSettings;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 
-use super::{ExtractError, MediaType, read};
+use super::frame::{Facts, Frame, Run};
+use super::progress::{Progress, Watch};
+use super::{ExtractError, MediaType, read_watched};
+use crate::chunk::{self, ChunkError, Tokenizer};
 
 /// Deep nesting is met by recursion in the readers; a main thread's 8 MB are soon used up.
 const STACK_BYTES: usize = 64 << 20;
@@ -16,17 +22,22 @@ const STACK_BYTES: usize = 64 << 20;
 /// allocator's reserve.
 const ADDRESS_SLACK_BYTES: u64 = 512 << 20;
 
+/// How often the parent hears of progress.
+const REPORT_EVERY: Duration = Duration::from_millis(200);
+
 /// What a parent tells its child by argument.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Header {
     pub(super) media_type: MediaType,
+    pub(super) chunking: ChunkingSettings,
+    pub(super) tokenizer: Tokenizer,
     pub(super) cpu_seconds: u64,
     pub(super) memory_bytes: u64,
-    pub(super) output_bytes: usize,
+    pub(super) text_bytes: usize,
 }
 
-/// Reads the file on stdin as `header` says and writes it to stdout as JSON. The exit code is 0,
-/// or names the [`ExtractError`].
+/// Reads the file on stdin as `header` says, cuts it, and writes what it found to stdout, frame by
+/// frame. The exit code is 0, or names the [`ExtractError`].
 ///
 /// Limits this very process first, for good: address space, processor time, open files, no file
 /// written, no core. `metachat extract <header>` is nothing but this call.
@@ -41,21 +52,15 @@ fn answer(header: &str) -> Result<(), ExtractError> {
     let header: Header = serde_json::from_str(header)
         .map_err(|error| ExtractError::Unavailable(io::Error::other(error)))?;
     limit(&header).map_err(ExtractError::Unavailable)?;
-    let (media_type, output_bytes) = (header.media_type, header.output_bytes);
     let work = thread::Builder::new()
         .stack_size(STACK_BYTES)
-        .spawn(move || extract(media_type, output_bytes))
+        .spawn(move || extract(&header))
         .map_err(ExtractError::Unavailable)?;
     // A panic ends the thread, and the process with a code of its own.
-    let json = work.join().unwrap_or(Err(ExtractError::Crashed))?;
-    let mut stdout = io::stdout().lock();
-    stdout
-        .write_all(&json)
-        .and_then(|()| stdout.flush())
-        .map_err(ExtractError::Unavailable)
+    work.join().unwrap_or(Err(ExtractError::Crashed))
 }
 
-fn extract(media_type: MediaType, output_bytes: usize) -> Result<Vec<u8>, ExtractError> {
+fn extract(header: &Header) -> Result<(), ExtractError> {
     let mut bytes = Vec::new();
     io::stdin()
         .lock()
@@ -64,13 +69,44 @@ fn extract(media_type: MediaType, output_bytes: usize) -> Result<Vec<u8>, Extrac
             io::ErrorKind::OutOfMemory => ExtractError::TooMuchMemory,
             _ => ExtractError::Unavailable(error),
         })?;
-    let extracted = read(media_type, &bytes)?;
-    let json =
-        serde_json::to_vec(&extracted).map_err(|error| ExtractError::Unavailable(error.into()))?;
-    if json.len() > output_bytes {
-        return Err(ExtractError::TooMuchText);
+    let last = Mutex::new(None);
+    let report = |progress| report(&last, progress);
+    let watch = Watch::new(header.text_bytes, &report);
+    let extracted = read_watched(header.media_type, &bytes, watch)?;
+    drop(bytes);
+    let mut out = io::stdout().lock();
+    Frame::Facts(Facts::of(&extracted))
+        .write(&mut out)
+        .map_err(ExtractError::Unavailable)?;
+    let chunks = chunk::chunks(&extracted, &header.chunking, header.tokenizer.counter());
+    let chunks = chunks.map_err(|error| match error {
+        ChunkError::Empty => ExtractError::Empty,
+        _ => ExtractError::Unavailable(io::Error::other(error)),
+    })?;
+    let mut run = Run::default();
+    for chunk in chunks {
+        run.push(chunk, &mut out)
+            .map_err(ExtractError::Unavailable)?;
     }
-    Ok(json)
+    run.flush(&mut out)
+        .and_then(|()| Frame::End.write(&mut out))
+        .map_err(ExtractError::Unavailable)
+}
+
+/// Tells the parent of the start, of the end, and now and then; one that does not listen is met when
+/// chunks are written.
+fn report(last: &Mutex<Option<Instant>>, progress: Progress) {
+    let Ok(mut last) = last.lock() else {
+        return;
+    };
+    let is_recent = last.is_some_and(|last| last.elapsed() < REPORT_EVERY);
+    if is_recent && progress.total != Some(progress.done) {
+        return;
+    }
+    *last = Some(Instant::now());
+    Frame::Progress(progress)
+        .write(&mut io::stdout().lock())
+        .unwrap_or_default();
 }
 
 fn limit(header: &Header) -> io::Result<()> {

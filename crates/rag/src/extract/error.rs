@@ -4,11 +4,14 @@ use std::io;
 #[derive(Debug, thiserror::Error)]
 pub enum ExtractError {
     /// It opens only with a password.
-    #[error("The PDF is protected by a password.")]
+    #[error("The file is protected by a password.")]
     PasswordProtected,
     /// It is called a PDF and is none.
     #[error("The file is not a PDF although its name says so.")]
     NotPdf,
+    /// It is called an Office document and is none.
+    #[error("The file is not an Office document although its name says so.")]
+    NotOffice,
     /// A PDF of pictures.
     #[error("The PDF holds no text, only pictures: it is probably a scan.")]
     NoText,
@@ -21,6 +24,18 @@ pub enum ExtractError {
     /// Its format is broken beyond repair.
     #[error("The file is damaged and cannot be read.")]
     Damaged,
+    /// It is small and unpacks to something huge.
+    #[error("The file unpacks to far more than its size, as files made to overload readers do.")]
+    Bomb,
+    /// It declares XML entities: text that stands for other text.
+    #[error("The file declares XML entities, which are refused.")]
+    Entities,
+    /// Its parts stand inside each other too often.
+    #[error("The file is nested too deeply.")]
+    TooDeep,
+    /// A workbook of more cells than are read.
+    #[error("The workbook has too many filled cells: more than 5 million.")]
+    TooManyCells,
     /// It took more time than [`Limits`](super::Limits) allow.
     #[error("Reading the file took longer than {seconds} seconds.")]
     TooSlow {
@@ -42,7 +57,7 @@ pub enum ExtractError {
 }
 
 /// The exit codes by which a child names the error. 101 is what Rust itself uses for a panic.
-const EXIT_CODES: [(u8, fn() -> ExtractError); 9] = [
+const EXIT_CODES: [(u8, fn() -> ExtractError); 14] = [
     (10, || ExtractError::PasswordProtected),
     (11, || ExtractError::NotPdf),
     (12, || ExtractError::NoText),
@@ -51,6 +66,11 @@ const EXIT_CODES: [(u8, fn() -> ExtractError); 9] = [
     (15, || ExtractError::Damaged),
     (16, || ExtractError::TooMuchText),
     (17, || ExtractError::TooMuchMemory),
+    (18, || ExtractError::NotOffice),
+    (19, || ExtractError::Bomb),
+    (20, || ExtractError::Entities),
+    (21, || ExtractError::TooDeep),
+    (22, || ExtractError::TooManyCells),
     (101, || ExtractError::Crashed),
 ];
 

@@ -1,8 +1,16 @@
+use domain::{ChunkMethod, ChunkingSettings};
 use proptest::prelude::*;
-use rag::chunk::{Chunk, ChunkError, ChunkSize, estimate_tokens, split};
+use rag::chunk::{Chunk, ChunkError, Tokenizer, chunks, split};
 use rag::extract::{Extracted, HeadingSpan, MediaType, PageSpan, read};
 
+use crate::office_writer as office;
 use crate::pdf_writer::Pdf;
+
+const METHODS: [ChunkMethod; 3] = [
+    ChunkMethod::Fixed,
+    ChunkMethod::Paragraph,
+    ChunkMethod::Recursive,
+];
 
 fn plain(text: &str) -> Extracted {
     Extracted {
@@ -16,26 +24,35 @@ fn plain(text: &str) -> Extracted {
     }
 }
 
+fn defaults() -> ChunkingSettings {
+    ChunkingSettings::default()
+}
+
 /// Chunks say where they stand, stay in their size, and leave no words out.
-fn check(extracted: &Extracted, chunks: &[Chunk], size: ChunkSize) {
+fn check(
+    extracted: &Extracted,
+    chunks: &[Chunk],
+    settings: &ChunkingSettings,
+    tokenizer: Tokenizer,
+) {
     let chars: Vec<char> = extracted.text.chars().collect();
     let mut covered = vec![false; chars.len()];
     for (at, chunk) in chunks.iter().enumerate() {
         assert_eq!(chunk.ordinal, at);
         let place: String = chars[chunk.char_start..chunk.char_end].iter().collect();
         assert_eq!(chunk.text, place);
-        assert_eq!(chunk.token_count, estimate_tokens(&chunk.text));
-        assert!(
-            (1..=size.max_tokens).contains(&chunk.token_count),
-            "{}",
-            chunk.token_count
-        );
+        assert_eq!(chunk.token_count, tokenizer.counter().count(&chunk.text));
+        let is_in_size = chunk.token_count <= settings.max_tokens as usize;
+        assert!(is_in_size || chunk.text.chars().count() == 1, "{chunk:?}");
         covered[chunk.char_start..chunk.char_end].fill(true);
         for page in &extracted.pages {
             let crosses = chunk.char_start < page.start && page.start < chunk.char_end;
-            assert!(!crosses, "{chunk:?} crosses the start of {page:?}");
-            let on_page = page.start <= chunk.char_start && chunk.char_end <= page.end;
-            assert!(!on_page || chunk.page == Some(page.page), "{chunk:?}");
+            assert!(
+                !crosses || settings.method == ChunkMethod::Fixed,
+                "{chunk:?} crosses the start of {page:?}"
+            );
+            let starts_on = page.start <= chunk.char_start && chunk.char_start < page.end;
+            assert!(!starts_on || chunk.page == Some(page.page), "{chunk:?}");
         }
     }
     for (at, char) in chars.iter().enumerate() {
@@ -46,6 +63,22 @@ fn check(extracted: &Extracted, chunks: &[Chunk], size: ChunkSize) {
     }
 }
 
+/// Cuts by every method and both ways of counting, and checks each.
+fn check_all(extracted: &Extracted, max_tokens: u32, overlap_tokens: u32) {
+    for method in METHODS {
+        for tokenizer in [Tokenizer::Estimate, Tokenizer::Cl100k] {
+            let settings = ChunkingSettings {
+                method,
+                max_tokens,
+                overlap_tokens,
+            };
+            let found = chunks(extracted, &settings, tokenizer.counter()).unwrap();
+            let found: Vec<Chunk> = found.collect();
+            check(extracted, &found, &settings, tokenizer);
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
@@ -53,7 +86,8 @@ proptest! {
         parts in prop::collection::vec("[a-zäßé ]{0,60}|[。、営業時間返品]{0,40}|\\PC{0,30}|[\n .!?]{0,4}", 0..40),
         headings in prop::collection::btree_map(0usize..1000, 1u8..5, 0..6),
         breaks in prop::collection::btree_set(1usize..1000, 0..6),
-        max_tokens in 8usize..60,
+        max_tokens in 8u32..60,
+        is_workbook in any::<bool>(),
     ) {
         let mut extracted = plain(&parts.concat());
         let length = extracted.text.chars().count();
@@ -67,13 +101,146 @@ proptest! {
             let start = extracted.pages.last().map_or(0, |page| page.end);
             extracted.pages.push(PageSpan { page, start, end });
         }
-        let size = ChunkSize { max_tokens, overlap_tokens: max_tokens / 8 };
-        match split(&extracted, size) {
-            Ok(chunks) => check(&extracted, &chunks, size),
-            Err(error) => {
-                prop_assert_eq!(error, ChunkError::Empty);
-                prop_assert!(extracted.text.trim().is_empty());
-            }
+        if is_workbook {
+            extracted.media_type = MediaType::Xlsx;
+        }
+        if extracted.text.trim().is_empty() {
+            prop_assert_eq!(split(&extracted, &defaults()), Err(ChunkError::Empty));
+        } else {
+            check_all(&extracted, max_tokens, max_tokens / 8);
+        }
+    }
+}
+
+/// A long document of every format, by what it is called.
+fn documents() -> Vec<(&'static str, Extracted)> {
+    let prose = "Parcels arrive in two days. Returns are free, if the seal is whole! ".repeat(20);
+    let body: String = (0..6)
+        .map(|at| {
+            office::heading(1 + at % 2, &format!("Part {at}"))
+                + &office::paragraph("", &prose)
+                + &office::item(2, 0, "An item")
+        })
+        .collect();
+    let rows: Vec<String> = (0..200)
+        .map(|row| format!("| Tea {row} | {row}.50 | Assam, second flush |"))
+        .collect();
+    let markdown = format!(
+        "# Shop\n\n{prose}\n\n## Teas\n\n| Kind | Price | Origin |\n|---|---|---|\n{}\n\n{prose}",
+        rows.join("\n")
+    );
+    let html =
+        format!("<h1>Shop</h1><p>{prose}</p><h2>More</h2><ul><li>{prose}<li>b</ul><p>{prose}");
+    let mut book = rust_xlsxwriter::Workbook::new();
+    for sheet in ["Teas", "Cups"] {
+        let sheet = book.add_worksheet().set_name(sheet).unwrap();
+        sheet.write_row(0, 0, ["Kind", "Price", "Origin"]).unwrap();
+        for row in 1..300_u32 {
+            sheet.write(row, 0, format!("Kind {row}")).unwrap();
+            sheet.write(row, 1, f64::from(row) / 4.0).unwrap();
+            sheet.write(row, 2, "Assam, second flush").unwrap();
+        }
+    }
+    let lines: Vec<&str> = prose.split_inclusive("! ").collect();
+    let pages: [&[&str]; 3] = [&lines, &lines[..3], &lines];
+    let bytes = |media_type, bytes: &[u8]| read(media_type, bytes).unwrap();
+    vec![
+        (
+            "pdf",
+            bytes(MediaType::Pdf, &Pdf::with_pages(&pages).bytes()),
+        ),
+        ("docx", bytes(MediaType::Docx, &office::docx(&body))),
+        (
+            "xlsx",
+            bytes(MediaType::Xlsx, &book.save_to_buffer().unwrap()),
+        ),
+        ("md", bytes(MediaType::Markdown, markdown.as_bytes())),
+        ("html", bytes(MediaType::Html, html.as_bytes())),
+        (
+            "chinese",
+            plain(
+                &"营业时间为上午九点至下午六点。三十天内可以退货，\n\n运费由我们承担！".repeat(80),
+            ),
+        ),
+        ("one paragraph", plain(&prose.repeat(40))),
+        ("one word", plain(&"x".repeat(40_000))),
+    ]
+}
+
+#[test]
+fn every_method_cuts_every_format_where_it_says() {
+    for (name, extracted) in documents() {
+        println!("{name}: {} chars", extracted.text.chars().count());
+        check_all(&extracted, 512, 64);
+        check_all(&extracted, 100, 0);
+        check_all(&extracted, 64, 31);
+    }
+}
+
+#[test]
+fn methods_differ_in_what_they_keep_whole() {
+    let paragraph = |words: usize| "word ".repeat(words).trim().to_owned();
+    let (short, long) = (paragraph(30), paragraph(80));
+    let source = format!(
+        "# A\n\n{short}\n\n{long}\n\n## B\n\n{short}\n\n# C\n\n{}",
+        paragraph(300)
+    );
+    let extracted = read(MediaType::Markdown, source.as_bytes()).unwrap();
+    let cut = |method| {
+        let settings = ChunkingSettings {
+            method,
+            max_tokens: 100,
+            overlap_tokens: 0,
+        };
+        split(&extracted, &settings).unwrap()
+    };
+    let sizes =
+        |chunks: &[Chunk]| -> Vec<usize> { chunks.iter().map(|chunk| chunk.token_count).collect() };
+    let fixed = cut(ChunkMethod::Fixed);
+    let (last, full) = fixed.split_last().unwrap();
+    assert!(
+        full.iter().all(|chunk| chunk.token_count == 100),
+        "{:?}",
+        sizes(&fixed)
+    );
+    assert!(last.token_count <= 100);
+    let by_paragraph = cut(ChunkMethod::Paragraph);
+    assert_eq!(by_paragraph[0].text, format!("# A\n\n{short}"));
+    assert_eq!(by_paragraph[1].text, long);
+    assert_eq!(by_paragraph[2].text, format!("## B\n\n{short}"));
+    assert!(by_paragraph[3].text.starts_with("# C\n\nword"));
+    // A third of a passage is too little to cut the long paragraph off.
+    let recursive = cut(ChunkMethod::Recursive);
+    assert_eq!(recursive[0].token_count, 100, "{:?}", sizes(&recursive));
+    assert_eq!(recursive[2].text, format!("## B\n\n{short}"));
+}
+
+#[test]
+fn rows_of_a_sheet_are_understood_alone() {
+    let documents = documents();
+    let (_, extracted) = documents.iter().find(|(name, _)| *name == "xlsx").unwrap();
+    for method in METHODS {
+        let settings = ChunkingSettings {
+            method,
+            overlap_tokens: 0,
+            ..defaults()
+        };
+        let chunks = split(extracted, &settings).unwrap();
+        let sheets: Vec<_> = chunks
+            .iter()
+            .map(|chunk| chunk.heading.as_deref())
+            .collect();
+        assert_eq!(sheets.first(), Some(&Some("Teas")));
+        assert_eq!(sheets.last(), Some(&Some("Cups")));
+        for chunk in &chunks[1..chunks.len() - 1] {
+            // The first and the last row may be cut, and the first two lines be the sheet's name.
+            let Some(row) = chunk.text.lines().nth(3) else {
+                continue;
+            };
+            assert!(
+                row.contains("Kind: Kind ") || row == "Kind | Price | Origin",
+                "{row}"
+            );
         }
     }
 }
@@ -83,6 +250,7 @@ fn a_paragraph_of_a_megabyte_is_cut_in_good_time() {
     for text in [
         "The parcel arrives in two days and the driver rings twice. ".repeat(20_000),
         "営業時間は午前九時から午後六時までです。".repeat(20_000),
+        "営業時間".repeat(40_000),
         "a".repeat(1_000_000),
         "a.".repeat(250_000),
         "no marks at all ".repeat(60_000),
@@ -90,16 +258,29 @@ fn a_paragraph_of_a_megabyte_is_cut_in_good_time() {
         "ร้านเปิดทุกวันเวลาเก้าโมงเช้า".repeat(4_000),
     ] {
         let extracted = plain(&text);
-        let started = std::time::Instant::now();
-        let chunks = split(&extracted, ChunkSize::default()).unwrap();
-        assert!(started.elapsed().as_secs() < 30, "{:?}", started.elapsed());
-        println!(
-            "{} chars, {} chunks, {:?}",
-            text.chars().count(),
-            chunks.len(),
-            started.elapsed()
-        );
-        check(&extracted, &chunks, ChunkSize::default());
+        let ways = [
+            (ChunkMethod::Recursive, Tokenizer::Estimate),
+            (ChunkMethod::Paragraph, Tokenizer::Cl100k),
+        ];
+        // One counts in every build; the other takes its time in one without optimisation.
+        let is_hard = !text.contains(' ');
+        for (method, tokenizer) in ways.into_iter().take(1 + usize::from(is_hard)) {
+            let settings = ChunkingSettings {
+                method,
+                ..defaults()
+            };
+            let started = std::time::Instant::now();
+            let found = chunks(&extracted, &settings, tokenizer.counter()).unwrap();
+            let found: Vec<Chunk> = found.collect();
+            let took = started.elapsed();
+            println!(
+                "{} bytes, {} chunks, {tokenizer:?}, {took:?}",
+                text.len(),
+                found.len()
+            );
+            assert!(took.as_secs() < 30, "{took:?}");
+            check(&extracted, &found, &settings, tokenizer);
+        }
     }
 }
 
@@ -108,7 +289,7 @@ fn neighbours_in_a_section_overlap() {
     let sentences: Vec<String> = (0..400)
         .map(|at| format!("This is sentence number {at}."))
         .collect();
-    let chunks = split(&plain(&sentences.join(" ")), ChunkSize::default()).unwrap();
+    let chunks = split(&plain(&sentences.join(" ")), &defaults()).unwrap();
     assert!(chunks.len() > 2);
     for pair in chunks.windows(2) {
         assert!(pair[1].char_start < pair[0].char_end);
@@ -121,7 +302,7 @@ fn chunks_know_their_headings() {
     let source =
         format!("# Shop\n\n## Delivery\n\n{body}\n\n### Abroad\n\n{body}\n\n## Returns\n\n{body}");
     let extracted = read(MediaType::Markdown, source.as_bytes()).unwrap();
-    let chunks = split(&extracted, ChunkSize::default()).unwrap();
+    let chunks = split(&extracted, &defaults()).unwrap();
     let headings: Vec<&str> = chunks
         .iter()
         .filter_map(|chunk| chunk.heading.as_deref())
@@ -144,7 +325,7 @@ fn a_high_heading_starts_a_chunk_sooner_than_a_low_one() {
     ] {
         let source = format!("{}\n\n{level} Returns\n\n{}", body(words), body(20));
         let extracted = read(MediaType::Markdown, source.as_bytes()).unwrap();
-        let found = split(&extracted, ChunkSize::default()).unwrap();
+        let found = split(&extracted, &defaults()).unwrap();
         assert_eq!(found.len(), chunks, "{level} after {words} words");
     }
 }
@@ -158,7 +339,7 @@ fn a_short_page_is_a_chunk_of_its_own() {
     ];
     let pdf = Pdf::with_pages(&pages).bytes();
     let extracted = read(MediaType::Pdf, &pdf).unwrap();
-    let chunks = split(&extracted, ChunkSize::default()).unwrap();
+    let chunks = split(&extracted, &defaults()).unwrap();
     let found: Vec<_> = chunks
         .iter()
         .map(|chunk| (chunk.page, chunk.text.as_str()))
@@ -192,23 +373,21 @@ fn chunks_know_the_page_they_stand_on() {
             end: 4800,
         },
     ];
-    let chunks = split(&extracted, ChunkSize::default()).unwrap();
+    let chunks = split(&extracted, &defaults()).unwrap();
     assert_eq!(chunks.first().unwrap().page, Some(1));
     assert_eq!(chunks.last().unwrap().page, Some(4));
 }
 
 #[test]
 fn nothing_cannot_be_cut_and_the_overlap_has_its_limit() {
-    assert_eq!(
-        split(&plain(" \n "), ChunkSize::default()),
-        Err(ChunkError::Empty)
-    );
-    let size = ChunkSize {
+    assert_eq!(split(&plain(" \n "), &defaults()), Err(ChunkError::Empty));
+    let settings = ChunkingSettings {
         max_tokens: 10,
         overlap_tokens: 10,
+        ..defaults()
     };
     assert_eq!(
-        split(&plain("words"), size),
+        split(&plain("words"), &settings),
         Err(ChunkError::OverlapTooLarge)
     );
 }

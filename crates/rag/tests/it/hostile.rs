@@ -2,13 +2,17 @@
 
 use std::time::{Duration, Instant};
 
-use rag::extract::{ExtractError, Extracted, Limits, MediaType};
+use rag::extract::{ExtractError, Limits, MediaType};
 
 use crate::pdf_writer::Pdf;
-use crate::reader::read_within;
+use crate::reader::{Read, read_within};
 
 /// Whatever the reader makes of it, it ends, and no fault of the file is worth another try.
-async fn survive(bytes: &[u8]) -> Result<Extracted, ExtractError> {
+async fn survive(bytes: &[u8]) -> Result<Read, ExtractError> {
+    survive_as(MediaType::Pdf, bytes).await
+}
+
+pub(crate) async fn survive_as(media_type: MediaType, bytes: &[u8]) -> Result<Read, ExtractError> {
     let limits = Limits {
         wall: Duration::from_secs(20),
         cpu: Duration::from_secs(10),
@@ -16,7 +20,7 @@ async fn survive(bytes: &[u8]) -> Result<Extracted, ExtractError> {
         ..Limits::default()
     };
     let started = Instant::now();
-    let result = read_within(MediaType::Pdf, bytes, &limits).await;
+    let result = read_within(media_type, bytes, &limits).await;
     assert!(started.elapsed() < Duration::from_secs(25));
     if let Err(error) = &result {
         assert!(!error.is_retryable(), "{error:?}");
@@ -43,8 +47,8 @@ async fn a_broken_cross_reference_table_is_rebuilt() {
     let text = String::from_utf8(whole).unwrap();
     let at = text.find("startxref\n").unwrap() + "startxref\n".len();
     let broken = format!("{}999999\n%%EOF\n", &text[..at]);
-    let extracted = survive(broken.as_bytes()).await.unwrap();
-    assert!(extracted.text.contains("Returns are free."));
+    let read = survive(broken.as_bytes()).await.unwrap();
+    assert!(read.text().contains("Returns are free."));
 }
 
 #[tokio::test]

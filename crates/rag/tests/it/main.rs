@@ -3,7 +3,15 @@
 #[cfg(test)]
 mod chunks;
 #[cfg(test)]
+mod formats;
+#[cfg(test)]
 mod hostile;
+#[cfg(test)]
+mod hostile_office;
+#[cfg(test)]
+mod memory;
+#[cfg(test)]
+mod office_writer;
 #[cfg(test)]
 mod pdf_writer;
 #[cfg(test)]

@@ -2,12 +2,36 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use rag::extract::{ExtractError, Extracted, Limits, MediaType, run};
+use domain::ChunkingSettings;
+use rag::chunk::{Chunk, Tokenizer};
+use rag::extract::{
+    Event, ExtractError, Facts, Limits, MediaType, Progress, Reading, Request, Unit,
+};
 
 use crate::pdf_writer::Pdf;
 
+/// What a reading brought.
+#[derive(Debug)]
+pub(crate) struct Read {
+    pub(crate) facts: Facts,
+    pub(crate) chunks: Vec<Chunk>,
+    pub(crate) progress: Vec<Progress>,
+}
+
+impl Read {
+    /// All text, as far as passages do not share it.
+    pub(crate) fn text(&self) -> String {
+        let texts: Vec<&str> = self
+            .chunks
+            .iter()
+            .map(|chunk| chunk.text.as_str())
+            .collect();
+        texts.join("\n\n")
+    }
+}
+
 /// Reads `bytes` in a real child process.
-pub(crate) async fn read(media_type: MediaType, bytes: &[u8]) -> Result<Extracted, ExtractError> {
+pub(crate) async fn read(media_type: MediaType, bytes: &[u8]) -> Result<Read, ExtractError> {
     read_within(media_type, bytes, &Limits::default()).await
 }
 
@@ -15,20 +39,50 @@ pub(crate) async fn read_within(
     media_type: MediaType,
     bytes: &[u8],
     limits: &Limits,
-) -> Result<Extracted, ExtractError> {
+) -> Result<Read, ExtractError> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(bytes).unwrap();
     let exe = Path::new(env!("CARGO_BIN_EXE_rag-extract-child"));
-    run(exe, media_type, file.path(), limits).await
+    read_file(exe, media_type, file.path(), limits).await
 }
 
-fn part(extracted: &Extracted, start: usize, end: usize) -> String {
-    extracted
-        .text
-        .chars()
-        .skip(start)
-        .take(end - start)
-        .collect()
+async fn read_file(
+    program: &Path,
+    media_type: MediaType,
+    input: &Path,
+    limits: &Limits,
+) -> Result<Read, ExtractError> {
+    let mut reading = Reading::start(&request(program, media_type, input), limits).await?;
+    let (mut facts, mut chunks, mut progress) = (None, Vec::new(), Vec::new());
+    while let Some(event) = reading.next().await? {
+        match event {
+            Event::Facts(found) => facts = Some(found),
+            Event::Chunks(run) => {
+                assert!(facts.is_some() && run.len() <= 128);
+                chunks.extend(run);
+            }
+            Event::Progress(found) => progress.push(found),
+        }
+    }
+    Ok(Read {
+        facts: facts.expect("facts come before the end"),
+        chunks,
+        progress,
+    })
+}
+
+pub(crate) fn request<'a>(
+    program: &'a Path,
+    media_type: MediaType,
+    input: &'a Path,
+) -> Request<'a> {
+    Request {
+        program,
+        input,
+        media_type,
+        chunking: ChunkingSettings::default(),
+        tokenizer: Tokenizer::Estimate,
+    }
 }
 
 #[tokio::test]
@@ -37,40 +91,77 @@ async fn a_pdf_comes_back_with_its_pages_and_its_title() {
         &["Returns are free for thirty days.", "Keep the receipt."],
         &["Parcels leave our house the same day."],
     ]);
-    let extracted = read(MediaType::Pdf, &pdf.bytes()).await.unwrap();
-    assert_eq!(extracted.title.as_deref(), Some("House rules"));
-    assert_eq!(extracted.author.as_deref(), Some("Ada Lovelace"));
-    assert_eq!(extracted.page_count, Some(2));
-    let [first, second] = extracted.pages[..] else {
-        panic!("{:?}", extracted.pages);
+    let read = read(MediaType::Pdf, &pdf.bytes()).await.unwrap();
+    assert_eq!(read.facts.title.as_deref(), Some("House rules"));
+    assert_eq!(read.facts.author.as_deref(), Some("Ada Lovelace"));
+    assert_eq!(read.facts.page_count, Some(2));
+    assert_eq!(read.facts.text_config, "english");
+    let [first, second] = &read.chunks[..] else {
+        panic!("{:?}", read.chunks);
     };
-    assert_eq!((first.page, second.page), (1, 2));
-    let first = part(&extracted, first.start, first.end);
-    assert!(
-        first.contains("thirty days") && first.contains("receipt"),
-        "{first}"
-    );
-    let second = part(&extracted, second.start, second.end);
-    assert_eq!(second, "Parcels leave our house the same day.");
+    assert_eq!((first.page, second.page), (Some(1), Some(2)));
+    assert!(first.text.contains("thirty days") && first.text.contains("receipt"));
+    assert_eq!(second.text, "Parcels leave our house the same day.");
 }
 
 #[tokio::test]
 async fn an_empty_page_keeps_its_number() {
     let pdf = Pdf::with_pages(&[&["One"], &[], &["Three"]]);
-    let extracted = read(MediaType::Pdf, &pdf.bytes()).await.unwrap();
-    assert_eq!(extracted.page_count, Some(3));
-    let pages: Vec<u32> = extracted.pages.iter().map(|span| span.page).collect();
-    assert_eq!(pages, [1, 3]);
+    let read = read(MediaType::Pdf, &pdf.bytes()).await.unwrap();
+    assert_eq!(read.facts.page_count, Some(3));
+    assert_eq!(read.facts.pages_with_text, 2);
+    let pages: Vec<_> = read.chunks.iter().map(|chunk| chunk.page).collect();
+    assert_eq!(pages, [Some(1), Some(3)]);
 }
 
 #[tokio::test]
 async fn markdown_comes_back_with_its_headings() {
     let text = "# Versand\n\nWir liefern täglich.\n\n## Ausland\n\nZwölf Euro.\n";
-    let extracted = read(MediaType::Markdown, text.as_bytes()).await.unwrap();
-    assert_eq!(extracted.text, text);
-    assert_eq!(extracted.title.as_deref(), Some("Versand"));
-    assert_eq!(extracted.headings[1].start, 33);
-    assert_eq!(extracted.page_count, None);
+    let read = read(MediaType::Markdown, text.as_bytes()).await.unwrap();
+    assert_eq!(read.text(), text.trim());
+    assert_eq!(read.facts.title.as_deref(), Some("Versand"));
+    assert_eq!(read.chunks[0].heading.as_deref(), Some("Versand"));
+    assert_eq!(read.facts.page_count, None);
+}
+
+#[tokio::test]
+async fn a_reader_tells_how_far_it_has_come() {
+    let pages = [&["Words on a page."][..]; 30];
+    let read = read(MediaType::Pdf, &Pdf::with_pages(&pages).bytes())
+        .await
+        .unwrap();
+    assert_eq!(read.chunks.len(), 30);
+    for pair in read.progress.windows(2) {
+        assert!(pair[0].done < pair[1].done, "{pair:?}");
+    }
+    let seen = |progress: &Progress| (progress.unit, progress.done, progress.total);
+    let (first, last) = (read.progress.first(), read.progress.last());
+    assert_eq!(first.map(seen), Some((Unit::Pages, 1, Some(30))));
+    assert_eq!(last.map(seen), Some((Unit::Pages, 30, Some(30))));
+}
+
+#[tokio::test]
+async fn a_reading_that_nobody_ends_takes_its_child_along() {
+    let long = "Words and more words. ".repeat(100_000);
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(long.as_bytes()).unwrap();
+    let exe = Path::new(env!("CARGO_BIN_EXE_rag-extract-child"));
+    let asked = request(exe, MediaType::Text, file.path());
+    let mut reading = Reading::start(&asked, &Limits::default()).await.unwrap();
+    while !matches!(reading.next().await.unwrap(), Some(Event::Chunks(_))) {}
+    let child = reading.id().unwrap();
+    drop(reading);
+    // Killed at once, reaped by the runtime in a moment.
+    let gone = async {
+        while std::fs::read_to_string(format!("/proc/{child}/stat"))
+            .is_ok_and(|stat| !stat.contains(") Z "))
+        {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), gone)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -104,7 +195,7 @@ async fn a_password_is_asked_for_by_name() {
     ));
     pdf.trailer("/Encrypt 7 0 R /ID [<00112233445566778899aabbccddeeff> <00112233445566778899aabbccddeeff>]");
     let error = read(MediaType::Pdf, &pdf.bytes()).await.unwrap_err();
-    assert_eq!(error.to_string(), "The PDF is protected by a password.");
+    assert_eq!(error.to_string(), "The file is protected by a password.");
 }
 
 #[tokio::test]
@@ -139,21 +230,28 @@ async fn a_reader_over_its_memory_is_stopped() {
 
 #[tokio::test]
 async fn more_text_than_allowed_is_refused() {
-    let limits = Limits {
-        output_bytes: 1000,
-        ..Limits::default()
-    };
-    let error = read_within(MediaType::Text, &b"word ".repeat(300), &limits)
-        .await
-        .unwrap_err();
-    assert!(matches!(error, ExtractError::TooMuchText), "{error}");
+    for limits in [
+        Limits {
+            text_bytes: 1000,
+            ..Limits::default()
+        },
+        Limits {
+            output_bytes: 1000,
+            ..Limits::default()
+        },
+    ] {
+        let error = read_within(MediaType::Text, &b"word ".repeat(300), &limits)
+            .await
+            .unwrap_err();
+        assert!(matches!(error, ExtractError::TooMuchText), "{error}");
+    }
 }
 
 #[tokio::test]
 async fn a_reader_that_cannot_start_is_worth_another_try() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let exe = file.path().with_extension("missing");
-    let error = run(&exe, MediaType::Text, file.path(), &Limits::default())
+    let error = read_file(&exe, MediaType::Text, file.path(), &Limits::default())
         .await
         .unwrap_err();
     assert!(error.is_retryable(), "{error}");
@@ -175,7 +273,7 @@ async fn the_child_sees_no_environment_and_no_crowd_of_files() {
     let mut rights = std::fs::metadata(&exe).unwrap().permissions();
     std::os::unix::fs::PermissionsExt::set_mode(&mut rights, 0o755);
     std::fs::set_permissions(&exe, rights).unwrap();
-    let error = run(&exe, MediaType::Text, file.path(), &Limits::default())
+    let error = read_file(&exe, MediaType::Text, file.path(), &Limits::default())
         .await
         .unwrap_err();
     // 14 is the code of an empty file: here of an empty environment.

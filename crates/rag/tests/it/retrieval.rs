@@ -1,6 +1,6 @@
 use db::{Db, DbOptions};
-use domain::{ChunkId, DocumentId, RetrievalSettings, TenantId};
-use rag::chunk::{ChunkSize, split};
+use domain::{ChunkId, ChunkingSettings, DocumentId, RetrievalSettings, TenantId};
+use rag::chunk::split;
 use rag::extract::{MediaType, read};
 use rag::language::text_config;
 use rag::retrieve::{Embedding, Question, Retrieved, retrieve};
@@ -136,14 +136,12 @@ impl World {
 /// What a worker stores of a text: its chunks, and their terms that Postgres cannot find.
 fn cut(text: &str) -> (Vec<NewChunk>, Vec<NewTerm>) {
     let extracted = read(MediaType::Text, text.as_bytes()).unwrap();
-    let passages = split(
-        &extracted,
-        ChunkSize {
-            max_tokens: 40,
-            overlap_tokens: 5,
-        },
-    )
-    .unwrap();
+    let settings = ChunkingSettings {
+        max_tokens: 40,
+        overlap_tokens: 5,
+        ..ChunkingSettings::default()
+    };
+    let passages = split(&extracted, &settings).unwrap();
     let (mut rows, mut terms) = (Vec::new(), Vec::new());
     for passage in passages {
         let chunk_id = ChunkId::new();

@@ -1,13 +1,19 @@
-use super::assembly::Assembly;
-use super::{Extracted, MediaType};
+//! Markdown.
 
-/// Reads Markdown: the text stays as it is written, headings are noted, front matter is left out
-/// but for its title and author. Without a title there, the first heading of level 1 is it.
-pub(super) fn read(source: &str) -> Extracted {
-    let mut assembly = Assembly::new(MediaType::Markdown);
+mod tables;
+
+use super::assembly::Assembly;
+use super::progress::Watch;
+use super::{ExtractError, Extracted, MediaType};
+
+/// Reads Markdown: the text stays as it is written but for tables, whose rows get the names of
+/// their columns; headings are noted, front matter is left out but for its title and author.
+/// Without a title there, the first heading of level 1 is it.
+pub(super) fn read(source: &str, watch: Watch<'_>) -> Result<Extracted, ExtractError> {
+    let mut assembly = Assembly::new(MediaType::Markdown, watch);
     let source = source.replace("\r\n", "\n");
     let (front, body) = split_front_matter(&source);
-    assembly.push(body);
+    assembly.push(&tables::rewrite(body));
     let headings = headings(assembly.text());
     let first = headings.iter().find(|heading| heading.level == 1);
     assembly.title(front_value(front, "title").or(first.map(|heading| heading.text.as_str())));
@@ -49,7 +55,7 @@ struct Heading {
 /// Finds `# ATX` and underlined (setext) headings outside of code.
 fn headings(text: &str) -> Vec<Heading> {
     let mut found = Vec::new();
-    let mut fence: Option<&str> = None;
+    let mut fence = Fence::default();
     // The line before, if it can be the words of an underlined heading.
     let mut paragraph: Option<(usize, &str)> = None;
     let mut start = 0;
@@ -57,17 +63,8 @@ fn headings(text: &str) -> Vec<Heading> {
         let trimmed = line.trim();
         let indent = line.len() - line.trim_start_matches(' ').len();
         let was = paragraph.take();
-        if let Some(open) = fence {
-            if indent < 4
-                && trimmed.starts_with(open)
-                && trimmed.trim_start_matches(&open[..1]).is_empty()
-            {
-                fence = None;
-            }
-        } else if indent < 4 {
-            if let Some(open) = fence_of(trimmed) {
-                fence = Some(open);
-            } else if let Some((level, words)) = atx(trimmed) {
+        if !fence.passes(line) && indent < 4 {
+            if let Some((level, words)) = atx(trimmed) {
                 found.push(Heading {
                     level,
                     text: words.to_owned(),
@@ -86,6 +83,34 @@ fn headings(text: &str) -> Vec<Heading> {
         start += line.chars().count() + 1;
     }
     found
+}
+
+/// Whether lines are code.
+#[derive(Default)]
+struct Fence {
+    /// The mark that opened the block.
+    open: Option<String>,
+}
+
+impl Fence {
+    /// Takes the next line; tells whether it is code, or a mark around code.
+    fn passes(&mut self, line: &str) -> bool {
+        let trimmed = line.trim();
+        let is_indented = line.starts_with("    ");
+        if let Some(open) = &self.open {
+            let is_mark = !is_indented
+                && trimmed.starts_with(open)
+                && trimmed.trim_start_matches(&open[..1]).is_empty();
+            if is_mark {
+                self.open = None;
+            }
+            return true;
+        }
+        if !is_indented {
+            self.open = fence_of(trimmed).map(str::to_owned);
+        }
+        self.open.is_some()
+    }
 }
 
 /// The run of backticks or tildes that opens a code block.
@@ -131,6 +156,10 @@ fn is_paragraph(line: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn read(text: &str) -> Extracted {
+        super::read(text, Watch::unseen()).unwrap()
+    }
 
     fn found(text: &str) -> Vec<(u8, String)> {
         let extracted = read(text);
