@@ -35,6 +35,10 @@ impl Gated {
 
 #[async_trait::async_trait]
 impl Embedder for Gated {
+    fn provider(&self) -> &str {
+        HashedNgrams.provider()
+    }
+
     fn model(&self) -> &str {
         HashedNgrams.model()
     }

@@ -1,14 +1,15 @@
 use domain::ChunkId;
 use fail::fail_point;
-use jobs::kinds::{EmbedChunk, IngestDocument};
+use jobs::kinds::IngestDocument;
 use jobs::{Failure, JobHandle};
 use rag::chunk::{Chunk, ChunkSize};
 use rag::extract::{Extracted, Limits, MediaType};
-use rag::{chunk, extract, language, terms};
-use store::chunks::{self, NewChunk, NewTerm};
+use rag::keyword::{self, Indexable};
+use rag::{chunk, extract, language};
+use store::chunks::{self, NewChunk, Version};
 use store::documents::{self, Document, VersionFacts};
 
-use super::RUN;
+use super::{as_i32, sets};
 use crate::Assistant;
 
 /// Reads a document's file and writes one version of its chunks, which no search sees yet.
@@ -106,10 +107,10 @@ async fn write(
     text_config: &str,
 ) -> Result<(), Failure> {
     let new: Vec<NewChunk> = cut.into_iter().map(as_row).collect();
-    let bigrams: Vec<NewTerm> = new.iter().flat_map(terms_of).collect();
-    let ids: Vec<ChunkId> = new.iter().map(|chunk| chunk.id).collect();
     let mut tx = assistant.db.tenant(job.tenant_id).await?;
     handle.fence(&mut tx).await?;
+    // Held until the commit: a set that is begun meanwhile waits, and then embeds this version too.
+    sets::ensure(assistant, &mut tx).await?;
     let facts = VersionFacts {
         title: extracted.title.as_deref(),
         page_count: extracted
@@ -122,18 +123,14 @@ async fn write(
     }
     chunks::delete_version(&mut tx, job.document_id, job.version).await?;
     chunks::insert_many(&mut tx, job.document_id, job.version, &new).await?;
-    chunks::index_terms(&mut tx, &ids, text_config, &bigrams).await?;
-    for first in (0..new.len()).step_by(RUN) {
-        let count = RUN.min(new.len() - first);
-        let run = EmbedChunk {
-            tenant_id: job.tenant_id,
-            document_id: job.document_id,
-            version: job.version,
-            first: as_i32(first),
-            count: as_i32(count),
-        };
-        jobs::enqueue(&mut tx, &run).await?;
-    }
+    let words: Vec<Indexable<'_>> = new.iter().map(as_words).collect();
+    keyword::index(&mut tx, job.document_id, job.version, text_config, &words).await?;
+    let version = Version {
+        document_id: job.document_id,
+        version: job.version,
+        chunk_count: as_i32(new.len()),
+    };
+    sets::enqueue_runs(&mut tx, job.tenant_id, version).await?;
     fail_point!("ingest.before_commit");
     Ok(tx.commit().await?)
 }
@@ -151,23 +148,10 @@ fn as_row(chunk: Chunk) -> NewChunk {
     }
 }
 
-fn terms_of(chunk: &NewChunk) -> Vec<NewTerm> {
-    let in_heading = chunk
-        .heading
-        .as_deref()
-        .map(terms::bigrams)
-        .unwrap_or_default();
-    in_heading
-        .into_iter()
-        .chain(terms::bigrams(&chunk.text))
-        .map(|term| NewTerm {
-            chunk_id: chunk.id,
-            term,
-        })
-        .collect()
-}
-
-/// Counts within one document: the extractor caps its text far below the limit.
-fn as_i32(count: usize) -> i32 {
-    i32::try_from(count).unwrap_or(i32::MAX)
+fn as_words(chunk: &NewChunk) -> Indexable<'_> {
+    Indexable {
+        ordinal: chunk.ordinal,
+        heading: chunk.heading.as_deref(),
+        text: &chunk.text,
+    }
 }

@@ -10,5 +10,6 @@ mod embeddings;
 mod endpoints;
 mod openai_chat;
 mod openai_failures;
+mod rerank;
 mod retry;
 mod server;

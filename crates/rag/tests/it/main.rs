@@ -5,8 +5,16 @@ mod chunks;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod index;
+#[cfg(test)]
 mod pdf_writer;
 #[cfg(test)]
 mod reader;
 #[cfg(test)]
+mod ranking;
+#[cfg(test)]
 mod retrieval;
+#[cfg(test)]
+mod vectors;
+#[cfg(test)]
+mod world;
