@@ -85,11 +85,17 @@ impl RerankClient {
         let mut scores = vec![None; count];
         for result in &answer.results {
             let place = scores.get_mut(result.index);
-            let broken = || self.endpoint.broken("it has more scores than documents", None);
+            let broken = || {
+                self.endpoint
+                    .broken("it has more scores than documents", None)
+            };
             *place.ok_or_else(broken)? = Some(result.relevance_score);
         }
         let missing = || self.endpoint.broken("a score is missing", None);
-        scores.into_iter().collect::<Option<_>>().ok_or_else(missing)
+        scores
+            .into_iter()
+            .collect::<Option<_>>()
+            .ok_or_else(missing)
     }
 }
 

@@ -20,36 +20,6 @@ const RARE: [Lang; 7] = [
     Lang::Tuk,
 ];
 
-/// Languages with a configuration of their own.
-const CONFIGS: [(Lang, &str); 26] = [
-    (Lang::Ara, "arabic"),
-    (Lang::Hye, "armenian"),
-    (Lang::Cat, "catalan"),
-    (Lang::Dan, "danish"),
-    (Lang::Nld, "dutch"),
-    (Lang::Eng, "english"),
-    (Lang::Fin, "finnish"),
-    (Lang::Fra, "french"),
-    (Lang::Deu, "german"),
-    (Lang::Ell, "greek"),
-    (Lang::Hin, "hindi"),
-    (Lang::Hun, "hungarian"),
-    (Lang::Ind, "indonesian"),
-    (Lang::Ita, "italian"),
-    (Lang::Lit, "lithuanian"),
-    (Lang::Nep, "nepali"),
-    (Lang::Nob, "norwegian"),
-    (Lang::Por, "portuguese"),
-    (Lang::Ron, "romanian"),
-    (Lang::Rus, "russian"),
-    (Lang::Srp, "serbian"),
-    (Lang::Spa, "spanish"),
-    (Lang::Swe, "swedish"),
-    (Lang::Tam, "tamil"),
-    (Lang::Tur, "turkish"),
-    (Lang::Yid, "yiddish"),
-];
-
 /// The name of the Postgres text search configuration for `text`, [`SIMPLE`] if its language has
 /// none, is mixed or too short to tell. Every name exists from Postgres 16 on.
 pub fn text_config(text: &str) -> &'static str {
@@ -60,15 +30,36 @@ pub fn text_config(text: &str) -> &'static str {
     }
 }
 
-fn config_of(lang: Lang) -> &'static str {
-    let found = CONFIGS.iter().find(|(other, _)| *other == lang);
-    found.map_or(SIMPLE, |(_, config)| config)
-}
-
-/// The language that a configuration is for; `None` for [`SIMPLE`].
-pub(crate) fn of_config(config: &str) -> Option<Lang> {
-    let found = CONFIGS.iter().find(|(_, other)| *other == config);
-    found.map(|(lang, _)| *lang)
+const fn config_of(lang: Lang) -> &'static str {
+    match lang {
+        Lang::Ara => "arabic",
+        Lang::Hye => "armenian",
+        Lang::Cat => "catalan",
+        Lang::Dan => "danish",
+        Lang::Nld => "dutch",
+        Lang::Eng => "english",
+        Lang::Fin => "finnish",
+        Lang::Fra => "french",
+        Lang::Deu => "german",
+        Lang::Ell => "greek",
+        Lang::Hin => "hindi",
+        Lang::Hun => "hungarian",
+        Lang::Ind => "indonesian",
+        Lang::Ita => "italian",
+        Lang::Lit => "lithuanian",
+        Lang::Nep => "nepali",
+        Lang::Nob => "norwegian",
+        Lang::Por => "portuguese",
+        Lang::Ron => "romanian",
+        Lang::Rus => "russian",
+        Lang::Srp => "serbian",
+        Lang::Spa => "spanish",
+        Lang::Swe => "swedish",
+        Lang::Tam => "tamil",
+        Lang::Tur => "turkish",
+        Lang::Yid => "yiddish",
+        _ => SIMPLE,
+    }
 }
 
 #[cfg(test)]

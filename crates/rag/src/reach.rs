@@ -4,9 +4,8 @@
 //! these follow the looks of words more than their meaning, and mixed into a good keyword ranking
 //! they harm it. So the vector ranking gets its weight only as far as the model reaches.
 
-use whatlang::{Detector, Lang};
-
-use crate::language::{self, SIMPLE};
+use crate::keyword::Language;
+use crate::language::SIMPLE;
 use crate::terms;
 
 /// Parts of the names of models that read English alone. Source: their model cards, 2026-11.
@@ -43,44 +42,45 @@ const MULTILINGUAL: &[&str] = &[
     "arctic-embed-l-v2",
 ];
 
+const ENGLISH: &str = "english";
+
 /// The embedder that compares words, not meaning: BM25 does that better, so it only helps out.
 const WORDS_ONLY: &str = "hashed-ngrams";
 /// What such an embedder's ranking deserves of its weight.
 const WORDS_TRUST: f64 = 0.3;
 
-/// Which part of its weight the vector ranking deserves, from 0 to 1, for a question to documents
-/// with these text search configurations.
-pub fn trust(model: &str, question: &str, text_configs: &[String]) -> f64 {
+/// Which part of its weight the vector ranking deserves, from 0 to 1, for a question to documents in
+/// these languages.
+pub fn trust(model: &str, question: &str, languages: &[Language]) -> f64 {
     let model = model.to_lowercase();
     if model.starts_with(WORDS_ONLY) {
         return WORDS_TRUST;
     }
     let is_any = |names: &[&str]| names.iter().any(|name| model.contains(name));
     let reads_english_alone = is_any(ENGLISH_ONLY) && !is_any(MULTILINGUAL);
-    if reads_english_alone && !is_english(question, text_configs) {
+    if reads_english_alone && !is_english(question, languages) {
         return 0.0;
     }
     1.0
 }
 
-/// Whether a question to these documents is one in English. A short question alone does not tell its
-/// language, so it is taken to be in one of theirs.
-fn is_english(question: &str, text_configs: &[String]) -> bool {
-    if !is_latin(question) {
-        return false;
-    }
-    let is_plain = |config: &String| config == "english" || config == SIMPLE;
-    if text_configs.iter().all(is_plain) {
-        return true;
-    }
-    if !text_configs.iter().any(is_plain) {
-        return false;
-    }
-    let mut languages: Vec<Lang> =
-        text_configs.iter().filter_map(|config| language::of_config(config)).collect();
-    languages.push(Lang::Eng);
-    let detected = Detector::with_allowlist(languages).detect_lang(question);
-    detected.is_none_or(|found| found == Lang::Eng)
+/// Whether a question to these documents is one in English: the language of theirs that passes over
+/// most of its words, as those that count for nothing, is the one it is in. A text in no known
+/// language is taken for English.
+fn is_english(question: &str, languages: &[Language]) -> bool {
+    let is_plain =
+        |language: &Language| language.text_config == ENGLISH || language.text_config == SIMPLE;
+    let words = |plain: bool| {
+        let of_kind = languages
+            .iter()
+            .filter(|language| is_plain(language) == plain);
+        of_kind.map(|language| language.words).min()
+    };
+    is_latin(question)
+        && match (words(true), words(false)) {
+            (Some(plain), Some(other)) => plain <= other,
+            (_, other) => other.is_none(),
+        }
 }
 
 /// Whether most letters of a text are Latin ones.
@@ -103,25 +103,53 @@ fn is_latin(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn trusts(model: &str, question: &str, configs: &[&str]) -> bool {
-        let configs: Vec<String> = configs.iter().map(|&config| config.to_owned()).collect();
-        trust(model, question, &configs) > 0.5
+    fn trusts(model: &str, question: &str, languages: &[(&str, usize)]) -> bool {
+        let languages: Vec<Language> = languages
+            .iter()
+            .map(|&(text_config, words)| Language {
+                text_config: text_config.to_owned(),
+                words,
+            })
+            .collect();
+        trust(model, question, &languages) > 0.5
     }
 
     #[test]
     fn an_english_model_is_trusted_with_english_alone() {
         const MINILM: &str = "sentence-transformers/all-MiniLM-L6-v2";
-        for (question, configs, expected) in [
-            ("How do I return an item?", &["english"][..], true),
-            ("How do I return an item?", &["english", "simple"], true),
-            ("How do I return an item?", &["english", "german"], true),
-            ("Wie lange kann ich einen Artikel zurückgeben?", &["english", "german"], false),
-            ("Wie lange kann ich ihn zurückgeben?", &["german"], false),
-            ("退货期限是多久", &["simple"], false),
-            ("Как вернуть товар?", &["english"], false),
-            ("42?", &["english"], true),
+        for (question, languages, expected) in [
+            ("How do I return an item?", &[("english", 2)][..], true),
+            (
+                "How do I return an item?",
+                &[("english", 2), ("simple", 6)],
+                true,
+            ),
+            (
+                "How do I return an item?",
+                &[("english", 2), ("german", 5)],
+                true,
+            ),
+            (
+                "How do I return an item?",
+                &[("german", 5), ("simple", 6)],
+                false,
+            ),
+            (
+                "Wie kann ich ihn zurückgeben?",
+                &[("english", 5), ("german", 1)],
+                false,
+            ),
+            ("Wie kann ich ihn zurückgeben?", &[("german", 1)], false),
+            ("退货期限是多久", &[("simple", 0)], false),
+            ("Как вернуть товар?", &[("english", 3)], false),
+            ("42?", &[("english", 1), ("german", 1)], true),
+            ("How do I return an item?", &[], true),
         ] {
-            assert_eq!(trusts(MINILM, question, configs), expected, "{question} {configs:?}");
+            assert_eq!(
+                trusts(MINILM, question, languages),
+                expected,
+                "{question} {languages:?}"
+            );
         }
     }
 
@@ -136,7 +164,11 @@ mod tests {
             ("intfloat/e5-base-v2", false),
             ("hashed-ngrams-1", false),
         ] {
-            assert_eq!(trusts(model, "Как вернуть товар?", &["russian"]), expected, "{model}");
+            assert_eq!(
+                trusts(model, "Как вернуть товар?", &[("russian", 2)]),
+                expected,
+                "{model}"
+            );
         }
     }
 }

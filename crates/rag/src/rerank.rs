@@ -78,9 +78,13 @@ fn scores(question: &str, candidates: &[Candidate<'_>]) -> Vec<f64> {
         .zip(&passages)
         .map(|(candidate, passage)| {
             let places = places(passage);
-            let found = weights.iter().filter(|(stem, _)| places.contains_key(*stem));
+            let found = weights
+                .iter()
+                .filter(|(stem, _)| places.contains_key(*stem));
             let covered: f64 = found.map(|(_, weight)| weight).sum();
-            let near = pairs.iter().filter(|(one, other)| are_near(&places, one, other));
+            let near = pairs
+                .iter()
+                .filter(|(one, other)| are_near(&places, one, other));
             let in_order: f64 = near.map(pair_weight).sum();
             (1.0 - COVERAGE - ORDER) * candidate.fused
                 + COVERAGE * share(covered, all)
@@ -105,7 +109,10 @@ fn stems(text: &str) -> Vec<String> {
 /// How rare each word of the question is among the passages; one that all of them have weighs next to
 /// nothing.
 fn weights(asked: &[String], passages: &[Vec<String>]) -> HashMap<String, f64> {
-    let sets: Vec<HashSet<&String>> = passages.iter().map(|stems| stems.iter().collect()).collect();
+    let sets: Vec<HashSet<&String>> = passages
+        .iter()
+        .map(|stems| stems.iter().collect())
+        .collect();
     let weight = |stem: &String| {
         let with = sets.iter().filter(|stems| stems.contains(stem)).count();
         let (with, all) = (as_f64(with), as_f64(passages.len()));
@@ -135,7 +142,10 @@ fn are_near(places: &HashMap<&String, Vec<usize>>, one: &String, other: &String)
     })
 }
 
-#[expect(clippy::cast_precision_loss, reason = "there are some dozens of passages")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "there are some dozens of passages"
+)]
 fn as_f64(count: usize) -> f64 {
     count as f64
 }
@@ -169,7 +179,10 @@ mod tests {
     fn scripts_without_spaces_are_compared_too() {
         let scores = scores(
             "営業時間",
-            &[candidate("営業時間は九時です。"), candidate("返品は三十日以内です。")],
+            &[
+                candidate("営業時間は九時です。"),
+                candidate("返品は三十日以内です。"),
+            ],
         );
         assert!(scores[0] > scores[1], "{scores:?}");
     }

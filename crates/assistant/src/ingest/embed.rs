@@ -142,7 +142,9 @@ async fn switch_set(assistant: &Assistant, tenant: TenantId) -> Result<(), Failu
 async fn switch_if_whole(assistant: &Assistant, job: &EmbedChunk) -> Result<(), Failure> {
     let (document, version) = (job.document_id, job.version);
     let mut tx = assistant.db.tenant(job.tenant_id).await?;
-    if documents::find_for_update(&mut tx, document).await?.is_none()
+    if documents::find_for_update(&mut tx, document)
+        .await?
+        .is_none()
         || !is_whole(&mut tx, job).await?
     {
         return Ok(());

@@ -107,7 +107,9 @@ async fn reranker(
     let (RerankMethod::Provider, Some(url)) = (settings.rerank, &settings.rerank_url) else {
         return Ok(None);
     };
-    let key = TenantProfile::load(tx, &assistant.keyring).await?.rerank_api_key;
+    let key = TenantProfile::load(tx, &assistant.keyring)
+        .await?
+        .rerank_api_key;
     let client = assistant.guarded.clone();
     Ok(Some(ProviderReranker(RerankClient::new(
         client,

@@ -73,10 +73,7 @@ pub(super) async fn ensure(
 ///
 /// # Errors
 /// Those of the database.
-pub(super) async fn begin_if_changed(
-    assistant: &Assistant,
-    tx: &mut TenantTx,
-) -> db::Result<bool> {
+pub(super) async fn begin_if_changed(assistant: &Assistant, tx: &mut TenantTx) -> db::Result<bool> {
     let tenant = tx.tenant();
     let begun = embedding_sets::begin_building(tx, &maker(&*assistant.embedder)).await?;
     let Some(set) = begun else {

@@ -26,7 +26,10 @@ async fn scores_come_back_in_the_order_of_the_documents() {
     assert!(head.contains("authorization: bearer rk-secret"), "{head}");
     assert_eq!(sent["query"], "which?");
     assert_eq!(sent["documents"], serde_json::json!(["a", "b", "c"]));
-    assert_eq!((&sent["model"], &sent["top_n"]), (&"rerank-v3.5".into(), &3.into()));
+    assert_eq!(
+        (&sent["model"], &sent["top_n"]),
+        (&"rerank-v3.5".into(), &3.into())
+    );
 }
 
 #[tokio::test]
@@ -38,10 +41,15 @@ async fn an_answer_that_does_not_fit_the_documents_is_an_error() {
     ] {
         let server = Server::start(vec![Server::response("200 OK", "", body)]).await;
         let got = client(&server, None).rerank("which?", &["a"]).await;
-        assert!(matches!(got, Err(Error::BrokenStream { .. })), "{body}: {got:?}");
+        assert!(
+            matches!(got, Err(Error::BrokenStream { .. })),
+            "{body}: {got:?}"
+        );
     }
     let server = Server::start(vec![Server::response("401 Unauthorized", "", "{}")]).await;
-    let got = client(&server, Some("rk-secret")).rerank("which?", &["a"]).await;
+    let got = client(&server, Some("rk-secret"))
+        .rerank("which?", &["a"])
+        .await;
     assert!(matches!(got, Err(Error::KeyRefused { .. })), "{got:?}");
 }
 

@@ -82,7 +82,8 @@ pub fn fuse(keyword: &[Hit], vector: &[Hit], depth: usize, fusion: Fusion) -> Ve
         .into_iter()
         .map(|chunk_id| {
             let found = legs.each_ref().map(|leg| leg.hits.get(&chunk_id).copied());
-            let part = |at: usize| found[at].map_or(legs[at].missing, |hit| hit.share) * weights[at];
+            let part =
+                |at: usize| found[at].map_or(legs[at].missing, |hit| hit.share) * weights[at];
             Fused {
                 chunk_id,
                 score: part(0) + part(1),

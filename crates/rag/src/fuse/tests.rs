@@ -71,10 +71,7 @@ fn one_search_without_hits_leaves_the_other_its_full_range() {
     let [a, b] = ids();
     let hits = [hit(b, 0.9), hit(a, 0.3)];
     for fusion in [Fusion::default(), by_rank()] {
-        for fused in [
-            fuse(&hits, &[], 10, fusion),
-            fuse(&[], &hits, 10, fusion),
-        ] {
+        for fused in [fuse(&hits, &[], 10, fusion), fuse(&[], &hits, 10, fusion)] {
             assert_eq!(ranking(&fused), [b, a]);
             assert!(close(fused[0].score, 1.0));
         }

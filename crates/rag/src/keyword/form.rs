@@ -164,7 +164,11 @@ impl Entry<'_> {
                 }
             } else {
                 let gap = reader.number()?;
-                let repeats = if gap & 1 == 1 { reader.number()? + 1 } else { 0 };
+                let repeats = if gap & 1 == 1 {
+                    reader.number()? + 1
+                } else {
+                    0
+                };
                 let number = next.checked_add(gap >> 1)?;
                 next = number.checked_add(1)?;
                 Posting {
@@ -197,7 +201,10 @@ impl<'a> Entries<'a> {
     }
 
     /// The next term; `Some(None)` at the end, `None` if the bucket cannot be read.
-    #[expect(clippy::option_option, reason = "the end is no error, and an error no end")]
+    #[expect(
+        clippy::option_option,
+        reason = "the end is no error, and an error no end"
+    )]
     pub(super) fn next(&mut self) -> Option<Option<Entry<'a>>> {
         if self.reader.0.is_empty() {
             return Some(None);

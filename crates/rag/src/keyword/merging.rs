@@ -63,7 +63,11 @@ fn sources(segments: Vec<Segment>, gone: &BTreeSet<(DocumentId, i32)>) -> Option
     let source = |segment: Segment| {
         let runs = form::read_directory(&segment.directory)?;
         let is_gone = |run: &&Run| gone.contains(&(run.document_id, run.version));
-        let gone_chunks = runs.iter().filter(is_gone).map(|run| i64::from(run.count)).sum();
+        let gone_chunks = runs
+            .iter()
+            .filter(is_gone)
+            .map(|run| i64::from(run.count))
+            .sum();
         Some(Source {
             segment,
             runs,
@@ -91,7 +95,10 @@ fn choose(sources: &[Source]) -> Vec<i64> {
 }
 
 fn tier(chunk_count: i64) -> u32 {
-    (chunk_count / LOWEST_TIER).max(0).checked_ilog(FAN_IN as i64).map_or(0, |tier| tier + 1)
+    (chunk_count / LOWEST_TIER)
+        .max(0)
+        .checked_ilog(FAN_IN as i64)
+        .map_or(0, |tier| tier + 1)
 }
 
 /// What the merged segment will hold.
@@ -118,7 +125,9 @@ impl Plan {
             for run in &source.runs {
                 let version = (run.document_id, run.version);
                 let is_gone = gone.contains(&version);
-                for (ordinal, length) in (run.first_ordinal..).zip(lengths.by_ref().take(run.count as usize)) {
+                for (ordinal, length) in
+                    (run.first_ordinal..).zip(lengths.by_ref().take(run.count as usize))
+                {
                     if is_gone {
                         let sums = plan.gone.entry(version).or_default();
                         sums.0 += 1;
@@ -145,10 +154,18 @@ async fn write(tx: &mut TenantTx, sources: &[Source], plan: &Plan) -> db::Result
     let ids: Vec<i64> = sources.iter().map(|source| source.segment.id).collect();
     let bytes = keyword_index::count_bytes(tx, &ids).await?.unsigned_abs();
     let bucket_bits = bits_for(bytes);
-    let part_bits = i16::try_from(bytes.div_ceil(PART_BYTES).max(1).next_power_of_two().trailing_zeros())
-        .map_or(bucket_bits, |bits| bits.min(bucket_bits));
-    let text_configs: BTreeSet<&String> =
-        sources.iter().flat_map(|source| &source.segment.text_configs).collect();
+    let part_bits = i16::try_from(
+        bytes
+            .div_ceil(PART_BYTES)
+            .max(1)
+            .next_power_of_two()
+            .trailing_zeros(),
+    )
+    .map_or(bucket_bits, |bits| bits.min(bucket_bits));
+    let text_configs: BTreeSet<&String> = sources
+        .iter()
+        .flat_map(|source| &source.segment.text_configs)
+        .collect();
     let merged = NewSegment {
         version: None,
         chunk_count: form::as_u32(plan.lengths.len()).cast_signed(),
@@ -165,8 +182,9 @@ async fn write(tx: &mut TenantTx, sources: &[Source], plan: &Plan) -> db::Result
             let (first, last) = range(part, part_bits, source.segment.bucket_bits);
             let buckets = keyword_index::list_buckets(tx, source.segment.id, first, last).await?;
             for bucket in buckets {
-                gather(&bucket.terms, numbers, (part, part_bits), &mut terms)
-                    .ok_or_else(|| db::Error::corrupt(format!("keyword segment {}", source.segment.id)))?;
+                gather(&bucket.terms, numbers, (part, part_bits), &mut terms).ok_or_else(|| {
+                    db::Error::corrupt(format!("keyword segment {}", source.segment.id))
+                })?;
             }
         }
         let packed = terms
@@ -264,7 +282,14 @@ mod tests {
 
     #[test]
     fn tiers_grow_eightfold() {
-        for (chunks, expected) in [(1, 0), (511, 0), (512, 1), (4095, 1), (4096, 2), (40_000, 3)] {
+        for (chunks, expected) in [
+            (1, 0),
+            (511, 0),
+            (512, 1),
+            (4095, 1),
+            (4096, 2),
+            (40_000, 3),
+        ] {
             assert_eq!(tier(chunks), expected, "{chunks}");
         }
     }

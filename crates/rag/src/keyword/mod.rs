@@ -105,11 +105,7 @@ async fn count_terms(
     Ok(counted)
 }
 
-async fn write_buckets(
-    tx: &mut TenantTx,
-    segment: i64,
-    buckets: Vec<Bucket>,
-) -> db::Result<()> {
+async fn write_buckets(tx: &mut TenantTx, segment: i64, buckets: Vec<Bucket>) -> db::Result<()> {
     let mut batch = Vec::new();
     let mut bytes = 0;
     for bucket in buckets {
@@ -129,8 +125,18 @@ async fn write_buckets(
 pub struct KeywordHits {
     /// The best places, best first.
     pub hits: Vec<PlaceHit>,
-    /// Text search configurations of the tenant's documents.
-    pub text_configs: Vec<String>,
+    /// The languages of the tenant's documents, in the order of their names.
+    pub languages: Vec<Language>,
+}
+
+/// What a language of the tenant's documents makes of a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Language {
+    /// Its text search configuration.
+    pub text_config: String,
+    /// How many words of the question are left once those are passed over that count for nothing in
+    /// this language: least in the language that the question is in.
+    pub words: usize,
 }
 
 /// Ranks the chunks that share a term with `question` by BM25 (k1 1.2, b 0.75), over the documents
@@ -146,17 +152,18 @@ pub async fn search(
     limit: usize,
 ) -> db::Result<KeywordHits> {
     let lexemes = keyword_index::list_question_lexemes(tx, &terms::spaced(question)).await?;
-    let mut text_configs: Vec<String> =
-        lexemes.iter().map(|lexeme| lexeme.text_config.clone()).collect();
-    text_configs.dedup();
+    let languages = question::languages(&lexemes);
     let asked = question::terms(lexemes, terms::counted(question));
     if asked.is_empty() || limit == 0 {
         return Ok(KeywordHits {
             hits: Vec::new(),
-            text_configs,
+            languages,
         });
     }
-    let hashes: Vec<i64> = asked.iter().map(|term| form::hash(&term.text).into()).collect();
+    let hashes: Vec<i64> = asked
+        .iter()
+        .map(|term| form::hash(&term.text).into())
+        .collect();
     let snapshot = keyword_index::read(tx, &hashes).await?;
     let documents = documents.map(|documents| documents.iter().copied().collect());
     // Some milliseconds of pure computing in a large collection.
@@ -167,5 +174,5 @@ pub async fn search(
         .await
         .map_err(|_| db::Error::corrupt("keyword index"))?
         .ok_or_else(|| db::Error::corrupt("keyword index"))?;
-    Ok(KeywordHits { hits, text_configs })
+    Ok(KeywordHits { hits, languages })
 }

@@ -1,9 +1,10 @@
 //! Which terms a question asks for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use store::keyword_index::QuestionLexeme;
 
+use super::Language;
 use crate::language::SIMPLE;
 
 /// A term that a question asks for.
@@ -55,6 +56,20 @@ pub(super) fn terms(lexemes: Vec<QuestionLexeme>, pairs: Vec<(String, u32)>) -> 
         .collect()
 }
 
+/// What each configuration makes of the question, in the order of their names.
+pub(super) fn languages(lexemes: &[QuestionLexeme]) -> Vec<Language> {
+    let mut positions: BTreeMap<&str, BTreeSet<i16>> = BTreeMap::new();
+    for lexeme in lexemes {
+        let all = positions.entry(&lexeme.text_config).or_default();
+        all.extend(&lexeme.positions);
+    }
+    let language = |(text_config, positions): (&str, BTreeSet<i16>)| Language {
+        text_config: text_config.to_owned(),
+        words: positions.len(),
+    };
+    positions.into_iter().map(language).collect()
+}
+
 /// The lexemes that there are, without their configuration.
 fn named(lexemes: Vec<QuestionLexeme>) -> impl Iterator<Item = (String, Vec<i16>)> {
     lexemes
@@ -86,7 +101,10 @@ mod tests {
 
     fn texts(lexemes: Vec<QuestionLexeme>) -> Vec<(String, u32)> {
         let found = terms(lexemes, Vec::new());
-        found.into_iter().map(|term| (term.text, term.count)).collect()
+        found
+            .into_iter()
+            .map(|term| (term.text, term.count))
+            .collect()
     }
 
     #[test]
@@ -107,7 +125,25 @@ mod tests {
             lexeme("simple", "do", &[2]),
             lexeme("simple", "returning", &[3]),
         ]);
-        assert_eq!(found, [("return".to_owned(), 1), ("returning".to_owned(), 1)]);
+        assert_eq!(
+            found,
+            [("return".to_owned(), 1), ("returning".to_owned(), 1)]
+        );
+    }
+
+    #[test]
+    fn a_language_tells_how_many_words_count_in_it() {
+        let found = languages(&[
+            lexeme("english", "return", &[3, 7]),
+            lexeme("german", "", &[]),
+            lexeme("simple", "how", &[1]),
+            lexeme("simple", "returning", &[3]),
+        ]);
+        let words: Vec<(&str, usize)> = found
+            .iter()
+            .map(|language| (language.text_config.as_str(), language.words))
+            .collect();
+        assert_eq!(words, [("english", 2), ("german", 0), ("simple", 2)]);
     }
 
     #[test]

@@ -68,7 +68,9 @@ struct Found {
 /// `2.2 * ln 2` to a score, where one that a thousandth has adds up to 15.
 fn drop_common(found: &mut Vec<Found>, chunks: f64) {
     let is_rare = |term: &Found| term.document_frequency * 2.0 <= chunks;
-    let has_rare = found.iter().any(|term| is_rare(term) && !term.postings.is_empty());
+    let has_rare = found
+        .iter()
+        .any(|term| is_rare(term) && !term.postings.is_empty());
     if chunks >= COMMON_FROM && has_rare {
         found.retain(is_rare);
     }
@@ -108,8 +110,15 @@ impl Collection {
         let sum = |all: i64, gone: i64| as_f64((all - gone).max(1));
         let segments = &snapshot.segments;
         let chunks = sum(
-            segments.iter().map(|segment| i64::from(segment.chunk_count)).sum(),
-            snapshot.removals.iter().map(|removal| i64::from(removal.2)).sum(),
+            segments
+                .iter()
+                .map(|segment| i64::from(segment.chunk_count))
+                .sum(),
+            snapshot
+                .removals
+                .iter()
+                .map(|removal| i64::from(removal.2))
+                .sum(),
         );
         let terms = sum(
             segments.iter().map(|segment| segment.term_count).sum(),
@@ -134,13 +143,17 @@ impl Collection {
                 } else {
                     Standing::Wanted
                 };
-                collection.starts.push(form::as_u32(collection.standings.len()));
+                collection
+                    .starts
+                    .push(form::as_u32(collection.standings.len()));
                 let end = collection.standings.len() + run.count as usize;
                 collection.standings.resize(end, standing);
                 collection.runs.push(run);
             }
             let norm = |length| K1 * (1.0 - B + B * f64::from(length) / average);
-            collection.norms.extend(form::read_lengths(&segment.lengths).map(norm));
+            collection
+                .norms
+                .extend(form::read_lengths(&segment.lengths).map(norm));
         }
         (collection.norms.len() == collection.standings.len()).then_some(collection)
     }
@@ -210,7 +223,12 @@ impl Collection {
                 heap.pop();
             }
         }
-        Some(heap.into_sorted_vec().into_iter().map(|candidate| candidate.0).collect())
+        Some(
+            heap.into_sorted_vec()
+                .into_iter()
+                .map(|candidate| candidate.0)
+                .collect(),
+        )
     }
 
     fn place(&self, number: usize) -> Option<Place> {
@@ -250,7 +268,10 @@ impl PartialEq for Candidate {
 
 impl Eq for Candidate {}
 
-#[expect(clippy::cast_precision_loss, reason = "counts of chunks and terms stay below 2^52")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of chunks and terms stay below 2^52"
+)]
 fn as_f64(count: i64) -> f64 {
     count as f64
 }

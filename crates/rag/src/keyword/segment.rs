@@ -111,7 +111,10 @@ pub(super) fn into_buckets(packed: Vec<(String, usize, Vec<u8>)>, bits: i16) -> 
     let mut writers: BTreeMap<i32, BucketWriter> = BTreeMap::new();
     for (term, count, postings) in sorted {
         let bucket = form::bucket(form::hash(&term), bits);
-        writers.entry(bucket).or_default().push(&term, count, &postings);
+        writers
+            .entry(bucket)
+            .or_default()
+            .push(&term, count, &postings);
     }
     let finished = |(bucket, writer): (i32, BucketWriter)| Bucket {
         bucket,

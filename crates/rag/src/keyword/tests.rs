@@ -67,7 +67,10 @@ fn the_plain_form_of_migrations_is_read_too() {
     bucket.extend([0, 0, 0, 1, 0, 3]);
     bucket.extend([0, 0, 1, 0, 0, 1]);
     let found = read_all(&bucket).unwrap();
-    assert_eq!(found, [("ab".to_owned(), vec![posting(1, 3), posting(256, 1)])]);
+    assert_eq!(
+        found,
+        [("ab".to_owned(), vec![posting(1, 3), posting(256, 1)])]
+    );
 }
 
 #[test]
@@ -92,14 +95,25 @@ fn chunks_of_one_version_are_one_run() {
     let document = DocumentId::new();
     let mut builder = SegmentBuilder::default();
     for ordinal in [0, 1, 2, 5] {
-        builder.add_chunk(document, 3, ordinal, vec![("a".to_owned(), 2), ("b".to_owned(), 1)]);
+        builder.add_chunk(
+            document,
+            3,
+            ordinal,
+            vec![("a".to_owned(), 2), ("b".to_owned(), 1)],
+        );
     }
     let packed = builder.pack();
     assert_eq!((packed.chunk_count, packed.term_count), (4, 12));
     let runs = form::read_directory(&packed.directory).unwrap();
-    let counts: Vec<(i32, u32)> = runs.iter().map(|run| (run.first_ordinal, run.count)).collect();
+    let counts: Vec<(i32, u32)> = runs
+        .iter()
+        .map(|run| (run.first_ordinal, run.count))
+        .collect();
     assert_eq!(counts, [(0, 3), (5, 1)]);
-    assert_eq!(form::read_lengths(&packed.lengths).collect::<Vec<_>>(), [3; 4]);
+    assert_eq!(
+        form::read_lengths(&packed.lengths).collect::<Vec<_>>(),
+        [3; 4]
+    );
 }
 
 #[test]

@@ -14,6 +14,7 @@ use store::embedding_sets::EmbeddingSet;
 use store::search::{self, ChunkPlace, Found, Passage, VectorQuery};
 
 use crate::fuse::{Fused, Fusion, Hit, fuse};
+use crate::keyword::Language;
 use crate::rerank::{Candidate, Lexical, Reranker};
 use crate::{keyword, reach};
 
@@ -150,17 +151,20 @@ pub async fn find(
     question: Question<'_>,
     settings: &RetrievalSettings,
 ) -> db::Result<Candidates> {
-    let limit = settings.top_k.saturating_mul(HITS_PER_PASSAGE).max(MIN_HITS);
+    let limit = settings
+        .top_k
+        .saturating_mul(HITS_PER_PASSAGE)
+        .max(MIN_HITS);
     search::set_limits(tx).await?;
     let mut timings = Timings::default();
     let start = Instant::now();
-    let (by_keyword, text_configs) = search_by_keyword(tx, question, limit).await?;
+    let (by_keyword, languages) = search_by_keyword(tx, question, limit).await?;
     timings.keyword = start.elapsed();
     let start = Instant::now();
     let mut trust = 1.0;
     let by_vector = match question.embedding {
         Some(Embedding { set, vector }) => {
-            trust = reach::trust(&set.model, question.text, &text_configs);
+            trust = reach::trust(&set.model, question.text, &languages);
             let query = VectorQuery {
                 embedding: vector,
                 min_similarity: settings.min_similarity,
@@ -184,7 +188,7 @@ async fn search_by_keyword(
     tx: &mut TenantTx,
     question: Question<'_>,
     limit: u32,
-) -> db::Result<(Vec<Hit>, Vec<String>)> {
+) -> db::Result<(Vec<Hit>, Vec<Language>)> {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let found = keyword::search(tx, question.text, question.documents, limit).await?;
     let places: Vec<ChunkPlace> = found
@@ -198,7 +202,7 @@ async fn search_by_keyword(
         Some(Hit { chunk_id, score })
     };
     let hits = chunks.into_iter().filter_map(hit).collect();
-    Ok((hits, found.text_configs))
+    Ok((hits, found.languages))
 }
 
 /// How the rankings are fused, where the vector ranking deserves only a part of its weight; the rest

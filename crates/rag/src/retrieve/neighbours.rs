@@ -19,7 +19,10 @@ pub(super) fn pick(ranked: Vec<Retrieved>, wanted: usize, most_tokens: i32) -> V
         if !distinct.admits(&candidate.passage.text) {
             continue;
         }
-        match picked.iter().position(|better| fit(better, &candidate, most_tokens)) {
+        match picked
+            .iter()
+            .position(|better| fit(better, &candidate, most_tokens))
+        {
             Some(at) => {
                 if let Some(better) = picked.get_mut(at) {
                     join(better, candidate);
@@ -37,7 +40,10 @@ fn fit(one: &Retrieved, other: &Retrieved, most_tokens: i32) -> bool {
     let follows = |first: &Retrieved, second: &Retrieved| {
         first.last_ordinal.checked_add(1) == Some(second.passage.ordinal)
     };
-    let tokens = one.passage.token_count.saturating_add(other.passage.token_count);
+    let tokens = one
+        .passage
+        .token_count
+        .saturating_add(other.passage.token_count);
     one.passage.document_id == other.passage.document_id
         && (follows(one, other) || follows(other, one))
         && tokens <= most_tokens
@@ -48,9 +54,8 @@ fn close_gaps(picked: &mut Vec<Retrieved>, at: usize, most_tokens: i32) {
     let Some(grown) = picked.get(at) else {
         return;
     };
-    let touches = |(number, other): (usize, &Retrieved)| {
-        number != at && fit(grown, other, most_tokens)
-    };
+    let touches =
+        |(number, other): (usize, &Retrieved)| number != at && fit(grown, other, most_tokens);
     let Some(other) = picked.iter().enumerate().position(touches) else {
         return;
     };
@@ -72,7 +77,11 @@ fn join(better: &mut Retrieved, other: Retrieved) {
             (&other.passage, &better.passage)
         };
         let shared = first.char_end.saturating_sub(second.char_start);
-        let text = joined(&first.text, &second.text, usize::try_from(shared).unwrap_or(0));
+        let text = joined(
+            &first.text,
+            &second.text,
+            usize::try_from(shared).unwrap_or(0),
+        );
         (text, first.page, first.heading.clone())
     };
     let (passage, more) = (&mut better.passage, other.passage);
@@ -139,7 +148,10 @@ mod tests {
     }
 
     fn texts(picked: &[Retrieved]) -> Vec<&str> {
-        picked.iter().map(|found| found.passage.text.as_str()).collect()
+        picked
+            .iter()
+            .map(|found| found.passage.text.as_str())
+            .collect()
     }
 
     #[test]
@@ -154,8 +166,14 @@ mod tests {
         let merged = &picked[0];
         assert_eq!(merged.chunk_ids, ids);
         assert_eq!(merged.passage.chunk_id, ids[1]);
-        assert_eq!((merged.passage.page, merged.passage.token_count), (Some(1), 20));
-        assert_eq!((merged.passage.char_start, merged.passage.char_end), (0, 23));
+        assert_eq!(
+            (merged.passage.page, merged.passage.token_count),
+            (Some(1), 20)
+        );
+        assert_eq!(
+            (merged.passage.char_start, merged.passage.char_end),
+            (0, 23)
+        );
         assert!((merged.scores.fused - 0.9).abs() < 1e-9);
     }
 
@@ -180,7 +198,10 @@ mod tests {
 
     #[test]
     fn what_two_parts_do_not_share_is_not_cut() {
-        assert_eq!(joined("head\nrow 1", "head\nrow 2", 4), "head\nrow 1\nhead\nrow 2");
+        assert_eq!(
+            joined("head\nrow 1", "head\nrow 2", 4),
+            "head\nrow 1\nhead\nrow 2"
+        );
         assert_eq!(joined("größer als", "als 返品", 3), "größer als 返品");
         assert_eq!(joined("a", "b", 99), "a\nb");
     }

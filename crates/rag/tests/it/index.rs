@@ -15,7 +15,10 @@ struct Dice(u64);
 
 impl Dice {
     fn roll(&mut self, sides: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).unwrap() % sides
     }
 }
@@ -35,7 +38,11 @@ fn text(dice: &mut Dice) -> String {
             WORDS[dice.roll(most)]
         })
         .collect();
-    format!("It is about the {} and 返品は{}日以内です。", words.join(" and the "), count)
+    format!(
+        "It is about the {} and 返品は{}日以内です。",
+        words.join(" and the "),
+        count
+    )
 }
 
 /// BM25 over the chunks that searches see, counted anew from their texts.
@@ -61,8 +68,10 @@ async fn from_scratch(world: &World, term: &str) -> BTreeMap<(DocumentId, i32), 
     for row in rows {
         let lexemes: Vec<String> = row.get("lexemes");
         let counts: Vec<i32> = row.get("counts");
-        let mut terms: HashMap<String, f64> =
-            lexemes.into_iter().zip(counts.into_iter().map(f64::from)).collect();
+        let mut terms: HashMap<String, f64> = lexemes
+            .into_iter()
+            .zip(counts.into_iter().map(f64::from))
+            .collect();
         for pair in bigrams(row.get("text")) {
             *terms.entry(pair).or_default() += 1.0;
         }
@@ -73,7 +82,12 @@ async fn from_scratch(world: &World, term: &str) -> BTreeMap<(DocumentId, i32), 
     let all = count(chunks.len());
     let length = |terms: &HashMap<String, f64>| terms.values().sum::<f64>();
     let average = chunks.iter().map(|(_, terms)| length(terms)).sum::<f64>() / all;
-    let with = count(chunks.iter().filter(|(_, terms)| terms.contains_key(term)).count());
+    let with = count(
+        chunks
+            .iter()
+            .filter(|(_, terms)| terms.contains_key(term))
+            .count(),
+    );
     let weight = (1.0 + (all - with + 0.5) / (with + 0.5)).ln();
     chunks
         .iter()
@@ -87,17 +101,27 @@ async fn from_scratch(world: &World, term: &str) -> BTreeMap<(DocumentId, i32), 
 
 async fn kept(world: &World, question: &str) -> Vec<PlaceHit> {
     let mut tx = world.db.tenant(world.tenant).await.unwrap();
-    keyword::search(&mut tx, question, None, 10_000).await.unwrap().hits
+    keyword::search(&mut tx, question, None, 10_000)
+        .await
+        .unwrap()
+        .hits
 }
 
 async fn compare(world: &World) {
-    for (question, term) in [("parcels", "parcel"), ("keyboard", "keyboard"), ("返品", "返品")] {
+    for (question, term) in [
+        ("parcels", "parcel"),
+        ("keyboard", "keyboard"),
+        ("返品", "返品"),
+    ] {
         let expected = from_scratch(world, term).await;
         let found = kept(world, question).await;
         assert_eq!(found.len(), expected.len(), "{question}");
         for hit in found {
             let place = (hit.place.document_id, hit.place.ordinal);
-            assert!((hit.score - expected[&place]).abs() < 1e-9, "{question} {hit:?}");
+            assert!(
+                (hit.score - expected[&place]).abs() < 1e-9,
+                "{question} {hit:?}"
+            );
         }
     }
 }
@@ -126,7 +150,9 @@ async fn what_is_kept_is_what_counting_anew_finds() {
             8 if !documents.is_empty() => {
                 let id = documents[dice.roll(documents.len())];
                 let mut tx = world.db.tenant(world.tenant).await.unwrap();
-                documents::set_enabled(&mut tx, id, dice.roll(2) == 0).await.unwrap();
+                documents::set_enabled(&mut tx, id, dice.roll(2) == 0)
+                    .await
+                    .unwrap();
                 tx.commit().await.unwrap();
             }
             _ => {
@@ -152,10 +178,11 @@ async fn what_is_kept_is_what_counting_anew_finds() {
     }
     world.merge().await;
     for table in ["keyword_segments", "keyword_postings", "keyword_removals"] {
-        let left: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table}")))
-            .fetch_one(world.database.pool())
-            .await
-            .unwrap();
+        let left: i64 =
+            sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table}")))
+                .fetch_one(world.database.pool())
+                .await
+                .unwrap();
         assert_eq!(left, 0, "{table}");
     }
 }
@@ -182,15 +209,34 @@ async fn many_documents_become_few_segments_and_are_found_as_before() {
 #[tokio::test]
 async fn switches_of_many_documents_do_not_wait_for_each_other() {
     let world = World::new().await;
-    let (one, other) = (world.insert(world.tenant).await, world.insert(world.tenant).await);
+    let (one, other) = (
+        world.insert(world.tenant).await,
+        world.insert(world.tenant).await,
+    );
     for id in [one, other] {
-        world.write(world.tenant, id, 1, "The parcel comes by bicycle.", [1.0, 0.0, 0.0]).await;
+        world
+            .write(
+                world.tenant,
+                id,
+                1,
+                "The parcel comes by bicycle.",
+                [1.0, 0.0, 0.0],
+            )
+            .await;
     }
     // Both transactions are open at the same time, and neither has committed.
     let mut first = world.db.tenant(world.tenant).await.unwrap();
-    assert!(documents::switch_version(&mut first, one, 1, 1, 3).await.unwrap());
+    assert!(
+        documents::switch_version(&mut first, one, 1, 1, 3)
+            .await
+            .unwrap()
+    );
     let mut second = world.db.tenant(world.tenant).await.unwrap();
-    assert!(documents::switch_version(&mut second, other, 1, 1, 3).await.unwrap());
+    assert!(
+        documents::switch_version(&mut second, other, 1, 1, 3)
+            .await
+            .unwrap()
+    );
     second.commit().await.unwrap();
     first.commit().await.unwrap();
     assert_eq!(kept(&world, "parcel").await.len(), 2);
@@ -212,11 +258,23 @@ async fn a_hindi_word_stays_whole() {
 #[tokio::test]
 async fn another_tenants_documents_are_not_of_the_collection() {
     let world = World::new().await;
-    world.add(world.tenant, "The parcel comes by bicycle.", [1.0, 0.0, 0.0]).await;
+    world
+        .add(
+            world.tenant,
+            "The parcel comes by bicycle.",
+            [1.0, 0.0, 0.0],
+        )
+        .await;
     let before = kept(&world, "parcel").await;
     let other = add_tenant(&world.database).await;
     for _ in 0..3 {
-        world.add(other, "The parcel is lost in the parcel shop.", [1.0, 0.0, 0.0]).await;
+        world
+            .add(
+                other,
+                "The parcel is lost in the parcel shop.",
+                [1.0, 0.0, 0.0],
+            )
+            .await;
     }
     assert_eq!(kept(&world, "parcel").await, before);
 }

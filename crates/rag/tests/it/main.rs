@@ -9,9 +9,9 @@ mod index;
 #[cfg(test)]
 mod pdf_writer;
 #[cfg(test)]
-mod reader;
-#[cfg(test)]
 mod ranking;
+#[cfg(test)]
+mod reader;
 #[cfg(test)]
 mod retrieval;
 #[cfg(test)]

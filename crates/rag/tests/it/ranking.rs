@@ -27,7 +27,10 @@ impl Reranker for Shortest {
             return Err("out of reach".into());
         }
         let length = |candidate: &Candidate<'_>| u32::try_from(candidate.text.len()).unwrap();
-        Ok(candidates.iter().map(|candidate| -f64::from(length(candidate))).collect())
+        Ok(candidates
+            .iter()
+            .map(|candidate| -f64::from(length(candidate)))
+            .collect())
     }
 }
 
@@ -60,9 +63,20 @@ async fn a_reranker_orders_anew_and_one_that_fails_changes_nothing() {
     };
     let plain = rank(candidates.clone(), question.text, &settings, None).await;
     assert_eq!(texts(&plain), [PARCELS, HOURS, RETURNS]);
-    assert!(plain.passages.iter().all(|found| found.scores.rerank.is_none()));
+    assert!(
+        plain
+            .passages
+            .iter()
+            .all(|found| found.scores.rerank.is_none())
+    );
     let reranker = Shortest { fails: false };
-    let again = rank(candidates.clone(), question.text, &settings, Some(&reranker)).await;
+    let again = rank(
+        candidates.clone(),
+        question.text,
+        &settings,
+        Some(&reranker),
+    )
+    .await;
     assert_eq!(texts(&again), [RETURNS, PARCELS, HOURS]);
     assert!((again.passages[0].scores.last() + 61.0).abs() < 1e-9);
     let reranker = Shortest { fails: true };
@@ -85,7 +99,10 @@ async fn settings_choose_the_fusion_and_the_reranker() {
     assert!((best.scores.fused - 1.0).abs() < 1e-9, "{:?}", best.scores);
     // Found by vector alone, in the second place.
     let second = found.passages[1].scores;
-    assert!((second.fused - 0.5 * 61.0 / 62.0).abs() < 1e-9, "{second:?}");
+    assert!(
+        (second.fused - 0.5 * 61.0 / 62.0).abs() < 1e-9,
+        "{second:?}"
+    );
     settings.rerank = RerankMethod::Builtin;
     let found = world.retrieve("parcels", Some(&vector), &settings).await;
     assert!(found.passages[0].scores.rerank.is_some());
@@ -95,7 +112,9 @@ async fn settings_choose_the_fusion_and_the_reranker() {
 #[tokio::test]
 async fn a_search_of_some_documents_finds_nothing_of_others() {
     let world = library().await;
-    let parcels = world.add(world.tenant, "A parcel weighs two kilos.", [0.0, 1.0, 0.0]).await;
+    let parcels = world
+        .add(world.tenant, "A parcel weighs two kilos.", [0.0, 1.0, 0.0])
+        .await;
     let set = world.live_set().await.unwrap();
     let mut tx = world.db.tenant(world.tenant).await.unwrap();
     let question = Question {
@@ -115,13 +134,21 @@ async fn a_search_of_some_documents_finds_nothing_of_others() {
         documents: Some(&[]),
         ..question
     };
-    assert!(find(&mut tx, nothing, &settings).await.unwrap().ranked.is_empty());
+    assert!(
+        find(&mut tx, nothing, &settings)
+            .await
+            .unwrap()
+            .ranked
+            .is_empty()
+    );
 }
 
 #[tokio::test]
 async fn a_disabled_document_is_not_found_until_it_is_enabled_again() {
     let world = library().await;
-    let id = world.add(world.tenant, "Batteries last four years.", [0.0, 0.0, 1.0]).await;
+    let id = world
+        .add(world.tenant, "Batteries last four years.", [0.0, 0.0, 1.0])
+        .await;
     let ask = async || {
         let found = world.ask("batteries", Some(&[0.0, 0.0, 1.0])).await;
         found.iter().any(|found| found.passage.document_id == id)
@@ -139,9 +166,12 @@ async fn a_disabled_document_is_not_found_until_it_is_enabled_again() {
 #[tokio::test]
 async fn neighbours_come_as_one_passage() {
     let world = World::new().await;
-    let sentence = |at: usize| format!("Sentence number {at} tells of parcels, bicycles and doors.");
+    let sentence =
+        |at: usize| format!("Sentence number {at} tells of parcels, bicycles and doors.");
     let text: Vec<String> = (0..8).map(sentence).collect();
-    let id = world.add(world.tenant, &text.join(" "), [1.0, 0.0, 0.0]).await;
+    let id = world
+        .add(world.tenant, &text.join(" "), [1.0, 0.0, 0.0])
+        .await;
     let found = world.ask("parcels and bicycles at the door", None).await;
     assert_eq!(found.len(), 1, "{found:?}");
     let whole = &found[0];
@@ -152,6 +182,8 @@ async fn neighbours_come_as_one_passage() {
         passage_tokens: 0,
         ..RetrievalSettings::default()
     };
-    let found = world.retrieve("parcels and bicycles at the door", None, &apart).await;
+    let found = world
+        .retrieve("parcels and bicycles at the door", None, &apart)
+        .await;
     assert!(found.passages.len() > 1);
 }
