@@ -48,6 +48,9 @@ const ENGLISH: &str = "english";
 const WORDS_ONLY: &str = "hashed-ngrams";
 /// What such an embedder's ranking deserves of its weight.
 const WORDS_TRUST: f64 = 0.3;
+/// What a model's ranking deserves in a language it does not read: a say among passages that the
+/// words do not tell apart.
+const UNREAD_TRUST: f64 = 0.02;
 
 /// Which part of its weight the vector ranking deserves, from 0 to 1, for a question to documents in
 /// these languages.
@@ -59,7 +62,7 @@ pub fn trust(model: &str, question: &str, languages: &[Language]) -> f64 {
     let is_any = |names: &[&str]| names.iter().any(|name| model.contains(name));
     let reads_english_alone = is_any(ENGLISH_ONLY) && !is_any(MULTILINGUAL);
     if reads_english_alone && !is_english(question, languages) {
-        return 0.0;
+        return UNREAD_TRUST;
     }
     1.0
 }

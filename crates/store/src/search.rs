@@ -13,17 +13,17 @@ use crate::embedding_sets::{EmbeddingSet, IndexStatus};
 /// What a search may take and how it walks an index of vectors: far enough that the best ten are
 /// the true ones (97 of 100), and on, in about the order of distance, where a tenant's vectors are
 /// rare in the index.
+///
+/// The planner takes the join to documents for so selective that it would rather measure and sort every
+/// vector than walk the index (140 ms to 3 for 100,000). Where the sort is all that is in its way, it
+/// walks; searches that have to sort do so all the same.
 const LIMITS: &str = "
+    SET LOCAL enable_sort = off;
     SET LOCAL statement_timeout = '5s';
     SET LOCAL hnsw.ef_search = 100;
     SET LOCAL hnsw.iterative_scan = 'relaxed_order';
     SET LOCAL hnsw.max_scan_tuples = 40000;
     SET LOCAL hnsw.scan_mem_multiplier = 4";
-
-/// Before [`index_statement`]: the planner takes the join to documents for so selective that it would
-/// rather measure and sort every vector (140 ms to 3 for 100,000). Where the sort is all that is in
-/// its way, it walks the index.
-pub const WALK_INDEX: &str = "SET LOCAL enable_sort = off";
 
 /// A chunk that a search found.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -77,7 +77,7 @@ pub struct VectorQuery<'a> {
     pub limit: i64,
 }
 
-/// Bounds the searches of this transaction: five seconds for a statement, among others.
+/// Bounds the searches of this transaction, five seconds for each, and has their indexes used.
 ///
 /// # Errors
 /// Those of the database.
@@ -157,7 +157,6 @@ async fn by_index(
     query: &VectorQuery<'_>,
 ) -> Result<Vec<Found>> {
     let tenant = tx.tenant();
-    sqlx::raw_sql(WALK_INDEX).execute(tx.conn()).await?;
     // Safe: made of a number.
     let statement = AssertSqlSafe(index_statement(set.dimensions));
     let rows: Vec<(ChunkId, DocumentId, f64)> = sqlx::query_as(statement)
@@ -166,9 +165,6 @@ async fn by_index(
         .bind(Vector::from(query.embedding.to_vec()))
         .bind(query.limit)
         .fetch_all(tx.conn())
-        .await?;
-    sqlx::raw_sql("SET LOCAL enable_sort = on")
-        .execute(tx.conn())
         .await?;
     let found = |(chunk_id, document_id, score)| Found {
         chunk_id,

@@ -55,6 +55,32 @@ impl Embedder for Gated {
     }
 }
 
+/// Another model: the same vectors, with their numbers in the opposite order.
+pub(crate) struct Turned;
+
+#[async_trait::async_trait]
+impl Embedder for Turned {
+    fn provider(&self) -> &'static str {
+        "test"
+    }
+
+    fn model(&self) -> &'static str {
+        "turned-1"
+    }
+
+    fn dimensions(&self) -> usize {
+        HashedNgrams.dimensions()
+    }
+
+    async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, Error> {
+        let mut vectors = HashedNgrams.embed(texts).await?;
+        for vector in &mut vectors {
+            vector.reverse();
+        }
+        Ok(vectors)
+    }
+}
+
 impl Stage {
     /// Uploads a file as the API does.
     pub(crate) async fn upload(&self, name: &str, media_type: &str, content: &[u8]) -> DocumentId {

@@ -18,6 +18,16 @@ pub struct Hit {
     pub score: f64,
 }
 
+/// What one search found.
+#[derive(Clone, Copy, Debug)]
+pub struct Ranking<'a> {
+    /// The chunks it found, in any order.
+    pub hits: &'a [Hit],
+    /// The most that a chunk which is not among them can have: the score of the last hit, if there
+    /// may be more, or what the search demands of a hit.
+    pub rest: f64,
+}
+
 /// How two rankings become one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Fusion {
@@ -64,13 +74,12 @@ pub struct Fused {
     pub vector_score: Option<f64>,
 }
 
-/// Fuses both rankings, best first, of which each has up to `depth` hits. A chunk that a search did
-/// not find gets the lowest score that it can have there: that of the last hit, or none if the search
-/// told all it found. If a search found nothing at all, the other one decides alone. Scores that are
-/// no finite numbers are left out. Equal scores keep the order of the ids, so that the same hits
-/// always give the same ranking.
-pub fn fuse(keyword: &[Hit], vector: &[Hit], depth: usize, fusion: Fusion) -> Vec<Fused> {
-    let legs = [keyword, vector].map(|hits| Leg::of(hits, depth, fusion));
+/// Fuses both rankings, best first. A chunk that a search did not find gets [`Ranking::rest`] there.
+/// If a search found nothing at all, the other one decides alone. Scores that are no finite numbers
+/// are left out. Equal scores keep the order of the ids, so that the same hits always give the same
+/// ranking.
+pub fn fuse(keyword: Ranking<'_>, vector: Ranking<'_>, fusion: Fusion) -> Vec<Fused> {
+    let legs = [keyword, vector].map(|ranking| Leg::of(ranking, fusion));
     let weights = weights(&legs, fusion);
     let mut ids: Vec<ChunkId> = legs
         .iter()
@@ -111,8 +120,9 @@ struct Share {
 }
 
 impl Leg {
-    fn of(hits: &[Hit], depth: usize, fusion: Fusion) -> Self {
-        let mut ranked: Vec<Hit> = hits
+    fn of(ranking: Ranking<'_>, fusion: Fusion) -> Self {
+        let mut ranked: Vec<Hit> = ranking
+            .hits
             .iter()
             .copied()
             .filter(|hit| hit.score.is_finite())
@@ -121,7 +131,6 @@ impl Leg {
         let best = ranked.first().map_or(0.0, |hit| hit.score);
         let worst = ranked.last().map_or(0.0, |hit| hit.score);
         let floor = worst.min(0.0);
-        let mut missing = 0.0;
         let mut found = HashMap::with_capacity(ranked.len());
         let mut rank = 0.0;
         for hit in ranked {
@@ -139,14 +148,14 @@ impl Leg {
                     share,
                 }
             });
-            if found.len() >= depth {
-                missing = share;
+        }
+        let missing = match fusion {
+            Fusion::Weighted { .. } if ranking.rest > floor && best > floor => {
+                (ranking.rest.min(worst) - floor) / (best - floor)
             }
-        }
-        // Ranks tell nothing of what has none.
-        if matches!(fusion, Fusion::ReciprocalRank { .. }) {
-            missing = 0.0;
-        }
+            // Ranks tell nothing of what has none.
+            Fusion::Weighted { .. } | Fusion::ReciprocalRank { .. } => 0.0,
+        };
         Self {
             hits: found,
             missing,

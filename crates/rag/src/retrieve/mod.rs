@@ -13,7 +13,7 @@ use domain::{ChunkId, DocumentId, FusionMethod, RerankMethod, RetrievalSettings}
 use store::embedding_sets::EmbeddingSet;
 use store::search::{self, ChunkPlace, Found, Passage, VectorQuery};
 
-use crate::fuse::{Fused, Fusion, Hit, fuse};
+use crate::fuse::{Fused, Fusion, Hit, Ranking, fuse};
 use crate::keyword::Language;
 use crate::rerank::{Candidate, Lexical, Reranker};
 use crate::{keyword, reach};
@@ -177,8 +177,11 @@ pub async fn find(
     };
     timings.vector = start.elapsed();
     let start = Instant::now();
-    let depth = usize::try_from(limit).unwrap_or(usize::MAX);
-    let fused = fuse(&by_keyword, &by_vector, depth, fusion(settings, trust));
+    let fused = fuse(
+        ranking(&by_keyword, limit, 0.0),
+        ranking(&by_vector, limit, settings.min_similarity),
+        fusion(settings, trust),
+    );
     let ranked = read(tx, fused, settings).await?;
     timings.read = start.elapsed();
     Ok(Candidates { ranked, timings })
@@ -308,6 +311,14 @@ async fn rerank(ranked: &mut [Retrieved], question: &str, reranker: &dyn Reranke
             tracing::warn!(error = %error, "passages could not be ranked again");
         }
     }
+}
+
+/// A search's hits, of which it tells `limit` at most, each with at least the score `least`.
+fn ranking(hits: &[Hit], limit: u32, least: f64) -> Ranking<'_> {
+    let last = hits.iter().map(|hit| hit.score).min_by(f64::total_cmp);
+    let is_full = u32::try_from(hits.len()).is_ok_and(|count| count >= limit);
+    let rest = last.filter(|_| is_full).unwrap_or(least);
+    Ranking { hits, rest }
 }
 
 fn wanted(settings: &RetrievalSettings) -> usize {

@@ -266,10 +266,6 @@ async fn the_plan_walks_the_index_as_the_application_role() {
     let set = index_all(&world, &set).await;
     let mut tx = world.db.tenant(world.tenant).await.unwrap();
     search::set_limits(&mut tx).await.unwrap();
-    sqlx::query(search::WALK_INDEX)
-        .execute(db::Tx::conn(&mut tx))
-        .await
-        .unwrap();
     let explained = format!("EXPLAIN (COSTS off) {}", search::index_statement(256));
     let plan: Vec<String> = sqlx::query_scalar(AssertSqlSafe(explained))
         .bind(world.tenant.as_uuid())
