@@ -135,6 +135,20 @@ CREATE TABLE public.channels (
 
 ALTER TABLE ONLY public.channels FORCE ROW LEVEL SECURITY;
 
+CREATE TABLE public.chunk_embeddings (
+    set_id bigint NOT NULL,
+    chunk_id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    document_id uuid NOT NULL,
+    version integer NOT NULL,
+    indexed_dimensions integer,
+    embedding public.vector NOT NULL,
+    CONSTRAINT chunk_embeddings_check CHECK ((indexed_dimensions = public.vector_dims(embedding)))
+)
+WITH (toast_tuple_target='8160');
+
+ALTER TABLE ONLY public.chunk_embeddings FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.chunk_terms (
     tenant_id uuid NOT NULL,
     term text NOT NULL,
@@ -253,6 +267,34 @@ CREATE TABLE public.documents (
 );
 
 ALTER TABLE ONLY public.documents FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.embedding_sets (
+    id bigint NOT NULL,
+    tenant_id uuid NOT NULL,
+    provider text NOT NULL,
+    model text NOT NULL,
+    dimensions integer NOT NULL,
+    status text DEFAULT 'building'::text NOT NULL,
+    chunk_count bigint DEFAULT 0 NOT NULL,
+    index_status text DEFAULT 'absent'::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT embedding_sets_chunk_count_check CHECK ((chunk_count >= 0)),
+    CONSTRAINT embedding_sets_dimensions_check CHECK (((dimensions >= 1) AND (dimensions <= 16000))),
+    CONSTRAINT embedding_sets_index_status_check CHECK ((index_status = ANY (ARRAY['absent'::text, 'filling'::text, 'ready'::text]))),
+    CONSTRAINT embedding_sets_status_check CHECK ((status = ANY (ARRAY['building'::text, 'live'::text, 'retired'::text])))
+);
+
+ALTER TABLE ONLY public.embedding_sets FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.embedding_sets ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.embedding_sets_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 CREATE TABLE public.idempotency_keys (
     id bytea NOT NULL,
@@ -452,6 +494,60 @@ WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_
 
 ALTER TABLE public.jobs ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.jobs_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.keyword_postings (
+    segment_id bigint NOT NULL,
+    bucket integer NOT NULL,
+    tenant_id uuid NOT NULL,
+    terms bytea NOT NULL
+);
+ALTER TABLE ONLY public.keyword_postings ALTER COLUMN terms SET STORAGE EXTERNAL;
+
+ALTER TABLE ONLY public.keyword_postings FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.keyword_removals (
+    tenant_id uuid NOT NULL,
+    document_id uuid NOT NULL,
+    version integer NOT NULL,
+    chunk_count integer NOT NULL,
+    term_count bigint NOT NULL
+);
+
+ALTER TABLE ONLY public.keyword_removals FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.keyword_segments (
+    id bigint NOT NULL,
+    tenant_id uuid NOT NULL,
+    document_id uuid,
+    version integer,
+    live boolean DEFAULT false NOT NULL,
+    chunk_count integer NOT NULL,
+    term_count bigint NOT NULL,
+    text_configs text[] NOT NULL,
+    bucket_bits smallint NOT NULL,
+    directory bytea NOT NULL,
+    lengths bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT keyword_segments_bucket_bits_check CHECK (((bucket_bits >= 0) AND (bucket_bits <= 24))),
+    CONSTRAINT keyword_segments_check CHECK ((length(lengths) = (2 * chunk_count))),
+    CONSTRAINT keyword_segments_check1 CHECK (((document_id IS NULL) = (version IS NULL))),
+    CONSTRAINT keyword_segments_check2 CHECK ((live OR (document_id IS NOT NULL))),
+    CONSTRAINT keyword_segments_chunk_count_check CHECK ((chunk_count > 0)),
+    CONSTRAINT keyword_segments_term_count_check CHECK ((term_count >= 0))
+);
+ALTER TABLE ONLY public.keyword_segments ALTER COLUMN directory SET STORAGE EXTERNAL;
+ALTER TABLE ONLY public.keyword_segments ALTER COLUMN lengths SET STORAGE EXTERNAL;
+
+ALTER TABLE ONLY public.keyword_segments FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.keyword_segments ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.keyword_segments_id_seq
     START WITH 1
     INCREMENT BY 1
     NO MINVALUE
@@ -663,6 +759,9 @@ ALTER TABLE ONLY public.channels
 ALTER TABLE ONLY public.channels
     ADD CONSTRAINT channels_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.chunk_embeddings
+    ADD CONSTRAINT chunk_embeddings_pkey PRIMARY KEY (set_id, document_id, version, chunk_id);
+
 ALTER TABLE ONLY public.chunk_terms
     ADD CONSTRAINT chunk_terms_pkey PRIMARY KEY (tenant_id, term, chunk_id);
 
@@ -687,6 +786,9 @@ ALTER TABLE ONLY public.dead_jobs
 ALTER TABLE ONLY public.documents
     ADD CONSTRAINT documents_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.embedding_sets
+    ADD CONSTRAINT embedding_sets_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.idempotency_keys
     ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (id);
 
@@ -710,6 +812,15 @@ ALTER TABLE ONLY public.job_schedules
 
 ALTER TABLE ONLY public.jobs
     ADD CONSTRAINT jobs_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.keyword_postings
+    ADD CONSTRAINT keyword_postings_pkey PRIMARY KEY (segment_id, bucket);
+
+ALTER TABLE ONLY public.keyword_removals
+    ADD CONSTRAINT keyword_removals_pkey PRIMARY KEY (tenant_id, document_id, version);
+
+ALTER TABLE ONLY public.keyword_segments
+    ADD CONSTRAINT keyword_segments_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.messages
     ADD CONSTRAINT messages_channel_id_external_id_key UNIQUE (channel_id, external_id);
@@ -766,6 +877,22 @@ CREATE INDEX api_keys_tenant_id_idx ON public.api_keys USING btree (tenant_id);
 
 CREATE INDEX channels_tenant_id_idx ON public.channels USING btree (tenant_id, id);
 
+CREATE INDEX chunk_embeddings_1024_idx ON public.chunk_embeddings USING hnsw (((embedding)::public.halfvec(1024)) public.halfvec_cosine_ops) WHERE (indexed_dimensions = 1024);
+
+CREATE INDEX chunk_embeddings_1536_idx ON public.chunk_embeddings USING hnsw (((embedding)::public.halfvec(1536)) public.halfvec_cosine_ops) WHERE (indexed_dimensions = 1536);
+
+CREATE INDEX chunk_embeddings_256_idx ON public.chunk_embeddings USING hnsw (((embedding)::public.halfvec(256)) public.halfvec_cosine_ops) WHERE (indexed_dimensions = 256);
+
+CREATE INDEX chunk_embeddings_3072_idx ON public.chunk_embeddings USING hnsw (((embedding)::public.halfvec(3072)) public.halfvec_cosine_ops) WHERE (indexed_dimensions = 3072);
+
+CREATE INDEX chunk_embeddings_384_idx ON public.chunk_embeddings USING hnsw (((embedding)::public.halfvec(384)) public.halfvec_cosine_ops) WHERE (indexed_dimensions = 384);
+
+CREATE INDEX chunk_embeddings_512_idx ON public.chunk_embeddings USING hnsw (((embedding)::public.halfvec(512)) public.halfvec_cosine_ops) WHERE (indexed_dimensions = 512);
+
+CREATE INDEX chunk_embeddings_768_idx ON public.chunk_embeddings USING hnsw (((embedding)::public.halfvec(768)) public.halfvec_cosine_ops) WHERE (indexed_dimensions = 768);
+
+CREATE INDEX chunk_embeddings_chunk_id_idx ON public.chunk_embeddings USING btree (chunk_id);
+
 CREATE INDEX chunk_terms_chunk_id_idx ON public.chunk_terms USING btree (chunk_id);
 
 CREATE INDEX chunks_tenant_id_idx ON public.chunks USING btree (tenant_id, document_id, version);
@@ -781,6 +908,12 @@ CREATE INDEX conversations_tenant_id_idx ON public.conversations USING btree (te
 CREATE INDEX dead_jobs_tenant_id_idx ON public.dead_jobs USING btree (tenant_id, id);
 
 CREATE INDEX documents_tenant_id_idx ON public.documents USING btree (tenant_id, id);
+
+CREATE UNIQUE INDEX embedding_sets_building_key ON public.embedding_sets USING btree (tenant_id) WHERE (status = 'building'::text);
+
+CREATE UNIQUE INDEX embedding_sets_live_key ON public.embedding_sets USING btree (tenant_id) WHERE (status = 'live'::text);
+
+CREATE INDEX embedding_sets_tenant_id_idx ON public.embedding_sets USING btree (tenant_id, status);
 
 CREATE INDEX idempotency_keys_created_at_idx ON public.idempotency_keys USING btree (created_at);
 
@@ -813,6 +946,8 @@ CREATE INDEX jobs_ready_idx ON public.jobs USING btree (flow, id) WHERE (state =
 CREATE INDEX jobs_tenant_id_idx ON public.jobs USING btree (tenant_id, id) WHERE ((state <> 3) AND (tenant_id IS NOT NULL));
 
 CREATE UNIQUE INDEX jobs_unique_key ON public.jobs USING btree (kind, unique_key) WHERE (unique_key IS NOT NULL);
+
+CREATE INDEX keyword_segments_tenant_id_idx ON public.keyword_segments USING btree (tenant_id, document_id, version);
 
 CREATE UNIQUE INDEX messages_one_answer_key ON public.messages USING btree (conversation_id, turn) WHERE (author = 'assistant'::text);
 
@@ -856,6 +991,15 @@ ALTER TABLE ONLY public.api_keys
 ALTER TABLE ONLY public.channels
     ADD CONSTRAINT channels_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY public.chunk_embeddings
+    ADD CONSTRAINT chunk_embeddings_chunk_id_fkey FOREIGN KEY (chunk_id) REFERENCES public.chunks(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.chunk_embeddings
+    ADD CONSTRAINT chunk_embeddings_set_id_fkey FOREIGN KEY (set_id) REFERENCES public.embedding_sets(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.chunk_embeddings
+    ADD CONSTRAINT chunk_embeddings_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY public.chunk_terms
     ADD CONSTRAINT chunk_terms_chunk_id_fkey FOREIGN KEY (chunk_id) REFERENCES public.chunks(id) ON DELETE CASCADE;
 
@@ -885,6 +1029,21 @@ ALTER TABLE ONLY public.conversations
 
 ALTER TABLE ONLY public.documents
     ADD CONSTRAINT documents_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.embedding_sets
+    ADD CONSTRAINT embedding_sets_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.keyword_postings
+    ADD CONSTRAINT keyword_postings_segment_id_fkey FOREIGN KEY (segment_id) REFERENCES public.keyword_segments(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.keyword_postings
+    ADD CONSTRAINT keyword_postings_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.keyword_removals
+    ADD CONSTRAINT keyword_removals_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.keyword_segments
+    ADD CONSTRAINT keyword_segments_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.messages
     ADD CONSTRAINT messages_channel_id_fkey FOREIGN KEY (channel_id) REFERENCES public.channels(id) ON DELETE CASCADE;
@@ -920,6 +1079,8 @@ ALTER TABLE public.api_keys ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.channels ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.chunk_embeddings ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.chunk_terms ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.chunks ENABLE ROW LEVEL SECURITY;
@@ -930,7 +1091,15 @@ ALTER TABLE public.conversations ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.documents ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.embedding_sets ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.idempotency_keys ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.keyword_postings ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.keyword_removals ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.keyword_segments ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.messages ENABLE ROW LEVEL SECURITY;
 
@@ -942,6 +1111,8 @@ CREATE POLICY system_access ON public.api_keys TO metachat_system USING (true) W
 
 CREATE POLICY system_access ON public.channels TO metachat_system USING (true) WITH CHECK (true);
 
+CREATE POLICY system_access ON public.chunk_embeddings TO metachat_system USING (true) WITH CHECK (true);
+
 CREATE POLICY system_access ON public.chunk_terms TO metachat_system USING (true) WITH CHECK (true);
 
 CREATE POLICY system_access ON public.chunks TO metachat_system USING (true) WITH CHECK (true);
@@ -952,7 +1123,15 @@ CREATE POLICY system_access ON public.conversations TO metachat_system USING (tr
 
 CREATE POLICY system_access ON public.documents TO metachat_system USING (true) WITH CHECK (true);
 
+CREATE POLICY system_access ON public.embedding_sets TO metachat_system USING (true) WITH CHECK (true);
+
 CREATE POLICY system_access ON public.idempotency_keys TO metachat_system USING (true) WITH CHECK (true);
+
+CREATE POLICY system_access ON public.keyword_postings TO metachat_system USING (true) WITH CHECK (true);
+
+CREATE POLICY system_access ON public.keyword_removals TO metachat_system USING (true) WITH CHECK (true);
+
+CREATE POLICY system_access ON public.keyword_segments TO metachat_system USING (true) WITH CHECK (true);
 
 CREATE POLICY system_access ON public.messages TO metachat_system USING (true) WITH CHECK (true);
 
@@ -974,6 +1153,8 @@ CREATE POLICY tenant_isolation ON public.api_keys TO metachat_app USING ((tenant
 
 CREATE POLICY tenant_isolation ON public.channels TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
 
+CREATE POLICY tenant_isolation ON public.chunk_embeddings TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
+
 CREATE POLICY tenant_isolation ON public.chunk_terms TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
 
 CREATE POLICY tenant_isolation ON public.chunks TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
@@ -983,6 +1164,14 @@ CREATE POLICY tenant_isolation ON public.contacts TO metachat_app USING ((tenant
 CREATE POLICY tenant_isolation ON public.conversations TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
 
 CREATE POLICY tenant_isolation ON public.documents TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
+
+CREATE POLICY tenant_isolation ON public.embedding_sets TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
+
+CREATE POLICY tenant_isolation ON public.keyword_postings TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
+
+CREATE POLICY tenant_isolation ON public.keyword_removals TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
+
+CREATE POLICY tenant_isolation ON public.keyword_segments TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
 
 CREATE POLICY tenant_isolation ON public.messages TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
 
@@ -1022,6 +1211,9 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.api_keys TO metachat_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.channels TO metachat_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.channels TO metachat_system;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.chunk_embeddings TO metachat_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.chunk_embeddings TO metachat_system;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.chunk_terms TO metachat_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.chunk_terms TO metachat_system;
 
@@ -1039,6 +1231,9 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.dead_jobs TO metachat_system;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.documents TO metachat_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.documents TO metachat_system;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.embedding_sets TO metachat_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.embedding_sets TO metachat_system;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.idempotency_keys TO metachat_system;
 
@@ -1065,6 +1260,15 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job_schedules TO metachat_syst
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.jobs TO metachat_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.jobs TO metachat_system;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.keyword_postings TO metachat_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.keyword_postings TO metachat_system;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.keyword_removals TO metachat_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.keyword_removals TO metachat_system;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.keyword_segments TO metachat_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.keyword_segments TO metachat_system;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.messages TO metachat_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.messages TO metachat_system;

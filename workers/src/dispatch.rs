@@ -1,7 +1,7 @@
 use assistant::Assistant;
 use jobs::kinds::{
     AnswerTurn, ChannelStatus, DeliverWebhook, EmbedChunk, InboundMessage, IngestDocument,
-    SendReply, Upkeep,
+    SendReply, TendIndex, Upkeep,
 };
 use jobs::{Batch, Failure, Job, JobHandle, KindInfo, for_each_job};
 

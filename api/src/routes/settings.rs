@@ -1,6 +1,8 @@
 //! A tenant's settings, as they are shown and as they are changed.
 
-use domain::{ChunkMethod, RagMode, TenantSettings};
+use domain::{
+    ChunkMethod, FusionMethod, RagMode, RerankMethod, RetrievalSettings, TenantSettings,
+};
 use outbound::Guard;
 use poem_openapi::{Enum, Object};
 use serde::Deserialize;
@@ -32,6 +34,30 @@ enum Method {
     Paragraph,
     /// At the highest boundary that leaves a passage at least half full.
     Recursive,
+}
+
+/// How the keyword ranking and the vector ranking become one.
+#[derive(Clone, Copy, Debug, Enum, Deserialize)]
+#[oai(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+enum Fusion {
+    /// By the weighted mean of their scores.
+    Weighted,
+    /// By the sum of their reciprocal ranks.
+    Rrf,
+}
+
+/// Who ranks the best passages again.
+#[derive(Clone, Copy, Debug, Enum, Deserialize)]
+#[oai(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+enum Rerank {
+    /// Nobody.
+    Off,
+    /// By how much of the question stands in a passage, and how close together.
+    Builtin,
+    /// A model at `rerank_url`.
+    Provider,
 }
 
 /// How a tenant is answered for.
@@ -98,6 +124,42 @@ struct RetrievalView {
     vector_weight: f64,
     /// Passages with a lower cosine similarity count as not found by vector.
     min_similarity: f64,
+    /// How both rankings become one.
+    fusion: Fusion,
+    /// Who ranks the best of them again.
+    rerank: Rerank,
+    /// Where the provider's reranker is; `/rerank` is added to it.
+    rerank_url: Option<String>,
+    /// The provider's name of the reranker's model.
+    rerank_model: String,
+    /// Passages that follow each other become one of up to this many tokens; 0 leaves them apart.
+    passage_tokens: u32,
+    /// Whether the tenant set a key to the reranker; the key itself never comes back.
+    rerank_api_key_set: bool,
+}
+
+impl RetrievalView {
+    fn new(retrieval: RetrievalSettings, secrets: &TenantSecrets) -> Self {
+        Self {
+            top_k: retrieval.top_k,
+            keyword_weight: retrieval.keyword_weight,
+            vector_weight: retrieval.vector_weight,
+            min_similarity: retrieval.min_similarity,
+            fusion: match retrieval.fusion {
+                FusionMethod::Weighted => Fusion::Weighted,
+                FusionMethod::Rrf => Fusion::Rrf,
+            },
+            rerank: match retrieval.rerank {
+                RerankMethod::Off => Rerank::Off,
+                RerankMethod::Builtin => Rerank::Builtin,
+                RerankMethod::Provider => Rerank::Provider,
+            },
+            rerank_url: retrieval.rerank_url.map(Into::into),
+            rerank_model: retrieval.rerank_model,
+            passage_tokens: retrieval.passage_tokens,
+            rerank_api_key_set: secrets.rerank_api_key.is_some(),
+        }
+    }
 }
 
 /// How documents are cut into passages.
@@ -132,12 +194,7 @@ impl SettingsView {
                 RagMode::Off => Rag::Off,
                 RagMode::Context => Rag::Context,
             },
-            retrieval: RetrievalView {
-                top_k: retrieval.top_k,
-                keyword_weight: retrieval.keyword_weight,
-                vector_weight: retrieval.vector_weight,
-                min_similarity: retrieval.min_similarity,
-            },
+            retrieval: RetrievalView::new(retrieval, secrets),
             fallback_text: settings.fallback_text,
             answer_deadline_seconds: settings.answer_deadline_seconds,
             webchat_origins: settings.webchat_origins,
@@ -215,7 +272,7 @@ impl std::fmt::Debug for LlmChange {
 }
 
 /// A change to how passages are found and ranked.
-#[derive(Debug, Object, Deserialize)]
+#[derive(Object, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RetrievalChange {
     /// How many passages an answer may draw on, 1 to 20. Default 5.
@@ -226,6 +283,26 @@ struct RetrievalChange {
     vector_weight: Option<f64>,
     /// Passages with a lower cosine similarity count as not found by vector, 0 to 1. Default 0.2.
     min_similarity: Option<f64>,
+    /// How both rankings become one. Default `weighted`.
+    fusion: Option<Fusion>,
+    /// Who ranks the best of them again. Default `off`.
+    rerank: Option<Rerank>,
+    /// Where `provider` is: an address to which `/rerank` is added, of Cohere's and Jina's form.
+    rerank_url: Option<String>,
+    /// The provider's name of the reranker's model.
+    rerank_model: Option<String>,
+    /// Passages that follow each other become one of up to this many tokens, at most 8000; 0 leaves
+    /// them apart. Default 1024.
+    passage_tokens: Option<u32>,
+    /// The tenant's own key to the reranker. Never comes back; `null` takes it away.
+    #[oai(write_only)]
+    rerank_api_key: Option<String>,
+}
+
+impl std::fmt::Debug for RetrievalChange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RetrievalChange").finish_non_exhaustive()
+    }
 }
 
 /// A change to how documents are cut into passages.
@@ -257,6 +334,12 @@ impl SettingsChange {
         if llm.is_some_and(|llm| llm.shift_remove("api_key").is_some()) {
             let key = self.llm.and_then(|llm| llm.api_key);
             secrets.llm_api_key = key.map(|key| checks.text("settings.llm.api_key", &key, 2000));
+        }
+        let retrieval = raw.get_mut("retrieval").and_then(Value::as_object_mut);
+        if retrieval.is_some_and(|change| change.shift_remove("rerank_api_key").is_some()) {
+            let key = self.retrieval.and_then(|change| change.rerank_api_key);
+            let field = "settings.retrieval.rerank_api_key";
+            secrets.rerank_api_key = key.map(|key| checks.text(field, &key, 2000));
         }
         let Ok(mut merged) = serde_json::to_value(&*settings) else {
             return;
@@ -306,6 +389,14 @@ fn check(settings: &TenantSettings, guard: &Guard, checks: &mut Checks) {
     text("fallback_text", &settings.fallback_text, 1, 2000);
     text("llm.provider", &settings.llm.provider, 1, 64);
     text("llm.model", &settings.llm.model, 0, 200);
+    let retrieval = &settings.retrieval;
+    text("retrieval.rerank_model", &retrieval.rerank_model, 0, 200);
+    let has_address = retrieval.rerank != RerankMethod::Provider || retrieval.rerank_url.is_some();
+    checks.require(
+        has_address,
+        "settings.retrieval.rerank_url",
+        "is needed for a provider's reranker",
+    );
     check_addresses(settings, guard, checks);
     let chunking = &settings.chunking;
     checks.require(
@@ -336,6 +427,12 @@ fn check_numbers(settings: &TenantSettings, checks: &mut Checks) {
             600,
         ),
         ("retrieval.top_k", retrieval.top_k, 1, 20),
+        (
+            "retrieval.passage_tokens",
+            retrieval.passage_tokens,
+            0,
+            8000,
+        ),
         ("llm.max_output_tokens", llm.max_output_tokens, 1, 32_000),
         (
             "chunking.max_tokens",
@@ -371,10 +468,18 @@ fn check_numbers(settings: &TenantSettings, checks: &mut Checks) {
 }
 
 fn check_addresses(settings: &TenantSettings, guard: &Guard, checks: &mut Checks) {
-    if let Some(url) = &settings.llm.base_url
-        && let Err(outbound::Error::Refused(refusal)) = outbound::check_url(url, guard)
-    {
-        checks.require(false, "settings.llm.base_url", refusal.to_string());
+    for (field, url) in [
+        ("settings.llm.base_url", &settings.llm.base_url),
+        (
+            "settings.retrieval.rerank_url",
+            &settings.retrieval.rerank_url,
+        ),
+    ] {
+        if let Some(url) = url
+            && let Err(outbound::Error::Refused(refusal)) = outbound::check_url(url, guard)
+        {
+            checks.require(false, field, refusal.to_string());
+        }
     }
     let is_short = settings.webchat_origins.len() <= 50;
     checks.require(
@@ -408,6 +513,7 @@ mod tests {
         let mut checks = Checks::default();
         let mut secrets = TenantSecrets {
             llm_api_key: Some("old".to_owned()),
+            rerank_api_key: None,
         };
         let change: SettingsChange = serde_json::from_value(raw.clone()).unwrap();
         change.apply(raw, settings, &mut secrets, &Guard::default(), &mut checks);
@@ -442,6 +548,11 @@ mod tests {
         assert!(!serde_json::to_string(&settings).unwrap().contains("sk-new"));
         let (gone, _) = change(&mut settings, &json!({"llm": {"api_key": null}}));
         assert_eq!(gone.llm_api_key, None);
+        let raw = json!({"retrieval": {"rerank_api_key": "rk-new"}});
+        let (set, _) = change(&mut settings, &raw);
+        assert_eq!(set.rerank_api_key.as_deref(), Some("rk-new"));
+        assert_eq!(set.llm_api_key.as_deref(), Some("old"));
+        assert!(!serde_json::to_string(&settings).unwrap().contains("rk-new"));
     }
 
     #[test]
@@ -449,7 +560,7 @@ mod tests {
         let raw = json!({
             "settle_ms": 60_001,
             "llm": {"base_url": "http://127.0.0.1/v1", "temperature": 3.0},
-            "retrieval": {"top_k": 0},
+            "retrieval": {"top_k": 0, "rerank_url": "http://10.0.0.1/v1", "passage_tokens": 8001},
             "webchat_origins": ["https://shop.example/path"],
             "chunking": {"max_tokens": 8193, "overlap_tokens": 4097},
         });
@@ -459,6 +570,8 @@ mod tests {
             "settings.llm.base_url",
             "settings.llm.temperature",
             "settings.retrieval.top_k",
+            "settings.retrieval.rerank_url",
+            "settings.retrieval.passage_tokens",
             "settings.webchat_origins[0]",
             "settings.chunking.max_tokens",
             "settings.chunking.overlap_tokens",

@@ -16,6 +16,8 @@ pub struct TenantProfile {
     pub settings: TenantSettings,
     /// Its own key to the model's provider.
     pub llm_api_key: Option<SecretString>,
+    /// Its own key to the reranker.
+    pub rerank_api_key: Option<SecretString>,
 }
 
 /// A tenant's secrets as they are sealed, as one JSON object.
@@ -23,6 +25,7 @@ pub struct TenantProfile {
 #[serde(default)]
 struct Secrets {
     llm_api_key: Option<SecretString>,
+    rerank_api_key: Option<SecretString>,
 }
 
 impl TenantProfile {
@@ -47,6 +50,7 @@ impl TenantProfile {
             enabled: tenant.enabled,
             settings: tenant.settings,
             llm_api_key: secrets.llm_api_key,
+            rerank_api_key: secrets.rerank_api_key,
         })
     }
 }

@@ -106,6 +106,42 @@ pub struct RetrievalSettings {
     pub vector_weight: f64,
     /// Passages with a lower cosine similarity count as not found by vector. Default 0.2.
     pub min_similarity: f64,
+    /// How both rankings become one.
+    pub fusion: FusionMethod,
+    /// Who ranks the best of them again.
+    pub rerank: RerankMethod,
+    /// Where `RerankMethod::Provider` is: an address whose `/rerank` takes a question and documents,
+    /// as those of Cohere and Jina do.
+    pub rerank_url: Option<Url>,
+    /// That provider's name of the model.
+    pub rerank_model: String,
+    /// Passages that follow each other become one of up to this many tokens; 0 leaves them apart.
+    /// Default 1024.
+    pub passage_tokens: u32,
+}
+
+/// How the keyword ranking and the vector ranking become one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FusionMethod {
+    /// By the weighted mean of their scores.
+    #[default]
+    Weighted,
+    /// By the sum of their reciprocal ranks.
+    Rrf,
+}
+
+/// Who ranks the best passages again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RerankMethod {
+    /// Nobody.
+    #[default]
+    Off,
+    /// By how much of the question stands in a passage, and how close together.
+    Builtin,
+    /// A model at `rerank_url`.
+    Provider,
 }
 
 impl Default for RetrievalSettings {
@@ -115,6 +151,11 @@ impl Default for RetrievalSettings {
             keyword_weight: 0.3,
             vector_weight: 0.7,
             min_similarity: 0.2,
+            fusion: FusionMethod::Weighted,
+            rerank: RerankMethod::Off,
+            rerank_url: None,
+            rerank_model: String::new(),
+            passage_tokens: 1024,
         }
     }
 }

@@ -16,6 +16,7 @@ mod models;
 mod providers;
 mod rate_limits;
 mod request;
+mod rerank;
 mod retry;
 mod scripted;
 mod timeouts;
@@ -34,6 +35,7 @@ pub use request::{
     Image, ImageFormat, Message, OutputSchema, Replay, Request, Role, SourcePassage, Tool,
     ToolCall, ToolChoice,
 };
+pub use rerank::RerankClient;
 pub use retry::{Retry, RetryPolicy};
 pub use scripted::{Reply, Scripted};
 pub use timeouts::Timeouts;

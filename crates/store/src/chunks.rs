@@ -1,12 +1,12 @@
-//! Rows of `chunks` and of their keyword index, `chunk_terms`.
+//! Rows of `chunks`: the passages of documents.
 //!
-//! A version of a document is written whole, chunks, then terms, then embeddings, before
+//! A version of a document is written whole, chunks, then their keyword index, then vectors, before
 //! [`documents::switch_version`](crate::documents::switch_version) shows it to searches.
 
 use db::{Result, TenantTx, Tx as _};
 use domain::{ChunkId, DocumentId};
-use pgvector::Vector;
-use uuid::Uuid;
+
+use crate::keyword_index;
 
 /// A chunk to store.
 #[derive(Clone, Debug)]
@@ -29,26 +29,6 @@ pub struct NewChunk {
     pub char_end: i32,
 }
 
-/// A term of a chunk that Postgres cannot find: a pair of chars of a script without spaces.
-#[derive(Clone, Debug)]
-pub struct NewTerm {
-    /// The chunk it stands in.
-    pub chunk_id: ChunkId,
-    /// The term.
-    pub term: String,
-}
-
-/// A chunk that waits for its embedding.
-#[derive(Clone, Debug)]
-pub struct Unembedded {
-    /// Its id.
-    pub id: ChunkId,
-    /// The headings it stands under.
-    pub heading: Option<String>,
-    /// Its words.
-    pub text: String,
-}
-
 /// What one version of a document holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VersionCounts {
@@ -56,6 +36,43 @@ pub struct VersionCounts {
     pub chunk_count: i32,
     /// Terms of all its chunks, with repeats.
     pub term_count: i64,
+}
+
+/// One version of a document, with its number of chunks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// The document.
+    pub document_id: DocumentId,
+    /// The version.
+    pub version: i32,
+    /// Its chunks.
+    pub chunk_count: i32,
+}
+
+/// Lists the versions whose chunks are all there, but for those that were replaced: the live ones, and
+/// those that wait for vectors.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_versions(tx: &mut TenantTx) -> Result<Vec<Version>> {
+    let tenant = tx.tenant();
+    Ok(sqlx::query_as!(
+        Version,
+        r#"
+        SELECT chunks.document_id AS "document_id: DocumentId", chunks.version,
+               count(*)::integer AS "chunk_count!"
+        FROM documents
+        JOIN chunks ON chunks.tenant_id = $1
+            AND chunks.document_id = documents.id
+            AND chunks.version IN (documents.live_version, documents.written_version)
+        WHERE documents.tenant_id = $1
+        GROUP BY chunks.document_id, chunks.version
+        ORDER BY chunks.document_id, chunks.version
+        "#,
+        tenant.as_uuid(),
+    )
+    .fetch_all(tx.conn())
+    .await?)
 }
 
 /// Stores chunks of one version, which searches do not see yet.
@@ -99,154 +116,6 @@ pub async fn insert_many(
     Ok(())
 }
 
-/// Fills the keyword index for these chunks, and their `term_count`: the lexemes of heading and
-/// text by the text search configuration `text_config`, and the terms given. A chunk that has
-/// terms already keeps them.
-///
-/// # Errors
-/// Those of the database, among them a configuration that it does not know.
-pub async fn index_terms(
-    tx: &mut TenantTx,
-    chunks: &[ChunkId],
-    text_config: &str,
-    terms: &[NewTerm],
-) -> Result<()> {
-    let tenant = tx.tenant();
-    sqlx::query!(
-        "
-        WITH fresh AS MATERIALIZED (
-            SELECT id, concat_ws(' ', heading, text) AS words
-            FROM chunks
-            WHERE tenant_id = $1 AND id = ANY ($2::uuid[]) AND term_count = 0
-        ), found AS (
-            SELECT fresh.id AS chunk_id, lexemes.lexeme AS term,
-                cardinality(lexemes.positions)::bigint AS frequency
-            FROM fresh
-            CROSS JOIN LATERAL unnest(to_tsvector($3::text::regconfig, fresh.words)) AS lexemes
-            UNION ALL
-            SELECT given.chunk_id, given.term, count(*)
-            FROM unnest($4::uuid[], $5::text[]) AS given (chunk_id, term)
-            JOIN fresh ON fresh.id = given.chunk_id
-            GROUP BY given.chunk_id, given.term
-        ), inserted AS (
-            INSERT INTO chunk_terms (tenant_id, term, chunk_id, frequency)
-            SELECT $1, term, chunk_id, least(max(frequency), 32767)
-            FROM found
-            GROUP BY term, chunk_id
-            RETURNING chunk_id, frequency
-        )
-        UPDATE chunks
-        SET term_count = counts.terms
-        FROM (
-            SELECT chunk_id, sum(frequency) AS terms FROM inserted GROUP BY chunk_id
-        ) AS counts
-        WHERE chunks.tenant_id = $1 AND chunks.id = counts.chunk_id
-        ",
-        tenant.as_uuid(),
-        &uuids(chunks),
-        text_config,
-        &column(terms, |term| term.chunk_id.as_uuid()),
-        &column(terms, |term| term.term.clone()),
-    )
-    .execute(tx.conn())
-    .await?;
-    Ok(())
-}
-
-/// Stores embeddings made by `model`, a name that tells maker and dimension; returns how many
-/// chunks were there to take one.
-///
-/// # Errors
-/// Those of the database.
-pub async fn set_embeddings(
-    tx: &mut TenantTx,
-    model: &str,
-    embeddings: Vec<(ChunkId, Vec<f32>)>,
-) -> Result<u64> {
-    let tenant = tx.tenant();
-    let (ids, vectors): (Vec<Uuid>, Vec<Vector>) = embeddings
-        .into_iter()
-        .map(|(id, embedding)| (id.as_uuid(), Vector::from(embedding)))
-        .unzip();
-    let done = sqlx::query!(
-        "
-        UPDATE chunks
-        SET embedding = given.embedding, embedding_model = $2
-        FROM unnest($3::uuid[], $4::vector[]) AS given (id, embedding)
-        WHERE chunks.tenant_id = $1 AND chunks.id = given.id
-        ",
-        tenant.as_uuid(),
-        model,
-        &ids,
-        &vectors as &[Vector],
-    )
-    .execute(tx.conn())
-    .await?;
-    Ok(done.rows_affected())
-}
-
-/// The chunks of a run, `count` of them from ordinal `first`, that have no embedding by `model`, in
-/// the order of the text.
-///
-/// # Errors
-/// Those of the database.
-pub async fn list_run(
-    tx: &mut TenantTx,
-    document: DocumentId,
-    version: i32,
-    model: &str,
-    first: i32,
-    count: i32,
-) -> Result<Vec<Unembedded>> {
-    let tenant = tx.tenant();
-    Ok(sqlx::query_as!(
-        Unembedded,
-        r#"
-        SELECT id AS "id: ChunkId", heading, text
-        FROM chunks
-        WHERE tenant_id = $1 AND document_id = $2 AND version = $3
-            AND ordinal >= $5 AND ordinal < $5 + $6
-            AND embedding_model IS DISTINCT FROM $4
-        ORDER BY ordinal
-        "#,
-        tenant.as_uuid(),
-        document.as_uuid(),
-        version,
-        model,
-        first,
-        count,
-    )
-    .fetch_all(tx.conn())
-    .await?)
-}
-
-/// How many chunks of a version have no embedding by `model`.
-///
-/// # Errors
-/// Those of the database.
-pub async fn count_unembedded(
-    tx: &mut TenantTx,
-    document: DocumentId,
-    version: i32,
-    model: &str,
-) -> Result<i64> {
-    let tenant = tx.tenant();
-    Ok(sqlx::query_scalar!(
-        r#"
-        SELECT count(*) AS "count!"
-        FROM chunks
-        WHERE tenant_id = $1 AND document_id = $2 AND version = $3
-            AND embedding_model IS DISTINCT FROM $4
-        "#,
-        tenant.as_uuid(),
-        document.as_uuid(),
-        version,
-        model,
-    )
-    .fetch_one(tx.conn())
-    .await?)
-}
-
 /// Counts what a version holds, for [`documents::switch_version`](crate::documents::switch_version).
 ///
 /// # Errors
@@ -260,10 +129,17 @@ pub async fn count_version(
     Ok(sqlx::query_as!(
         VersionCounts,
         r#"
-        SELECT count(*)::integer AS "chunk_count!",
-            coalesce(sum(term_count), 0)::bigint AS "term_count!"
-        FROM chunks
-        WHERE tenant_id = $1 AND document_id = $2 AND version = $3
+        SELECT
+            (
+                SELECT count(*)::integer
+                FROM chunks
+                WHERE tenant_id = $1 AND document_id = $2 AND version = $3
+            ) AS "chunk_count!",
+            (
+                SELECT coalesce(sum(term_count), 0)::bigint
+                FROM keyword_segments
+                WHERE tenant_id = $1 AND document_id = $2 AND version = $3
+            ) AS "term_count!"
         "#,
         tenant.as_uuid(),
         document.as_uuid(),
@@ -301,8 +177,8 @@ pub async fn delete_outdated(tx: &mut TenantTx, document: DocumentId, limit: i64
     Ok(done.rows_affected())
 }
 
-/// Deletes the chunks of a version that is not live, so that it can be written again; returns how
-/// many.
+/// Deletes the chunks of a version that is not live, and their keyword index, so that it can be
+/// written again; returns how many chunks.
 ///
 /// # Errors
 /// Those of the database.
@@ -322,11 +198,8 @@ pub async fn delete_version(tx: &mut TenantTx, document: DocumentId, version: i3
     )
     .execute(tx.conn())
     .await?;
+    keyword_index::delete_unseen(tx, document, version).await?;
     Ok(done.rows_affected())
-}
-
-fn uuids(ids: &[ChunkId]) -> Vec<Uuid> {
-    column(ids, |id| id.as_uuid())
 }
 
 /// One column of rows that go to the database as arrays.

@@ -4,6 +4,8 @@ use chrono::{DateTime, Utc};
 use db::{Error, Result, SystemTx, TenantTx, Tx as _};
 use domain::{Cursor, DocumentId, DocumentStatus, Page, TenantId};
 
+use crate::keyword_index;
+
 /// An uploaded file whose text answers draw on.
 #[derive(Clone, Debug)]
 pub struct Document {
@@ -286,7 +288,8 @@ pub async fn mark_processing(tx: &mut TenantTx, id: DocumentId, version: i32) ->
     Ok(marked.rows_affected() == 1)
 }
 
-/// Notes why a version cannot be made; does nothing if a newer one was asked for.
+/// Notes why a version cannot be made; does nothing if a newer one was asked for, or if it is live
+/// already.
 ///
 /// # Errors
 /// Those of the database.
@@ -306,6 +309,7 @@ pub async fn mark_failed(
         WHERE tenant_id = $1
           AND id = $2
           AND latest_version = $3
+          AND live_version IS DISTINCT FROM $3
         ",
         tenant.as_uuid(),
         id.as_uuid(),
@@ -345,6 +349,7 @@ pub async fn set_facts(
         SET title = $4,
             page_count = $5,
             text_config = $6,
+            written_version = nullif(written_version, $3),
             updated_at = now()
         WHERE tenant_id = $1
           AND id = $2
@@ -362,8 +367,46 @@ pub async fn set_facts(
     Ok(stored.rows_affected() == 1)
 }
 
-/// Makes a whole version the one that searches see; does nothing if it is not the newest one asked
-/// for, or is seen already.
+/// Notes that every chunk of a version is written: from now on it is whole once it has its vectors. A
+/// try that begins anew, with [`set_facts`], takes that back.
+///
+/// # Errors
+/// Those of the database.
+pub async fn mark_written(tx: &mut TenantTx, id: DocumentId, version: i32) -> Result<()> {
+    let tenant = tx.tenant();
+    sqlx::query!(
+        "UPDATE documents SET written_version = $3 WHERE tenant_id = $1 AND id = $2",
+        tenant.as_uuid(),
+        id.as_uuid(),
+        version,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Whether every chunk of a version is written.
+///
+/// # Errors
+/// Those of the database.
+pub async fn is_written(tx: &mut TenantTx, id: DocumentId, version: i32) -> Result<bool> {
+    let tenant = tx.tenant();
+    let written = sqlx::query_scalar!(
+        "SELECT written_version FROM documents WHERE tenant_id = $1 AND id = $2",
+        tenant.as_uuid(),
+        id.as_uuid(),
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(written.flatten() == Some(version))
+}
+
+/// Makes a whole version the one that searches see, its keyword index included; does nothing if it
+/// is not the newest one asked for, or is seen already.
+///
+/// What BM25 knows of the tenant's documents changes with it: the new version's segments count, the
+/// old version's do not any more. Only rows of this document are written, so that documents of one
+/// tenant do not wait for each other.
 ///
 /// # Errors
 /// Those of the database.
@@ -375,7 +418,14 @@ pub async fn switch_version(
     term_count: i64,
 ) -> Result<bool> {
     let tenant = tx.tenant();
-    let switched = sqlx::query!(
+    let Some(before) = find_for_update(tx, id).await? else {
+        return Ok(false);
+    };
+    if before.latest_version != version || before.live_version == Some(version) {
+        return Ok(false);
+    }
+    keyword_index::remove_live_version(tx, id).await?;
+    sqlx::query!(
         "
         UPDATE documents
         SET live_version = $3,
@@ -386,8 +436,6 @@ pub async fn switch_version(
             updated_at = now()
         WHERE tenant_id = $1
           AND id = $2
-          AND latest_version = $3
-          AND live_version IS DISTINCT FROM $3
         ",
         tenant.as_uuid(),
         id.as_uuid(),
@@ -397,7 +445,45 @@ pub async fn switch_version(
     )
     .execute(tx.conn())
     .await?;
-    Ok(switched.rows_affected() == 1)
+    keyword_index::show_version(tx, id, version).await?;
+    if !before.enabled {
+        keyword_index::remove_live_version(tx, id).await?;
+    }
+    Ok(true)
+}
+
+/// Lets searches see a document or hides it from them; `NotFound` aside, doing it twice changes
+/// nothing.
+///
+/// # Errors
+/// `NotFound`, and those of the database.
+pub async fn set_enabled(tx: &mut TenantTx, id: DocumentId, enabled: bool) -> Result<Document> {
+    let tenant = tx.tenant();
+    let document = sqlx::query_as!(
+        Row,
+        r#"
+        UPDATE documents
+        SET enabled = $3,
+            updated_at = now()
+        WHERE tenant_id = $1
+          AND id = $2
+        RETURNING id AS "id: DocumentId", name, media_type, size_bytes, sha256, file_key, status,
+                  error, enabled, live_version, latest_version, title, page_count, chunk_count,
+                  created_at, updated_at
+        "#,
+        tenant.as_uuid(),
+        id.as_uuid(),
+        enabled,
+    )
+    .fetch_one(tx.conn())
+    .await?
+    .try_into()?;
+    if enabled {
+        keyword_index::restore_live_version(tx, id).await?;
+    } else {
+        keyword_index::remove_live_version(tx, id).await?;
+    }
+    Ok(document)
 }
 
 /// Deletes a document with its chunks; returns the key of its file, which is the caller's to delete
@@ -407,6 +493,11 @@ pub async fn switch_version(
 /// Those of the database.
 pub async fn delete(tx: &mut TenantTx, id: DocumentId) -> Result<Option<String>> {
     let tenant = tx.tenant();
+    if find_for_update(tx, id).await?.is_none() {
+        return Ok(None);
+    }
+    keyword_index::remove_live_version(tx, id).await?;
+    keyword_index::delete_unseen_versions(tx, id).await?;
     Ok(sqlx::query_scalar!(
         "DELETE FROM documents WHERE tenant_id = $1 AND id = $2 RETURNING file_key",
         tenant.as_uuid(),

@@ -6,11 +6,14 @@
 
 pub mod api_keys;
 pub mod channels;
+pub mod chunk_embeddings;
 pub mod chunks;
 pub mod contacts;
 pub mod conversations;
 pub mod documents;
+pub mod embedding_sets;
 pub mod idempotency_keys;
+pub mod keyword_index;
 pub mod messages;
 pub mod parked_statuses;
 pub mod raw_items;

@@ -13,6 +13,7 @@ fn shown(kind: &str) -> Option<&'static [&'static str]> {
         "embed-chunk" => &["tenant_id", "document_id", "version", "first", "count"],
         "ingest-document" => &["tenant_id", "document_id", "version"],
         "send-reply" => &["tenant_id", "conversation_id", "message_id"],
+        "tend-index" => &["tenant_id"],
         "upkeep" => &[],
         _ => return None,
     })

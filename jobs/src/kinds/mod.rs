@@ -11,6 +11,7 @@ mod embed_chunk;
 mod inbound_message;
 mod ingest_document;
 mod send_reply;
+mod tend_index;
 mod upkeep;
 
 pub use answer_turn::AnswerTurn;
@@ -20,6 +21,7 @@ pub use embed_chunk::EmbedChunk;
 pub use inbound_message::InboundMessage;
 pub use ingest_document::IngestDocument;
 pub use send_reply::SendReply;
+pub use tend_index::TendIndex;
 pub use upkeep::Upkeep;
 
 /// Expands a macro with every kind: its payload type and the name of its handler's module.
@@ -34,6 +36,7 @@ macro_rules! for_each_job {
             InboundMessage => inbound_message,
             IngestDocument => ingest_document,
             SendReply => send_reply,
+            TendIndex => tend_index,
             Upkeep => upkeep,
         }
     };

@@ -1,7 +1,7 @@
 use super::{Error, Result};
 use crate::kinds::{
     AnswerTurn, ChannelStatus, DeliverWebhook, EmbedChunk, InboundMessage, IngestDocument,
-    SendReply, Upkeep,
+    SendReply, TendIndex, Upkeep,
 };
 use crate::{Job, Lane, for_each_job};
 

@@ -7,4 +7,5 @@ pub(crate) mod embed_chunk;
 pub(crate) mod inbound_message;
 pub(crate) mod ingest_document;
 pub(crate) mod send_reply;
+pub(crate) mod tend_index;
 pub(crate) mod upkeep;

@@ -1,4 +1,4 @@
-use assistant::{Assistant, Retention};
+use assistant::{Assistant, Retention, ingest};
 use chrono::TimeDelta;
 use db::Partitioned;
 use jobs::kinds::Upkeep;
@@ -26,6 +26,7 @@ pub(crate) async fn run(
         drop_days(assistant, days).await,
         delete_jobs(assistant, days).await,
         delete_expired(assistant).await,
+        ingest::tend_all(assistant).await,
     ];
     for part in parts {
         part?;

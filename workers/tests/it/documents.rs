@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use assistant::ingest;
 use domain::{DocumentStatus, MessageStatus};
 use jobs::kinds::EmbedChunk;
 use llm::HashedNgrams;
 
-use crate::library::{Gated, HELD_UP};
+use crate::library::{Gated, HELD_UP, Turned};
 use crate::looks::eventually;
 use crate::pdf_writer::Pdf;
 use crate::stage::{Stage, settings};
@@ -169,4 +170,35 @@ async fn a_document_deleted_while_it_is_embedded_leaves_nothing_behind() {
     stage.rest_in_peace().await;
     assert_eq!(stage.count("chunks").await, 0);
     assert_eq!(stage.found("Are returns free?").await, []);
+}
+
+#[tokio::test]
+async fn another_model_takes_over_once_it_has_every_document() {
+    let mut stage = Stage::start().await;
+    let hours = "The shop opens at nine on every day of the week.";
+    for (name, text) in [("rules.txt", OLD), ("hours.txt", hours)] {
+        let id = stage.upload(name, "text/plain", text.as_bytes()).await;
+        stage.stands(id, DocumentStatus::Ready).await;
+    }
+    stage.rest_in_peace().await;
+    stage.change_embedder(Arc::new(Turned)).await;
+    ingest::tend_all(&stage.assistant).await.unwrap();
+    // Found at any moment, by whichever vectors are live.
+    eventually("the other model's vectors are live", async || {
+        let found = stage.found("Are returns free?").await;
+        assert_eq!(found.first(), Some(&(None, OLD.to_owned())));
+        let live = "embedding_sets WHERE status = 'live' AND model = 'turned-1'";
+        (stage.count(live).await == 1).then_some(())
+    })
+    .await;
+    stage.rest_in_peace().await;
+    assert_eq!(stage.count("embedding_sets").await, 1);
+    assert_eq!(stage.count("chunk_embeddings").await, 2);
+    let id = stage
+        .upload("new.txt", "text/plain", b"Tea is sold by weight.")
+        .await;
+    stage.stands(id, DocumentStatus::Ready).await;
+    assert_eq!(stage.count("chunk_embeddings").await, 3);
+    let found = stage.found("Is tea sold by weight?").await;
+    assert!(found[0].1.contains("by weight"), "{found:?}");
 }

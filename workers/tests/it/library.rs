@@ -35,6 +35,10 @@ impl Gated {
 
 #[async_trait::async_trait]
 impl Embedder for Gated {
+    fn provider(&self) -> &str {
+        HashedNgrams.provider()
+    }
+
     fn model(&self) -> &str {
         HashedNgrams.model()
     }
@@ -48,6 +52,32 @@ impl Embedder for Gated {
             self.gate.acquire().await.unwrap().forget();
         }
         HashedNgrams.embed(texts).await
+    }
+}
+
+/// Another model: the same vectors, with their numbers in the opposite order.
+pub(crate) struct Turned;
+
+#[async_trait::async_trait]
+impl Embedder for Turned {
+    fn provider(&self) -> &'static str {
+        "test"
+    }
+
+    fn model(&self) -> &'static str {
+        "turned-1"
+    }
+
+    fn dimensions(&self) -> usize {
+        HashedNgrams.dimensions()
+    }
+
+    async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, Error> {
+        let mut vectors = HashedNgrams.embed(texts).await?;
+        for vector in &mut vectors {
+            vector.reverse();
+        }
+        Ok(vectors)
     }
 }
 

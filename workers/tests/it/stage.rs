@@ -94,6 +94,15 @@ impl Stage {
         self.workers = Some(workers.unwrap());
     }
 
+    /// The operator chooses another embedder, and starts the process again.
+    pub(crate) async fn change_embedder(&mut self, embedder: Arc<dyn Embedder>) {
+        if let Some(workers) = self.workers.take() {
+            workers.shut_down().await;
+        }
+        self.assistant.embedder = embedder;
+        self.work().await;
+    }
+
     /// Ends the workers and their connections, for tests that set several stages.
     pub(crate) async fn end(self) {
         if let Some(workers) = self.workers {

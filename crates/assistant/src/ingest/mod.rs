@@ -4,6 +4,8 @@
 mod embed;
 mod read;
 pub mod search;
+mod sets;
+mod tend;
 
 use db::TenantTx;
 use jobs::DeadJob;
@@ -15,6 +17,7 @@ use crate::Assistant;
 
 pub use embed::{embed, embed_together};
 pub use read::ingest;
+pub use tend::{tend, tend_all};
 
 /// How many chunks one `embed-chunk` job takes.
 const RUN: usize = 64;
@@ -43,4 +46,9 @@ pub async fn on_dead(_assistant: &Assistant, tx: &mut TenantTx, dead: &DeadJob) 
     let error = "The document could not be indexed. Try to index it again.";
     documents::mark_failed(tx, document, version, error).await?;
     Ok(())
+}
+
+/// Counts within one document: the extractor caps its text far below the limit.
+fn as_i32(count: usize) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX)
 }

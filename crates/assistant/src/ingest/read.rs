@@ -1,15 +1,15 @@
 use domain::{ChunkId, ChunkingSettings};
 use fail::fail_point;
-use jobs::kinds::{EmbedChunk, IngestDocument};
+use jobs::kinds::IngestDocument;
 use jobs::{Failure, JobHandle};
 use rag::chunk::{Chunk, Tokenizer};
 use rag::extract::{Event, ExtractError, Facts, Limits, Progress, Reading, Request};
-use rag::terms;
-use store::chunks::{self, NewChunk, NewTerm};
+use rag::keyword::{self, Indexable};
+use store::chunks::{self, NewChunk};
 use store::documents::{self, Document, VersionFacts};
 use store::tenants;
 
-use super::RUN;
+use super::{as_i32, sets};
 use crate::Assistant;
 
 /// Reads a document's file and writes one version of its chunks, which no search sees yet.
@@ -180,32 +180,32 @@ impl Version<'_> {
     async fn write(&mut self, run: Vec<Chunk>) -> Result<(), Problem> {
         let job = self.job;
         let new: Vec<NewChunk> = run.into_iter().map(as_row).collect();
-        let bigrams: Vec<NewTerm> = new.iter().flat_map(terms_of).collect();
-        let ids: Vec<ChunkId> = new.iter().map(|chunk| chunk.id).collect();
+        let words: Vec<Indexable<'_>> = new.iter().map(as_words).collect();
         let mut tx = self.assistant.db.tenant(job.tenant_id).await?;
         self.handle.fence(&mut tx).await?;
         chunks::insert_many(&mut tx, job.document_id, job.version, &new).await?;
-        chunks::index_terms(&mut tx, &ids, &self.text_config, &bigrams).await?;
+        let (document, version) = (job.document_id, job.version);
+        keyword::index(&mut tx, document, version, &self.text_config, &words).await?;
         tx.commit().await?;
         self.chunks += new.len();
         Ok(())
     }
 
-    /// Enqueues the embedding of all that was written.
+    /// Says that all is written, and enqueues its embedding.
     async fn close(&self) -> Result<(), Problem> {
         let job = self.job;
         let mut tx = self.assistant.db.tenant(job.tenant_id).await?;
         self.handle.fence(&mut tx).await?;
-        for first in (0..self.chunks).step_by(RUN) {
-            let run = EmbedChunk {
-                tenant_id: job.tenant_id,
-                document_id: job.document_id,
-                version: job.version,
-                first: as_i32(first),
-                count: as_i32(RUN.min(self.chunks - first)),
-            };
-            jobs::enqueue(&mut tx, &run).await?;
-        }
+        // Held until the commit: a set that is begun meanwhile waits, and then embeds this version
+        // too.
+        sets::ensure(self.assistant, &mut tx).await?;
+        documents::mark_written(&mut tx, job.document_id, job.version).await?;
+        let version = chunks::Version {
+            document_id: job.document_id,
+            version: job.version,
+            chunk_count: as_i32(self.chunks),
+        };
+        sets::enqueue_runs(&mut tx, job.tenant_id, version).await?;
         fail_point!("ingest.before_commit");
         tx.commit().await?;
         Ok(())
@@ -233,23 +233,10 @@ fn as_row(chunk: Chunk) -> NewChunk {
     }
 }
 
-fn terms_of(chunk: &NewChunk) -> Vec<NewTerm> {
-    let in_heading = chunk
-        .heading
-        .as_deref()
-        .map(terms::bigrams)
-        .unwrap_or_default();
-    in_heading
-        .into_iter()
-        .chain(terms::bigrams(&chunk.text))
-        .map(|term| NewTerm {
-            chunk_id: chunk.id,
-            term,
-        })
-        .collect()
-}
-
-/// Counts within one document: the extractor caps its text far below the limit.
-fn as_i32(count: usize) -> i32 {
-    i32::try_from(count).unwrap_or(i32::MAX)
+fn as_words(chunk: &NewChunk) -> Indexable<'_> {
+    Indexable {
+        ordinal: chunk.ordinal,
+        heading: chunk.heading.as_deref(),
+        text: &chunk.text,
+    }
 }

@@ -79,6 +79,10 @@ fn fnv1a(bytes: &[u8]) -> u64 {
 
 #[async_trait::async_trait]
 impl Embedder for HashedNgrams {
+    fn provider(&self) -> &'static str {
+        "builtin"
+    }
+
     fn model(&self) -> &'static str {
         "hashed-ngrams-1"
     }

@@ -13,6 +13,9 @@ use crate::Error;
 /// Something that turns texts into vectors whose angle tells how near they are in meaning.
 #[async_trait::async_trait]
 pub trait Embedder: Send + Sync {
+    /// The provider's name.
+    fn provider(&self) -> &str;
+
     /// The model's name, as it is kept beside each vector: vectors of two models do not compare.
     fn model(&self) -> &str;
 

@@ -82,6 +82,10 @@ struct Item {
 
 #[async_trait::async_trait]
 impl Embedder for OpenAiEmbeddings {
+    fn provider(&self) -> &str {
+        self.endpoint.provider
+    }
+
     fn model(&self) -> &str {
         &self.model
     }

@@ -17,5 +17,6 @@ mod openai_responses;
 #[cfg(test)]
 mod peers;
 mod provider;
+mod rerank;
 mod retry;
 mod server;

@@ -7,22 +7,26 @@ const SAME: f64 = 0.9;
 /// Chars of a shingle. Chars and not words, so that it works for scripts without spaces.
 const SHINGLE: usize = 8;
 
-/// The first `k` of `ranked` that are not near-duplicates of a better one: less than nine tenths
-/// of their runs of 8 chars, letter case and white space aside, are the same (Jaccard).
-pub fn top_distinct<T>(ranked: Vec<T>, k: usize, text: impl Fn(&T) -> &str) -> Vec<T> {
-    let mut kept = Vec::new();
-    let mut seen: Vec<HashSet<u64>> = Vec::new();
-    for candidate in ranked {
-        if kept.len() == k {
-            break;
+/// Lets texts pass that are not near-duplicates of one that passed before: less than nine tenths of
+/// their runs of 8 chars, letter case and white space aside, are the same (Jaccard).
+#[derive(Debug, Default)]
+pub struct Distinct {
+    seen: Vec<HashSet<u64>>,
+}
+
+impl Distinct {
+    /// Whether `text` is new; it counts as seen from now on if it is.
+    pub fn admits(&mut self, text: &str) -> bool {
+        let shingles = shingles(text);
+        let is_new = self
+            .seen
+            .iter()
+            .all(|other| jaccard(other, &shingles) <= SAME);
+        if is_new {
+            self.seen.push(shingles);
         }
-        let shingles = shingles(text(&candidate));
-        if seen.iter().all(|other| jaccard(other, &shingles) <= SAME) {
-            seen.push(shingles);
-            kept.push(candidate);
-        }
+        is_new
     }
-    kept
 }
 
 fn shingles(text: &str) -> HashSet<u64> {
@@ -61,13 +65,22 @@ mod tests {
         original box, with the receipt. We refund the full price to the card you paid with. \
         Returns from abroad cost five euros; within the country they are free of charge.";
 
+    fn distinct<'a>(texts: &[&'a str]) -> Vec<&'a str> {
+        let mut distinct = Distinct::default();
+        let mut kept = texts.to_vec();
+        kept.retain(|text| distinct.admits(text));
+        kept
+    }
+
     #[test]
     fn near_duplicates_give_way_to_the_better_one() {
         let again = RETURNS.to_uppercase().replace(' ', "\n");
         let nearly = format!("{RETURNS} Thanks!");
         let other = "Parcels leave our house on the day of the order.";
-        let ranked = vec![RETURNS, &again, &nearly, other];
-        assert_eq!(top_distinct(ranked, 5, |text| text), [RETURNS, other]);
+        assert_eq!(
+            distinct(&[RETURNS, &again, &nearly, other]),
+            [RETURNS, other]
+        );
     }
 
     #[test]
@@ -75,19 +88,12 @@ mod tests {
         let changed = RETURNS
             .replace("thirty days", "two weeks")
             .replace("five", "ten");
-        assert_eq!(
-            top_distinct(vec![RETURNS, &changed], 5, |text| text).len(),
-            2
-        );
+        assert_eq!(distinct(&[RETURNS, &changed]).len(), 2);
     }
 
     #[test]
-    fn no_more_than_asked_for_and_short_texts_too() {
-        assert_eq!(
-            top_distinct(vec!["a", "a", "b", "c"], 2, |text| text),
-            ["a", "b"]
-        );
-        assert_eq!(top_distinct(vec!["", "", "x"], 3, |text| text), ["", "x"]);
-        assert!(top_distinct(vec!["a"], 0, |text| text).is_empty());
+    fn short_texts_are_told_apart_too() {
+        assert_eq!(distinct(&["a", "a", "b"]), ["a", "b"]);
+        assert_eq!(distinct(&["", "", "x"]), ["", "x"]);
     }
 }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use domain::ChunkId;
 
-pub use duplicates::top_distinct;
+pub use duplicates::Distinct;
 
 /// A chunk that one search found.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -18,11 +18,22 @@ pub struct Hit {
     pub score: f64,
 }
 
+/// What one search found.
+#[derive(Clone, Copy, Debug)]
+pub struct Ranking<'a> {
+    /// The chunks it found, in any order.
+    pub hits: &'a [Hit],
+    /// The most that a chunk which is not among them can have: the score of the last hit, if there
+    /// may be more, or what the search demands of a hit.
+    pub rest: f64,
+}
+
 /// How two rankings become one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Fusion {
-    /// The weighted mean of both scores, each brought to 0 to 1 by the best and the worst hit of
-    /// its search. Not sensitive to how that is done, and better than ranks alone.
+    /// The weighted mean of both scores, each as a share of the best of its search. 0 is the same
+    /// for every question that way: no common term, or a right angle. Better on Cranfield than
+    /// between the best and the worst hit (nDCG@10 0.433 to 0.425), and than ranks alone.
     /// Source: <https://arxiv.org/abs/2210.11934>, 2023-05.
     Weighted {
         /// Weight of the keyword score; only its share in the sum counts.
@@ -34,6 +45,10 @@ pub enum Fusion {
     ReciprocalRank {
         /// How little the first ranks stand out; 60 by custom.
         k: f64,
+        /// Weight of the keyword ranking; only its share in the sum counts.
+        keyword: f64,
+        /// Weight of the vector ranking.
+        vector: f64,
     },
 }
 
@@ -59,12 +74,12 @@ pub struct Fused {
     pub vector_score: Option<f64>,
 }
 
-/// Fuses both rankings, best first. A chunk that a search did not find gets that search's lowest
-/// score. If a search found nothing at all, the other one decides alone. Scores that are no
-/// finite numbers are left out. Equal scores keep the order of the ids, so that the same hits
-/// always give the same ranking.
-pub fn fuse(keyword: &[Hit], vector: &[Hit], fusion: Fusion) -> Vec<Fused> {
-    let legs = [Leg::of(keyword, fusion), Leg::of(vector, fusion)];
+/// Fuses both rankings, best first. A chunk that a search did not find gets [`Ranking::rest`] there.
+/// If a search found nothing at all, the other one decides alone. Scores that are no finite numbers
+/// are left out. Equal scores keep the order of the ids, so that the same hits always give the same
+/// ranking.
+pub fn fuse(keyword: Ranking<'_>, vector: Ranking<'_>, fusion: Fusion) -> Vec<Fused> {
+    let legs = [keyword, vector].map(|ranking| Leg::of(ranking, fusion));
     let weights = weights(&legs, fusion);
     let mut ids: Vec<ChunkId> = legs
         .iter()
@@ -76,7 +91,8 @@ pub fn fuse(keyword: &[Hit], vector: &[Hit], fusion: Fusion) -> Vec<Fused> {
         .into_iter()
         .map(|chunk_id| {
             let found = legs.each_ref().map(|leg| leg.hits.get(&chunk_id).copied());
-            let part = |at: usize| found[at].map_or(0.0, |hit| hit.share) * weights[at];
+            let part =
+                |at: usize| found[at].map_or(legs[at].missing, |hit| hit.share) * weights[at];
             Fused {
                 chunk_id,
                 score: part(0) + part(1),
@@ -93,6 +109,8 @@ pub fn fuse(keyword: &[Hit], vector: &[Hit], fusion: Fusion) -> Vec<Fused> {
 /// What one search found, each hit with its share in the best: 0 to 1.
 struct Leg {
     hits: HashMap<ChunkId, Share>,
+    /// The share of a chunk that is not among them.
+    missing: f64,
 }
 
 #[derive(Clone, Copy)]
@@ -102,8 +120,9 @@ struct Share {
 }
 
 impl Leg {
-    fn of(hits: &[Hit], fusion: Fusion) -> Self {
-        let mut ranked: Vec<Hit> = hits
+    fn of(ranking: Ranking<'_>, fusion: Fusion) -> Self {
+        let mut ranked: Vec<Hit> = ranking
+            .hits
             .iter()
             .copied()
             .filter(|hit| hit.score.is_finite())
@@ -111,14 +130,15 @@ impl Leg {
         ranked.sort_by(by_score);
         let best = ranked.first().map_or(0.0, |hit| hit.score);
         let worst = ranked.last().map_or(0.0, |hit| hit.score);
+        let floor = worst.min(0.0);
         let mut found = HashMap::with_capacity(ranked.len());
         let mut rank = 0.0;
         for hit in ranked {
             let share = match fusion {
-                // One hit, or all alike: being found is all there is to tell.
-                Fusion::Weighted { .. } if (best - worst).abs() < f64::EPSILON => 1.0,
-                Fusion::Weighted { .. } => (hit.score - worst) / (best - worst),
-                Fusion::ReciprocalRank { k } => (k + 1.0) / (k + 1.0 + rank),
+                // All at the floor: being found is all there is to tell.
+                Fusion::Weighted { .. } if best - floor < f64::EPSILON => 1.0,
+                Fusion::Weighted { .. } => (hit.score - floor) / (best - floor),
+                Fusion::ReciprocalRank { k, .. } => (k + 1.0) / (k + 1.0 + rank),
             };
             // A chunk that stands twice counts by its better place.
             found.entry(hit.chunk_id).or_insert_with(|| {
@@ -129,7 +149,17 @@ impl Leg {
                 }
             });
         }
-        Self { hits: found }
+        let missing = match fusion {
+            Fusion::Weighted { .. } if ranking.rest > floor && best > floor => {
+                (ranking.rest.min(worst) - floor) / (best - floor)
+            }
+            // Ranks tell nothing of what has none.
+            Fusion::Weighted { .. } | Fusion::ReciprocalRank { .. } => 0.0,
+        };
+        Self {
+            hits: found,
+            missing,
+        }
     }
 }
 
@@ -141,8 +171,10 @@ fn by_score(one: &Hit, other: &Hit) -> Ordering {
 /// The weights of both legs, which add up to 1; a leg without hits has none.
 fn weights(legs: &[Leg; 2], fusion: Fusion) -> [f64; 2] {
     let wanted = match fusion {
-        Fusion::Weighted { keyword, vector } => [keyword, vector],
-        Fusion::ReciprocalRank { .. } => [0.5, 0.5],
+        Fusion::Weighted { keyword, vector }
+        | Fusion::ReciprocalRank {
+            keyword, vector, ..
+        } => [keyword, vector],
     };
     let usable = |weight: f64| {
         if weight.is_finite() {

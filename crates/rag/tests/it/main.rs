@@ -12,9 +12,16 @@ mod hostile_office;
 mod memory;
 #[cfg(test)]
 mod office_writer;
+mod index;
 #[cfg(test)]
 mod pdf_writer;
+#[cfg(test)]
+mod ranking;
 #[cfg(test)]
 mod reader;
 #[cfg(test)]
 mod retrieval;
+#[cfg(test)]
+mod vectors;
+#[cfg(test)]
+mod world;

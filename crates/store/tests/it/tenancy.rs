@@ -60,6 +60,10 @@ const ACROSS_TENANTS: &[(&str, &str)] = &[
         "DELETE FROM idempotency_keys WHERE created_at < $1",
         "Retention: what is a day old goes, whosever it is.",
     ),
+    (
+        "FROM keyword_removals ) AS untended",
+        "Upkeep looks for whoever's indexes want tending; it reads who, and nothing of theirs.",
+    ),
 ];
 
 /// Every function that works without a tenant or across them. A new one is a decision, made here
@@ -72,6 +76,7 @@ const SYSTEM_FUNCTIONS: &[&str] = &[
     "channels::list_by_external_ids",
     "channels::list_sealed",
     "documents::list_file_keys",
+    "embedding_sets::list_untended",
     "idempotency_keys::begin",
     "idempotency_keys::delete_older",
     "idempotency_keys::finish",
