@@ -25,6 +25,21 @@ pub enum Progress {
 /// Is told of each step, from any thread.
 pub type ProgressFn = Arc<dyn Fn(Progress) + Send + Sync>;
 
+impl From<wheels::Progress> for Progress {
+    fn from(step: wheels::Progress) -> Self {
+        match step {
+            wheels::Progress::Downloading {
+                received_bytes,
+                total_bytes,
+            } => Self::Downloading {
+                received_bytes,
+                total_bytes,
+            },
+            wheels::Progress::Unpacking => Self::Unpacking,
+        }
+    }
+}
+
 impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
