@@ -23,7 +23,7 @@ pub use ids::{
 };
 pub use inbound::{ContactRef, Inbound, InboundMessage, StatusUpdate};
 pub use page::{Cursor, InvalidCursor, Page};
-pub use settings::{LlmSettings, RagMode, RetrievalSettings, TenantSettings};
+pub use settings::{EmbeddingSettings, LlmSettings, RagMode, RetrievalSettings, TenantSettings};
 pub use source::Source;
 pub use state::{
     Author, ChannelKind, ConversationStatus, Direction, DocumentStatus, MessageStatus, RawOutcome,

@@ -1,3 +1,5 @@
+use std::num::NonZeroU32;
+
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -26,6 +28,8 @@ pub struct TenantSettings {
     pub answer_deadline_seconds: u32,
     /// Origins that may open a web chat, for example `https://shop.example`; empty: any.
     pub webchat_origins: Vec<String>,
+    /// What turns texts into vectors; `None`: what the platform has set up.
+    pub embedding: Option<EmbeddingSettings>,
 }
 
 impl Default for TenantSettings {
@@ -41,6 +45,7 @@ impl Default for TenantSettings {
             fallback_text: "I can't answer right now. A person will get back to you.".to_owned(),
             answer_deadline_seconds: 60,
             webchat_origins: Vec::new(),
+            embedding: None,
         }
     }
 }
@@ -104,6 +109,31 @@ impl Default for RetrievalSettings {
             keyword_weight: 0.3,
             vector_weight: 0.7,
             min_similarity: 0.2,
+        }
+    }
+}
+
+/// Which model turns texts into vectors, and where it is served.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EmbeddingSettings {
+    /// The provider's name: `builtin`, `local`, `openai`, …
+    pub provider: String,
+    /// The provider's name of the model; empty: the provider's default.
+    pub model: String,
+    /// How many numbers a vector has; `None`: as many as the model makes by itself.
+    pub dimensions: Option<NonZeroU32>,
+    /// Another address that speaks the provider's format.
+    pub base_url: Option<Url>,
+}
+
+impl Default for EmbeddingSettings {
+    fn default() -> Self {
+        Self {
+            provider: "builtin".to_owned(),
+            model: String::new(),
+            dimensions: None,
+            base_url: None,
         }
     }
 }

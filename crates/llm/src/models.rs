@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use domain::LlmSettings;
+use domain::{EmbeddingSettings, LlmSettings};
 use outbound::{Client, Guard};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
@@ -93,25 +93,42 @@ impl Models {
         Ok(model)
     }
 
-    /// The platform's embedder: `builtin` is [`HashedNgrams`], `openai` its endpoint for `model`,
-    /// whose vectors have `dimensions` numbers; both are ignored for `builtin`.
+    /// The client that embeds for `settings`, without retries; nothing is kept.
     ///
     /// # Errors
-    /// [`Error::Misconfigured`] for an unknown provider, or without the platform's key.
-    pub fn embedder(
+    /// As for [`Models::model_for`], and for a model whose dimension is neither known nor set.
+    pub(crate) fn embeddings(
         &self,
-        provider: &str,
-        model: &str,
-        dimensions: usize,
+        settings: &EmbeddingSettings,
+        tenant_key: Option<SecretString>,
     ) -> Result<Arc<dyn Embedder>, Error> {
-        let provider = known(provider)?;
+        let provider = known(&settings.provider)?;
         match provider.wire {
             Wire::Builtin => Ok(Arc::new(HashedNgrams)),
             Wire::OpenAiChat => {
-                let endpoint = self.endpoint(provider, None, None)?;
-                Ok(Arc::new(OpenAiEmbeddings::new(endpoint, model, dimensions)))
+                let model = match settings.model.as_str() {
+                    "" => OpenAiEmbeddings::DEFAULT_MODEL,
+                    named => named,
+                };
+                let set = settings
+                    .dimensions
+                    .and_then(|set| set.get().try_into().ok());
+                let dimensions = set.or_else(|| OpenAiEmbeddings::dimensions_of(model));
+                let dimensions = dimensions.ok_or_else(|| Error::Misconfigured {
+                    provider: provider.name.to_owned(),
+                    detail: format!("how many dimensions {model} has is not known: set it"),
+                    source: None,
+                })?;
+                let endpoint = self.endpoint(provider, settings.base_url.as_ref(), tenant_key)?;
+                let client = OpenAiEmbeddings::new(endpoint, model.to_owned(), dimensions);
+                Ok(Arc::new(client))
             }
         }
+    }
+
+    /// Whether the platform has a key of its own to OpenAI.
+    pub(crate) const fn has_openai_key(&self) -> bool {
+        self.platform.openai_api_key.is_some()
     }
 
     fn make(&self, provider: &'static Provider, choice: &Choice) -> Result<Arc<dyn Model>, Error> {
@@ -191,7 +208,7 @@ struct Choice {
 }
 
 /// A key, compared by its content: two tenants never share what is made with one tenant's key.
-struct Key(Option<SecretString>);
+pub(crate) struct Key(pub(crate) Option<SecretString>);
 
 impl Key {
     fn content(&self) -> Option<&str> {
