@@ -58,6 +58,15 @@ pub struct VersionCounts {
     pub term_count: i64,
 }
 
+/// How far the embedding of a version has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EmbeddingProgress {
+    /// Chunks that have their vector.
+    pub embedded: i64,
+    /// All chunks; 0 until the file is read and cut.
+    pub total: i64,
+}
+
 /// Stores chunks of one version, which searches do not see yet.
 ///
 /// # Errors
@@ -237,6 +246,33 @@ pub async fn count_unembedded(
         FROM chunks
         WHERE tenant_id = $1 AND document_id = $2 AND version = $3
             AND embedding_model IS DISTINCT FROM $4
+        "#,
+        tenant.as_uuid(),
+        document.as_uuid(),
+        version,
+        model,
+    )
+    .fetch_one(tx.conn())
+    .await?)
+}
+
+/// How far the embedding of a version has come.
+///
+/// # Errors
+/// Those of the database.
+pub async fn embedding_progress(
+    tx: &mut TenantTx,
+    document: DocumentId,
+    version: i32,
+    model: &str,
+) -> Result<EmbeddingProgress> {
+    let tenant = tx.tenant();
+    Ok(sqlx::query_as!(
+        EmbeddingProgress,
+        r#"
+        SELECT count(*) FILTER (WHERE embedding_model = $4) AS "embedded!", count(*) AS "total!"
+        FROM chunks
+        WHERE tenant_id = $1 AND document_id = $2 AND version = $3
         "#,
         tenant.as_uuid(),
         document.as_uuid(),

@@ -10,6 +10,7 @@ pub mod chunks;
 pub mod contacts;
 pub mod conversations;
 pub mod documents;
+pub mod embedding_cache;
 pub mod idempotency_keys;
 pub mod messages;
 pub mod parked_statuses;

@@ -33,6 +33,8 @@ pub struct Tenant {
 pub struct TenantSecrets {
     /// The tenant's own key to its model provider.
     pub llm_api_key: Option<String>,
+    /// The tenant's own key to the provider of its embeddings.
+    pub embedding_api_key: Option<String>,
 }
 
 impl fmt::Debug for TenantSecrets {

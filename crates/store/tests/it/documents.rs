@@ -1,4 +1,5 @@
-use domain::{DocumentId, DocumentStatus};
+use domain::{ChunkId, DocumentId, DocumentStatus};
+use store::chunks::{self, EmbeddingProgress, NewChunk};
 use store::documents::{self, NewDocument, VersionFacts};
 
 use crate::world::World;
@@ -98,4 +99,37 @@ async fn a_document_is_its_tenants_alone() {
         documents::delete(&mut own, id).await.unwrap().as_deref(),
         Some("key")
     );
+}
+
+#[tokio::test]
+async fn the_embedding_of_a_version_is_counted_by_its_chunks() {
+    let world = World::new().await;
+    let id = document(&world).await;
+    let mut tx = world.db.tenant(world.one).await.unwrap();
+    let progress = chunks::embedding_progress(&mut tx, id, 1, "m").await;
+    let counts = |embedded, total| EmbeddingProgress { embedded, total };
+    assert_eq!(progress.unwrap(), counts(0, 0));
+    let new: Vec<NewChunk> = (0..3)
+        .map(|ordinal| NewChunk {
+            id: ChunkId::new(),
+            ordinal,
+            text: "text".to_owned(),
+            token_count: 1,
+            page: None,
+            heading: None,
+            char_start: 0,
+            char_end: 4,
+        })
+        .collect();
+    chunks::insert_many(&mut tx, id, 1, &new).await.unwrap();
+    let made = vec![(new[0].id, vec![1.0]), (new[2].id, vec![0.5])];
+    chunks::set_embeddings(&mut tx, "m", made).await.unwrap();
+    let progress = chunks::embedding_progress(&mut tx, id, 1, "m").await;
+    assert_eq!(progress.unwrap(), counts(2, 3));
+    let other = chunks::embedding_progress(&mut tx, id, 1, "other").await;
+    assert_eq!(other.unwrap(), counts(0, 3));
+    tx.commit().await.unwrap();
+    let mut foreign = world.db.tenant(world.other).await.unwrap();
+    let seen = chunks::embedding_progress(&mut foreign, id, 1, "m").await;
+    assert_eq!(seen.unwrap(), counts(0, 0));
 }

@@ -72,6 +72,7 @@ const SYSTEM_FUNCTIONS: &[&str] = &[
     "channels::list_by_external_ids",
     "channels::list_sealed",
     "documents::list_file_keys",
+    "embedding_cache::delete_unused",
     "idempotency_keys::begin",
     "idempotency_keys::delete_older",
     "idempotency_keys::finish",
