@@ -16,6 +16,8 @@ pub struct TenantProfile {
     pub settings: TenantSettings,
     /// Its own key to the model's provider.
     pub llm_api_key: Option<SecretString>,
+    /// Its own key to the provider of its embeddings.
+    pub embedding_api_key: Option<SecretString>,
 }
 
 /// A tenant's secrets as they are sealed, as one JSON object.
@@ -23,6 +25,7 @@ pub struct TenantProfile {
 #[serde(default)]
 struct Secrets {
     llm_api_key: Option<SecretString>,
+    embedding_api_key: Option<SecretString>,
 }
 
 impl TenantProfile {
@@ -47,6 +50,60 @@ impl TenantProfile {
             enabled: tenant.enabled,
             settings: tenant.settings,
             llm_api_key: secrets.llm_api_key,
+            embedding_api_key: secrets.embedding_api_key,
         })
+    }
+
+    /// The tenant's key to the provider of its embeddings: the one set for them, else the model's,
+    /// if that is for the very same provider and address.
+    pub fn embedding_key(&self) -> Option<SecretString> {
+        if self.embedding_api_key.is_some() {
+            return self.embedding_api_key.clone();
+        }
+        let (llm, embedding) = (&self.settings.llm, self.settings.embedding.as_ref()?);
+        let is_same = llm.provider == embedding.provider && llm.base_url == embedding.base_url;
+        self.llm_api_key.clone().filter(|_| is_same)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::EmbeddingSettings;
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+
+    fn key(profile: &TenantProfile) -> Option<String> {
+        let key = profile.embedding_key()?;
+        Some(key.expose_secret().to_owned())
+    }
+
+    #[test]
+    fn a_key_goes_to_the_provider_it_is_for_and_nowhere_else() {
+        let mut settings = TenantSettings::default();
+        "openai".clone_into(&mut settings.llm.provider);
+        let mut profile = TenantProfile {
+            name: "Shop".to_owned(),
+            enabled: true,
+            settings,
+            llm_api_key: Some("sk-chat".into()),
+            embedding_api_key: None,
+        };
+        assert_eq!(key(&profile), None);
+        let mut embedding = EmbeddingSettings {
+            provider: "openai".to_owned(),
+            ..EmbeddingSettings::default()
+        };
+        profile.settings.embedding = Some(embedding.clone());
+        assert_eq!(key(&profile).as_deref(), Some("sk-chat"));
+        embedding.base_url = "https://elsewhere.example/v1".parse().ok();
+        profile.settings.embedding = Some(embedding.clone());
+        assert_eq!(key(&profile), None);
+        embedding.base_url = None;
+        "ollama".clone_into(&mut embedding.provider);
+        profile.settings.embedding = Some(embedding);
+        assert_eq!(key(&profile), None);
+        profile.embedding_api_key = Some("sk-embed".into());
+        assert_eq!(key(&profile).as_deref(), Some("sk-embed"));
     }
 }

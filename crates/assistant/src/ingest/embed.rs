@@ -4,6 +4,7 @@ use jobs::{Failure, JobHandle};
 use store::chunks::Unembedded;
 use store::{chunks, documents};
 
+use super::vectors::{embedder_of, vectors_for, vectors_so_far};
 use crate::Assistant;
 
 /// The most chunks of a version that was replaced, deleted by one statement.
@@ -18,45 +19,61 @@ pub async fn embed(
     handle: &JobHandle,
     job: &EmbedChunk,
 ) -> Result<(), Failure> {
-    let run = load(assistant, job).await?;
-    let vectors = if run.is_empty() {
-        Vec::new()
-    } else {
-        handle.check_lease()?;
-        let embedded = assistant.embedder.embed(&texts(&run)).await;
-        embedded.map_err(failure_of_embedder)?
-    };
-    keep(assistant, handle, job, &run, vectors).await
+    let embedder = embedder_of(assistant, job.tenant_id).await?;
+    let run = load(assistant, job, embedder.model()).await?;
+    handle.check_lease()?;
+    let vectors = vectors_for(assistant, job.tenant_id, &*embedder, &texts(&run)).await?;
+    keep(assistant, handle, job, embedder.model(), &run, vectors).await
 }
 
-/// Embeds several runs of one tenant by one call of the model. `None`: that failed, and tells
-/// nothing of any single run.
+/// Embeds several runs of one tenant together, in as few calls of the model as can be. `None` for
+/// a run that is better embedded by itself: a text was refused, and nobody knows of which run.
 pub async fn embed_together(
     assistant: &Assistant,
     jobs: &[(&JobHandle, &EmbedChunk)],
-) -> Option<Vec<Result<(), Failure>>> {
-    let mut runs = Vec::with_capacity(jobs.len());
-    for (handle, job) in jobs {
-        handle.check_lease().ok()?;
-        runs.push(load(assistant, job).await.ok()?);
+) -> Vec<Option<Result<(), Failure>>> {
+    match try_together(assistant, jobs).await {
+        Ok(results) => results,
+        // Each finds out for itself.
+        Err(_) => jobs.iter().map(|_| None).collect(),
     }
-    let all: Vec<String> = runs.iter().flat_map(|run| texts(run)).collect();
-    let mut vectors = if all.is_empty() {
-        Vec::new()
-    } else {
-        assistant.embedder.embed(&all).await.ok()?
-    };
-    let mut results = Vec::with_capacity(jobs.len());
-    for ((handle, job), run) in jobs.iter().zip(runs) {
-        let rest = vectors.split_off(run.len().min(vectors.len()));
-        let own = std::mem::replace(&mut vectors, rest);
-        results.push(keep(assistant, handle, job, &run, own).await);
-    }
-    Some(results)
 }
 
-async fn load(assistant: &Assistant, job: &EmbedChunk) -> Result<Vec<Unembedded>, Failure> {
-    let model = assistant.embedder.model();
+async fn try_together(
+    assistant: &Assistant,
+    jobs: &[(&JobHandle, &EmbedChunk)],
+) -> Result<Vec<Option<Result<(), Failure>>>, Failure> {
+    let Some((_, first)) = jobs.first() else {
+        return Ok(Vec::new());
+    };
+    let tenant = first.tenant_id;
+    let embedder = embedder_of(assistant, tenant).await?;
+    let mut runs = Vec::with_capacity(jobs.len());
+    for (handle, job) in jobs {
+        handle.check_lease()?;
+        runs.push(load(assistant, job, embedder.model()).await?);
+    }
+    let all: Vec<String> = runs.iter().flat_map(|run| texts(run)).collect();
+    let vectors = vectors_so_far(assistant, tenant, &*embedder, &all).await?;
+    let mut made = vectors.made.into_iter();
+    let mut results = Vec::with_capacity(jobs.len());
+    for ((handle, job), run) in jobs.iter().zip(runs) {
+        let own: Vec<_> = made.by_ref().take(run.len()).collect();
+        let own: Option<Vec<_>> = own.into_iter().collect();
+        results.push(match (own, &vectors.stopped) {
+            (Some(own), _) => Some(keep(assistant, handle, job, embedder.model(), &run, own).await),
+            (None, Some(stopped)) if !stopped.may_be_of_one_text() => Some(Err(stopped.failure())),
+            (None, _) => None,
+        });
+    }
+    Ok(results)
+}
+
+async fn load(
+    assistant: &Assistant,
+    job: &EmbedChunk,
+    model: &str,
+) -> Result<Vec<Unembedded>, Failure> {
     let mut tx = assistant.db.tenant(job.tenant_id).await?;
     let (document, version) = (job.document_id, job.version);
     let run = chunks::list_run(&mut tx, document, version, model, job.first, job.count).await?;
@@ -78,10 +95,10 @@ async fn keep(
     assistant: &Assistant,
     handle: &JobHandle,
     job: &EmbedChunk,
+    model: &str,
     run: &[Unembedded],
     vectors: Vec<Vec<f32>>,
 ) -> Result<(), Failure> {
-    let model = assistant.embedder.model();
     if !run.is_empty() {
         let rows = run.iter().map(|chunk| chunk.id).zip(vectors).collect();
         let mut tx = assistant.db.tenant(job.tenant_id).await?;
@@ -132,13 +149,5 @@ async fn switch_if_whole(
         if deleted < DELETE_BATCH.unsigned_abs() {
             return Ok(());
         }
-    }
-}
-
-fn failure_of_embedder(error: llm::Error) -> Failure {
-    match error.retry_after() {
-        _ if !error.is_transient() => Failure::dead(error.to_string()),
-        Some(after) => Failure::retry_after(after, error),
-        None => Failure::retry(error),
     }
 }

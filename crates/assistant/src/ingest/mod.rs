@@ -4,6 +4,7 @@
 mod embed;
 mod read;
 pub mod search;
+mod vectors;
 
 use db::TenantTx;
 use jobs::DeadJob;
@@ -15,6 +16,7 @@ use crate::Assistant;
 
 pub use embed::{embed, embed_together};
 pub use read::ingest;
+pub use vectors::{EmbeddingUsage, Stopped, Vectors, embedder_of, vectors_for, vectors_so_far};
 
 /// How many chunks one `embed-chunk` job takes.
 const RUN: usize = 64;

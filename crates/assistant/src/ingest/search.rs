@@ -4,6 +4,7 @@ use domain::{RetrievalSettings, Source, TenantId};
 use jobs::Failure;
 use rag::retrieve::{Embedding, Question, Retrieved, retrieve};
 
+use super::embedder_of;
 use crate::Assistant;
 
 /// A passage that fits, with its whole text.
@@ -25,16 +26,12 @@ pub async fn search(
     query: &str,
     settings: &RetrievalSettings,
 ) -> Result<Vec<Passage>, Failure> {
-    let embedded = assistant.embedder.embed(&[query.to_owned()]).await;
-    // Words alone still find much: an embedder that is away is no reason to find nothing.
-    let vector = embedded
-        .inspect_err(|error| tracing::warn!(error = %error, "the query could not be embedded"))
-        .ok()
-        .and_then(|mut vectors| vectors.pop());
-    let model = assistant.embedder.model();
+    let embedded = embed(assistant, tenant, query).await;
     let question = Question {
         text: query,
-        embedding: vector.as_ref().map(|vector| Embedding { model, vector }),
+        embedding: embedded
+            .as_ref()
+            .map(|(model, vector)| Embedding { model, vector }),
     };
     let mut tx = assistant.db.tenant(tenant).await?;
     let found = retrieve(&mut tx, question, settings).await?;
@@ -60,4 +57,20 @@ fn as_passage(number: u32, found: Retrieved) -> Passage {
         },
         text: passage.text,
     }
+}
+
+/// The question's vector and who made it. Words alone still find much: an embedder that is away, or
+/// set up wrongly, is no reason to find nothing.
+async fn embed(assistant: &Assistant, tenant: TenantId, query: &str) -> Option<(String, Vec<f32>)> {
+    let embedder = embedder_of(assistant, tenant)
+        .await
+        .inspect_err(|error| tracing::warn!(error = %error, "there is no embedder for the query"))
+        .ok()?;
+    let embedded = embedder
+        .embed(&[query.to_owned()])
+        .await
+        .inspect_err(|error| tracing::warn!(error = %error, "the query could not be embedded"))
+        .ok()?;
+    let vector = embedded.vectors.into_iter().next()?;
+    Some((embedder.model().to_owned(), vector))
 }
