@@ -8,6 +8,7 @@ use serde_json::Value;
 use store::tenants::TenantSecrets;
 use url::Url;
 
+use super::embedding_settings::{self, EmbeddingChange, EmbeddingView};
 use crate::payload::Checks;
 
 /// How documents reach the model.
@@ -45,6 +46,8 @@ pub(crate) struct SettingsView {
     answer_deadline_seconds: u32,
     /// Origins that may open a web chat; empty: any.
     webchat_origins: Vec<String>,
+    /// What turns texts into vectors; `null`: what the platform has set up.
+    embedding: Option<EmbeddingView>,
 }
 
 /// Which model answers.
@@ -108,6 +111,9 @@ impl SettingsView {
             fallback_text: settings.fallback_text,
             answer_deadline_seconds: settings.answer_deadline_seconds,
             webchat_origins: settings.webchat_origins,
+            embedding: settings
+                .embedding
+                .map(|embedding| EmbeddingView::new(embedding, secrets)),
         }
     }
 }
@@ -138,6 +144,9 @@ pub(crate) struct SettingsChange {
     answer_deadline_seconds: Option<u32>,
     /// Origins that may open a web chat, such as `https://shop.example`, at most 50; empty: any.
     webchat_origins: Option<Vec<String>>,
+    /// What turns texts into vectors; `null`: what the platform has set up. Documents are embedded
+    /// anew by another model before searches use it.
+    embedding: Option<EmbeddingChange>,
 }
 
 /// A change to who answers.
@@ -190,11 +199,17 @@ impl SettingsChange {
         checks: &mut Checks,
     ) {
         let mut raw = raw.clone();
-        let llm = raw.get_mut("llm").and_then(Value::as_object_mut);
-        // Only the body as sent tells a missing key from `null`.
-        if llm.is_some_and(|llm| llm.shift_remove("api_key").is_some()) {
+        if takes_key(&mut raw, "llm") {
             let key = self.llm.and_then(|llm| llm.api_key);
             secrets.llm_api_key = key.map(|key| checks.text("settings.llm.api_key", &key, 2000));
+        }
+        if takes_key(&mut raw, "embedding") {
+            let key = self.embedding.and_then(|embedding| embedding.api_key);
+            secrets.embedding_api_key =
+                key.map(|key| checks.text("settings.embedding.api_key", &key, 2000));
+        }
+        if raw.get("embedding").is_some_and(Value::is_null) {
+            secrets.embedding_api_key = None;
         }
         let Ok(mut merged) = serde_json::to_value(&*settings) else {
             return;
@@ -209,6 +224,13 @@ impl SettingsChange {
         }
         check(settings, guard, checks);
     }
+}
+
+/// Takes the key out of a part of the body; tells whether it was there: only the body as sent tells
+/// a missing key from `null`.
+fn takes_key(raw: &mut Value, part: &str) -> bool {
+    let part = raw.get_mut(part).and_then(Value::as_object_mut);
+    part.is_some_and(|part| part.shift_remove("api_key").is_some())
 }
 
 /// Merges as RFC 7396 does; a field that is taken out falls back to its default.
@@ -245,6 +267,9 @@ fn check(settings: &TenantSettings, guard: &Guard, checks: &mut Checks) {
     text("llm.provider", &settings.llm.provider, 1, 64);
     text("llm.model", &settings.llm.model, 0, 200);
     check_addresses(settings, guard, checks);
+    if let Some(embedding) = &settings.embedding {
+        embedding_settings::check(embedding, guard, checks);
+    }
 }
 
 fn check_numbers(settings: &TenantSettings, checks: &mut Checks) {
@@ -328,6 +353,7 @@ mod tests {
         let mut checks = Checks::default();
         let mut secrets = TenantSecrets {
             llm_api_key: Some("old".to_owned()),
+            embedding_api_key: Some("old-too".to_owned()),
         };
         let change: SettingsChange = serde_json::from_value(raw.clone()).unwrap();
         change.apply(raw, settings, &mut secrets, &Guard::default(), &mut checks);
@@ -371,6 +397,9 @@ mod tests {
             "llm": {"base_url": "http://127.0.0.1/v1", "temperature": 3.0},
             "retrieval": {"top_k": 0},
             "webchat_origins": ["https://shop.example/path"],
+            "embedding": {
+                "provider": "acme", "dimensions": 4001, "base_url": "http://127.0.0.1/v1",
+            },
         });
         let error = change(&mut TenantSettings::default(), &raw).1.unwrap_err();
         for field in [
@@ -379,11 +408,34 @@ mod tests {
             "settings.llm.temperature",
             "settings.retrieval.top_k",
             "settings.webchat_origins[0]",
+            "settings.embedding.provider",
+            "settings.embedding.dimensions",
+            "settings.embedding.base_url",
         ] {
             assert!(
                 error.contains(&format!("\"{field}\"")),
                 "{field} in {error}"
             );
         }
+    }
+
+    #[test]
+    fn an_embedding_is_chosen_in_parts_and_given_up_with_its_key() {
+        let mut settings = TenantSettings::default();
+        let raw = json!({"embedding": {"provider": "openai", "api_key": "sk-embed"}});
+        let (set, checked) = change(&mut settings, &raw);
+        checked.unwrap();
+        assert_eq!(set.embedding_api_key.as_deref(), Some("sk-embed"));
+        assert_eq!(set.llm_api_key.as_deref(), Some("old"));
+        let (kept, checked) = change(&mut settings, &json!({"embedding": {"dimensions": 512}}));
+        checked.unwrap();
+        assert_eq!(kept.embedding_api_key.as_deref(), Some("old-too"));
+        let embedding = settings.embedding.clone().unwrap();
+        assert_eq!(embedding.provider, "openai");
+        assert_eq!(embedding.dimensions.map(u32::from), Some(512));
+        let (gone, checked) = change(&mut settings, &json!({"embedding": null}));
+        checked.unwrap();
+        assert_eq!(settings.embedding, None);
+        assert_eq!(gone.embedding_api_key, None);
     }
 }
