@@ -9,9 +9,9 @@ use assistant::{Assistant, MetaPlatform, Retention, Settings, WebchatCaps};
 use channels::whatsapp::Graph;
 use config::{Config, LogFormat};
 use db::{Db, DbOptions};
-use domain::Clock;
+use domain::{Clock, EmbeddingSettings};
 use files::Files;
-use llm::{HashedNgrams, Models, PlatformProviders, Timeouts};
+use llm::{Embedders, LocalModel, Models, PlatformEmbedding, PlatformProviders, Timeouts};
 use outbound::Guard;
 use secrecy::{ExposeSecret as _, SecretString};
 use secrets::{ApiKey, Keyring, keyfile};
@@ -86,24 +86,67 @@ fn keyring(config: &Config) -> anyhow::Result<Keyring> {
     }
 }
 
-/// Everything the use cases work with.
-pub(crate) fn assistant(config: &Config, db: Db) -> anyhow::Result<Assistant> {
-    let guard = guard(config);
+/// The models that tenants may choose.
+fn models(config: &Config) -> anyhow::Result<Arc<Models>> {
     let platform = PlatformProviders {
         openai_api_key: config.models.openai_api_key.clone(),
         openai_base_url: Some(config.models.openai_base_url.clone()),
     };
+    Ok(Arc::new(Models::new(
+        platform,
+        &guard(config),
+        Timeouts::default(),
+    )?))
+}
+
+/// What turns texts into vectors, for the platform and for each tenant.
+pub(crate) fn embedders(config: &Config) -> anyhow::Result<Embedders> {
+    Ok(Embedders::new(models(config)?, &embedding(config))?)
+}
+
+/// Everything the use cases work with.
+pub(crate) fn assistant(config: &Config, db: Db) -> anyhow::Result<Assistant> {
+    let guard = guard(config);
+    let models = models(config)?;
+    let embedders = Embedders::new(Arc::clone(&models), &embedding(config))?;
+    tracing::info!(
+        embedder = embedders.platform().key(),
+        "the embedder is chosen"
+    );
     Ok(Assistant {
         db,
         clock: Clock::system(),
         keyring: Arc::new(keyring(config)?),
         files: Files::disk(config.server.data_dir.join("files")),
-        models: Arc::new(Models::new(platform, &guard, Timeouts::default())?),
-        embedder: Arc::new(HashedNgrams),
+        models,
+        embedders: Arc::new(embedders),
         trusted: outbound::Client::trusted(outbound::Timeouts::default())?,
         guarded: outbound::Client::guarded(&guard)?,
         settings: Arc::new(settings(config)?),
     })
+}
+
+fn embedding(config: &Config) -> PlatformEmbedding {
+    let embedding = &config.embedding;
+    PlatformEmbedding {
+        settings: EmbeddingSettings {
+            provider: embedding.provider.name().unwrap_or_default().to_owned(),
+            model: embedding.model.clone().unwrap_or_default(),
+            dimensions: embedding.dimensions,
+            base_url: None,
+        },
+        local: local_model(config),
+    }
+}
+
+/// The model of the provider `local`, whether it is there or not.
+pub(crate) fn local_model(config: &Config) -> LocalModel {
+    let embedding = &config.embedding;
+    let folder = embedding.local_model_dir.clone();
+    LocalModel {
+        folder: folder.unwrap_or_else(|| config.server.data_dir.join("models/all-MiniLM-L6-v2")),
+        at_a_time: embedding.local_model_batches,
+    }
 }
 
 /// Which addresses a tenant may set.
@@ -136,6 +179,7 @@ fn settings(config: &Config) -> anyhow::Result<Settings> {
             dead_jobs_days: NonZeroU32::new(config.retention.dead_jobs_days),
             raw_items_days: config.retention.raw_items_days,
             webhook_attempts_days: config.retention.webhook_attempts_days,
+            embedding_cache_days: config.retention.embedding_cache_days,
         },
     })
 }
