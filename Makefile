@@ -11,6 +11,8 @@ WITH_POSTGRES = $(CARGO) run --quiet -p testkit --bin with-postgres --
 METACHAT = $(CARGO) run --quiet -p metachat --bin metachat --
 # The tests kill and stop processes at named points, which only this feature puts into the program.
 FAILPOINTS = --features metachat/failpoints
+# The embedding model in the program itself, which takes minutes to build.
+LOCAL_EMBEDDINGS = --features metachat/local-embeddings
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 
 # Says in one line what is missing and how to get it.
@@ -47,7 +49,7 @@ endif
 
 .PHONY: up
 up: need-database ## Starts everything on this machine; Ctrl-C stops it.
-	$(CARGO) run --release -p metachat --bin metachat -- up
+	$(CARGO) run --release -p metachat $(LOCAL_EMBEDDINGS) --bin metachat -- up
 
 .PHONY: need-node
 need-node:
@@ -107,6 +109,12 @@ bench-jobs-full: need-bench ## The same with the long runs; over an hour.
 bench-http: need-bench ## Measures the way from a webhook to the send, and memory.
 	$(CARGO) build --release -p metachat --bin metachat
 	$(CARGO) run --release -p bench --bin bench -- http
+
+# The collections are read from BENCH_IR_DIR, else from .data/bench-ir: docs/benchmarks.md.
+.PHONY: bench-rag
+bench-rag: need-bench ## Measures search: quality, recall, speed; documents and streaming; half an hour.
+	$(CARGO) build --release -p metachat -p bench $(LOCAL_EMBEDDINGS) --features bench/local-embeddings
+	$(CARGO) run --release -p bench -p metachat $(LOCAL_EMBEDDINGS) --features bench/local-embeddings --bin bench -- rag
 
 .PHONY: chaos
 chaos: chaos-processes chaos-jobs ## Breaks the real processes at every step of a message, and the job engine at random.

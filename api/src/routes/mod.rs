@@ -4,6 +4,7 @@ mod api_keys;
 mod channels;
 mod conversations;
 mod documents;
+mod embedding_settings;
 mod health;
 mod jobs;
 mod limits;

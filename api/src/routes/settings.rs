@@ -10,6 +10,7 @@ use serde_json::Value;
 use store::tenants::TenantSecrets;
 use url::Url;
 
+use super::embedding_settings::{self, EmbeddingChange, EmbeddingView};
 use crate::payload::Checks;
 
 /// How documents reach the model.
@@ -86,6 +87,8 @@ pub(crate) struct SettingsView {
     webchat_origins: Vec<String>,
     /// How documents are cut into passages.
     chunking: ChunkingView,
+    /// What turns texts into vectors; `null`: what the platform has set up.
+    embedding: Option<EmbeddingView>,
 }
 
 /// Which model answers.
@@ -207,6 +210,9 @@ impl SettingsView {
                 max_tokens: chunking.max_tokens,
                 overlap_tokens: chunking.overlap_tokens,
             },
+            embedding: settings
+                .embedding
+                .map(|embedding| EmbeddingView::new(embedding, secrets)),
         }
     }
 }
@@ -239,6 +245,9 @@ pub(crate) struct SettingsChange {
     webchat_origins: Option<Vec<String>>,
     /// How documents are cut into passages; holds for those that are indexed from then on.
     chunking: Option<ChunkingChange>,
+    /// What turns texts into vectors; `null`: what the platform has set up. Documents are embedded
+    /// anew by another model before searches use it.
+    embedding: Option<EmbeddingChange>,
 }
 
 /// A change to who answers.
@@ -329,9 +338,7 @@ impl SettingsChange {
         checks: &mut Checks,
     ) {
         let mut raw = raw.clone();
-        let llm = raw.get_mut("llm").and_then(Value::as_object_mut);
-        // Only the body as sent tells a missing key from `null`.
-        if llm.is_some_and(|llm| llm.shift_remove("api_key").is_some()) {
+        if takes_key(&mut raw, "llm") {
             let key = self.llm.and_then(|llm| llm.api_key);
             secrets.llm_api_key = key.map(|key| checks.text("settings.llm.api_key", &key, 2000));
         }
@@ -340,6 +347,14 @@ impl SettingsChange {
             let key = self.retrieval.and_then(|change| change.rerank_api_key);
             let field = "settings.retrieval.rerank_api_key";
             secrets.rerank_api_key = key.map(|key| checks.text(field, &key, 2000));
+        }
+        if takes_key(&mut raw, "embedding") {
+            let key = self.embedding.and_then(|embedding| embedding.api_key);
+            secrets.embedding_api_key =
+                key.map(|key| checks.text("settings.embedding.api_key", &key, 2000));
+        }
+        if raw.get("embedding").is_some_and(Value::is_null) {
+            secrets.embedding_api_key = None;
         }
         let Ok(mut merged) = serde_json::to_value(&*settings) else {
             return;
@@ -354,6 +369,13 @@ impl SettingsChange {
         }
         check(settings, guard, checks);
     }
+}
+
+/// Takes the key out of a part of the body; tells whether it was there: only the body as sent tells
+/// a missing key from `null`.
+fn takes_key(raw: &mut Value, part: &str) -> bool {
+    let part = raw.get_mut(part).and_then(Value::as_object_mut);
+    part.is_some_and(|part| part.shift_remove("api_key").is_some())
 }
 
 /// Merges as RFC 7396 does; a field that is taken out falls back to its default.
@@ -404,6 +426,9 @@ fn check(settings: &TenantSettings, guard: &Guard, checks: &mut Checks) {
         "settings.chunking.overlap_tokens",
         "must be less than half of max_tokens",
     );
+    if let Some(embedding) = &settings.embedding {
+        embedding_settings::check(embedding, guard, checks);
+    }
 }
 
 fn check_numbers(settings: &TenantSettings, checks: &mut Checks) {
@@ -514,6 +539,7 @@ mod tests {
         let mut secrets = TenantSecrets {
             llm_api_key: Some("old".to_owned()),
             rerank_api_key: None,
+            embedding_api_key: Some("old-too".to_owned()),
         };
         let change: SettingsChange = serde_json::from_value(raw.clone()).unwrap();
         change.apply(raw, settings, &mut secrets, &Guard::default(), &mut checks);
@@ -563,6 +589,9 @@ mod tests {
             "retrieval": {"top_k": 0, "rerank_url": "http://10.0.0.1/v1", "passage_tokens": 8001},
             "webchat_origins": ["https://shop.example/path"],
             "chunking": {"max_tokens": 8193, "overlap_tokens": 4097},
+            "embedding": {
+                "provider": "acme", "dimensions": 4001, "base_url": "http://127.0.0.1/v1",
+            },
         });
         let error = change(&mut TenantSettings::default(), &raw).1.unwrap_err();
         for field in [
@@ -575,11 +604,34 @@ mod tests {
             "settings.webchat_origins[0]",
             "settings.chunking.max_tokens",
             "settings.chunking.overlap_tokens",
+            "settings.embedding.provider",
+            "settings.embedding.dimensions",
+            "settings.embedding.base_url",
         ] {
             assert!(
                 error.contains(&format!("\"{field}\"")),
                 "{field} in {error}"
             );
         }
+    }
+
+    #[test]
+    fn an_embedding_is_chosen_in_parts_and_given_up_with_its_key() {
+        let mut settings = TenantSettings::default();
+        let raw = json!({"embedding": {"provider": "openai", "api_key": "sk-embed"}});
+        let (set, checked) = change(&mut settings, &raw);
+        checked.unwrap();
+        assert_eq!(set.embedding_api_key.as_deref(), Some("sk-embed"));
+        assert_eq!(set.llm_api_key.as_deref(), Some("old"));
+        let (kept, checked) = change(&mut settings, &json!({"embedding": {"dimensions": 512}}));
+        checked.unwrap();
+        assert_eq!(kept.embedding_api_key.as_deref(), Some("old-too"));
+        let embedding = settings.embedding.clone().unwrap();
+        assert_eq!(embedding.provider, "openai");
+        assert_eq!(embedding.dimensions.map(u32::from), Some(512));
+        let (gone, checked) = change(&mut settings, &json!({"embedding": null}));
+        checked.unwrap();
+        assert_eq!(settings.embedding, None);
+        assert_eq!(gone.embedding_api_key, None);
     }
 }

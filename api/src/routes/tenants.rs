@@ -259,7 +259,7 @@ fn seal(
     id: TenantId,
     secrets: &TenantSecrets,
 ) -> Result<Option<Vec<u8>>, Problem> {
-    if secrets.llm_api_key.is_none() {
+    if secrets.llm_api_key.is_none() && secrets.embedding_api_key.is_none() {
         return Ok(None);
     }
     Ok(Some(state.keyring.seal_json(&context(id), secrets)?))

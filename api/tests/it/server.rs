@@ -10,7 +10,7 @@ use channels::whatsapp::Graph;
 use db::{Db, DbOptions};
 use domain::Clock;
 use files::Files;
-use llm::{HashedNgrams, Models, PlatformProviders, Timeouts};
+use llm::{Embedders, HashedNgrams, Models, PlatformProviders, Timeouts};
 use outbound::Guard;
 use poem::http::{HeaderMap, Method, StatusCode};
 use poem::{Body, Endpoint, Request, Response};
@@ -218,7 +218,7 @@ fn assistant(db: Db, folder: &TempDir, clock: Clock) -> Assistant {
         keyring: Arc::new(Keyring::new(MasterKey::generate(), Vec::new())),
         files: Files::disk(folder.path()),
         models: Arc::new(Models::new(platform, &guard, Timeouts::default()).unwrap()),
-        embedder: Arc::new(HashedNgrams),
+        embedders: Arc::new(Embedders::only(Arc::new(HashedNgrams))),
         trusted: outbound::Client::trusted(outbound::Timeouts::default()).unwrap(),
         guarded: outbound::Client::guarded(&guard).unwrap(),
         settings: Arc::new(Settings {

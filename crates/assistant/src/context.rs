@@ -7,7 +7,7 @@ use channels::whatsapp::Graph;
 use db::Db;
 use domain::Clock;
 use files::Files;
-use llm::{Embedder, Models};
+use llm::{Embedders, Models};
 use secrecy::SecretString;
 use secrets::Keyring;
 
@@ -24,8 +24,8 @@ pub struct Assistant {
     pub files: Files,
     /// The models that tenants may choose.
     pub models: Arc<Models>,
-    /// What turns text into vectors.
-    pub embedder: Arc<dyn Embedder>,
+    /// What turns texts into vectors, for each tenant what it chose.
+    pub embedders: Arc<Embedders>,
     /// The client for addresses that the operator set.
     pub trusted: outbound::Client,
     /// The client for addresses that a tenant can set.
@@ -70,17 +70,21 @@ pub struct Retention {
     pub raw_items_days: NonZeroU32,
     /// Attempts to deliver webhooks.
     pub webhook_attempts_days: NonZeroU32,
+    /// Vectors by their text, after they were last used.
+    pub embedding_cache_days: NonZeroU32,
 }
 
 impl Default for Retention {
-    /// 30 days, and 90 for dead jobs.
+    /// 30 days, and 90 for dead jobs and vectors.
     fn default() -> Self {
         const MONTH: NonZeroU32 = NonZeroU32::MIN.saturating_add(29);
+        const QUARTER: NonZeroU32 = NonZeroU32::MIN.saturating_add(89);
         Self {
             job_history_days: MONTH,
-            dead_jobs_days: Some(NonZeroU32::MIN.saturating_add(89)),
+            dead_jobs_days: Some(QUARTER),
             raw_items_days: MONTH,
             webhook_attempts_days: MONTH,
+            embedding_cache_days: QUARTER,
         }
     }
 }

@@ -4,6 +4,7 @@ use secrecy::SecretString;
 use secrets::{Keyring, row_context};
 use serde::Deserialize;
 use store::tenants;
+use url::Url;
 
 /// A tenant as its use cases need it: what it set, secrets included.
 #[derive(Clone, Debug)]
@@ -18,6 +19,8 @@ pub struct TenantProfile {
     pub llm_api_key: Option<SecretString>,
     /// Its own key to the reranker.
     pub rerank_api_key: Option<SecretString>,
+    /// Its own key to the provider of its embeddings.
+    pub embedding_api_key: Option<SecretString>,
 }
 
 /// A tenant's secrets as they are sealed, as one JSON object.
@@ -26,6 +29,7 @@ pub struct TenantProfile {
 struct Secrets {
     llm_api_key: Option<SecretString>,
     rerank_api_key: Option<SecretString>,
+    embedding_api_key: Option<SecretString>,
 }
 
 impl TenantProfile {
@@ -51,6 +55,71 @@ impl TenantProfile {
             settings: tenant.settings,
             llm_api_key: secrets.llm_api_key,
             rerank_api_key: secrets.rerank_api_key,
+            embedding_api_key: secrets.embedding_api_key,
         })
+    }
+
+    /// The tenant's key to the provider of its embeddings: the one set for them, else the model's,
+    /// if that is for the very same provider and address.
+    pub fn embedding_key(&self) -> Option<SecretString> {
+        let embedding = self.settings.embedding.as_ref()?;
+        self.key_to(&embedding.provider, embedding.base_url.as_ref())
+    }
+
+    /// The tenant's key to a provider of embeddings at an address, if it set one for it.
+    pub fn key_to(&self, provider: &str, base_url: Option<&Url>) -> Option<SecretString> {
+        let llm = &self.settings.llm;
+        let embedding = self.settings.embedding.as_ref();
+        let is_embeddings = embedding.is_some_and(|embedding| {
+            embedding.provider == provider && embedding.base_url.as_ref() == base_url
+        });
+        if is_embeddings && self.embedding_api_key.is_some() {
+            return self.embedding_api_key.clone();
+        }
+        let is_models = llm.provider == provider && llm.base_url.as_ref() == base_url;
+        self.llm_api_key.clone().filter(|_| is_models)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::EmbeddingSettings;
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+
+    fn key(profile: &TenantProfile) -> Option<String> {
+        let key = profile.embedding_key()?;
+        Some(key.expose_secret().to_owned())
+    }
+
+    #[test]
+    fn a_key_goes_to_the_provider_it_is_for_and_nowhere_else() {
+        let mut settings = TenantSettings::default();
+        "openai".clone_into(&mut settings.llm.provider);
+        let mut profile = TenantProfile {
+            name: "Shop".to_owned(),
+            enabled: true,
+            settings,
+            llm_api_key: Some("sk-chat".into()),
+            rerank_api_key: None,
+            embedding_api_key: None,
+        };
+        assert_eq!(key(&profile), None);
+        let mut embedding = EmbeddingSettings {
+            provider: "openai".to_owned(),
+            ..EmbeddingSettings::default()
+        };
+        profile.settings.embedding = Some(embedding.clone());
+        assert_eq!(key(&profile).as_deref(), Some("sk-chat"));
+        embedding.base_url = "https://elsewhere.example/v1".parse().ok();
+        profile.settings.embedding = Some(embedding.clone());
+        assert_eq!(key(&profile), None);
+        embedding.base_url = None;
+        "ollama".clone_into(&mut embedding.provider);
+        profile.settings.embedding = Some(embedding);
+        assert_eq!(key(&profile), None);
+        profile.embedding_api_key = Some("sk-embed".into());
+        assert_eq!(key(&profile).as_deref(), Some("sk-embed"));
     }
 }

@@ -1,6 +1,7 @@
 //! Measures the product beside bare Postgres, on a durable server of its own.
 //!
-//! `bench jobs` times the job engine beside other job queues, `bench http` the real binary from the webhook to the send.
+//! `bench jobs` times the job engine beside other job queues, `bench http` the real binary from the webhook to the send,
+//! `bench rag` what is found in documents and what that costs.
 //! Each prints a table and writes `target/bench/<suite>.json`; `docs/benchmarks.md` tells what the
 //! figures mean.
 
@@ -8,6 +9,7 @@ mod engine;
 mod peers;
 mod product;
 mod report;
+mod retrieval;
 mod server;
 mod stats;
 
@@ -36,6 +38,8 @@ enum Suite {
     Jobs(JobsArguments),
     /// From the webhook to the send, and memory.
     Http(HttpArguments),
+    /// What is found and how fast, what documents cost, what streaming adds.
+    Rag(RagArguments),
 }
 
 /// How much the suite `jobs` measures.
@@ -75,6 +79,23 @@ struct HttpArguments {
     metachat: Option<std::path::PathBuf>,
 }
 
+/// How much the suite `rag` measures.
+#[derive(Args)]
+struct RagArguments {
+    /// Measures only these.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<retrieval::Measure>,
+    /// A tenth of the chunks, which says little about speed.
+    #[arg(long)]
+    small: bool,
+    /// Answers that are streamed, and searches that are timed.
+    #[arg(long, default_value_t = 200)]
+    answers: usize,
+    /// The program to measure; the one beside this program when missing.
+    #[arg(long)]
+    metachat: Option<std::path::PathBuf>,
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
     match run(Arguments::parse()).await {
@@ -108,6 +129,7 @@ async fn measure(server: &Server, suite: &Suite, report: &mut Report) -> anyhow:
     match suite {
         Suite::Jobs(arguments) => engine::measure(server, arguments, report).await,
         Suite::Http(arguments) => product::measure(server, arguments, report).await,
+        Suite::Rag(arguments) => retrieval::measure(server, arguments, report).await,
     }
 }
 
@@ -116,6 +138,7 @@ impl Suite {
         match self {
             Self::Jobs(_) => "jobs",
             Self::Http(_) => "http",
+            Self::Rag(_) => "rag",
         }
     }
 }

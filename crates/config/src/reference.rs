@@ -1,6 +1,7 @@
 use crate::section::Section as _;
 use crate::sections::{
-    Database, Jobs, Keys, Log, Meta, Models, Outbound, Retention, Server, Testing, Webchat,
+    Database, Embedding, Jobs, Keys, Log, Meta, Models, Outbound, Retention, Server, Testing,
+    Webchat,
 };
 
 /// What one variable means, in the words of its field.
@@ -35,6 +36,7 @@ pub fn reference() -> &'static [SectionReference] {
         Keys::REFERENCE,
         Meta::REFERENCE,
         Models::REFERENCE,
+        Embedding::REFERENCE,
         Outbound::REFERENCE,
         Jobs::REFERENCE,
         Retention::REFERENCE,

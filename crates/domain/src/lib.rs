@@ -32,8 +32,8 @@ pub use outgoing::{
 };
 pub use page::{Cursor, InvalidCursor, Page};
 pub use settings::{
-    ChunkMethod, ChunkingSettings, FusionMethod, LlmSettings, RagMode, RerankMethod,
-    RetrievalSettings, TenantSettings,
+    ChunkMethod, ChunkingSettings, EmbeddingSettings, FusionMethod, LlmSettings, RagMode,
+    RerankMethod, RetrievalSettings, TenantSettings,
 };
 pub use source::Source;
 pub use state::{

@@ -1,3 +1,5 @@
+use std::num::NonZeroU32;
+
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -28,6 +30,8 @@ pub struct TenantSettings {
     pub webchat_origins: Vec<String>,
     /// How documents are cut into passages; holds for those that are indexed from then on.
     pub chunking: ChunkingSettings,
+    /// What turns texts into vectors; `None`: what the platform has set up.
+    pub embedding: Option<EmbeddingSettings>,
 }
 
 impl Default for TenantSettings {
@@ -44,6 +48,7 @@ impl Default for TenantSettings {
             answer_deadline_seconds: 60,
             webchat_origins: Vec::new(),
             chunking: ChunkingSettings::default(),
+            embedding: None,
         }
     }
 }
@@ -193,4 +198,28 @@ pub enum ChunkMethod {
     /// At the highest boundary that leaves a passage at least half full: heading, paragraph, line,
     /// sentence, word.
     Recursive,
+}
+/// Which model turns texts into vectors, and where it is served.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EmbeddingSettings {
+    /// The provider's name: `builtin`, `local`, `openai`, …
+    pub provider: String,
+    /// The provider's name of the model; empty: the provider's default.
+    pub model: String,
+    /// How many numbers a vector has; `None`: as many as the model makes by itself.
+    pub dimensions: Option<NonZeroU32>,
+    /// Another address that speaks the provider's format.
+    pub base_url: Option<Url>,
+}
+
+impl Default for EmbeddingSettings {
+    fn default() -> Self {
+        Self {
+            provider: "builtin".to_owned(),
+            model: String::new(),
+            dimensions: None,
+            base_url: None,
+        }
+    }
 }

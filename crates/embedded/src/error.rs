@@ -87,6 +87,17 @@ pub enum Error {
     Interrupted(#[from] tokio::task::JoinError),
 }
 
+impl From<wheels::Error> for Error {
+    fn from(error: wheels::Error) -> Self {
+        match error {
+            wheels::Error::PythonMissing => Self::PythonMissing,
+            wheels::Error::PipMissing => Self::PipMissing,
+            wheels::Error::Fetch { detail } => Self::Fetch { detail },
+            wheels::Error::Io { what, path, source } => Self::Io { what, path, source },
+        }
+    }
+}
+
 /// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 

@@ -34,6 +34,21 @@ pub fn tell_slow_steps(say: fn(&str)) -> ProgressFn {
     })
 }
 
+impl From<wheels::Progress> for Progress {
+    fn from(step: wheels::Progress) -> Self {
+        match step {
+            wheels::Progress::Downloading {
+                received_bytes,
+                total_bytes,
+            } => Self::Downloading {
+                received_bytes,
+                total_bytes,
+            },
+            wheels::Progress::Unpacking => Self::Unpacking,
+        }
+    }
+}
+
 impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

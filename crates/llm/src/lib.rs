@@ -4,6 +4,8 @@
 //! A provider that speaks a known format is a row in [`PROVIDERS`], a format is a file in `wire`,
 //! and whatever applies to all of them is a wrapper over the same trait, as [`Retry`] is.
 //! [`Builtin`] answers with no provider at all, [`Scripted`] is the double for tests.
+//!
+//! [`Embedder`] turns texts into vectors, and [`Embedders`] finds the one a tenant's settings name.
 
 mod builtin;
 mod embed;
@@ -23,7 +25,12 @@ mod timeouts;
 mod wire;
 
 pub use builtin::Builtin;
-pub use embed::{Embedder, HashedNgrams, OllamaEmbeddings, OpenAiEmbeddings};
+#[cfg(feature = "local-embeddings")]
+pub use embed::LocalEmbeddings;
+pub use embed::{
+    Embedded, Embedder, Embedders, HashedNgrams, LocalModel, OllamaEmbeddings,
+    OpenAiEmbeddings, PlatformEmbedding, RetryEmbeddings,
+};
 pub use error::{Cause, Error, Phase};
 pub use listing::ListedModel;
 pub use model::{Completion, Event, EventStream, FinishReason, Model, Usage};

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use domain::LlmSettings;
+use domain::{EmbeddingSettings, LlmSettings};
 use outbound::{Client, Guard};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
@@ -125,30 +125,44 @@ impl Models {
         Ok(model)
     }
 
-    /// The platform's embedder: `builtin` is [`HashedNgrams`], `openai` and `ollama` their endpoint
-    /// for `model`, whose vectors have `dimensions` numbers; both are ignored for `builtin`.
+    /// The client that embeds for `settings`, without retries; nothing is kept.
     ///
     /// # Errors
-    /// [`Error::Misconfigured`] for a provider that is unknown or has no embeddings, or without the
-    /// platform's key.
-    pub fn embedder(
+    /// As for [`Models::model_for`], and for a model whose dimension is neither known nor set.
+    pub fn embeddings(
         &self,
-        provider: &str,
-        model: &str,
-        dimensions: usize,
+        settings: &EmbeddingSettings,
+        tenant_key: Option<SecretString>,
     ) -> Result<Arc<dyn Embedder>, Error> {
-        let provider = known(provider)?;
+        let provider = known(&settings.provider)?;
         if !provider.capabilities.embeddings {
             return Err(misconfigured(provider.name, "it has no embeddings"));
         }
         if provider.wire == Wire::Builtin {
             return Ok(Arc::new(HashedNgrams));
         }
-        let (endpoint, _) = self.endpoint(provider, None, None)?;
-        if provider.wire == Wire::Ollama {
+        let is_ollama = provider.wire == Wire::Ollama;
+        let model = match settings.model.as_str() {
+            "" if is_ollama => OllamaEmbeddings::DEFAULT_MODEL,
+            "" => OpenAiEmbeddings::DEFAULT_MODEL,
+            named => named,
+        };
+        let known = if is_ollama {
+            OllamaEmbeddings::dimensions_of(model)
+        } else {
+            OpenAiEmbeddings::dimensions_of(model)
+        };
+        let set = settings.dimensions.and_then(|set| set.get().try_into().ok());
+        let dimensions = set.or(known).ok_or_else(|| {
+            let detail = format!("how many dimensions {model} has is not known: set it");
+            misconfigured(provider.name, &detail)
+        })?;
+        let (endpoint, _) = self.endpoint(provider, settings.base_url.as_ref(), tenant_key)?;
+        let model = model.to_owned();
+        if is_ollama {
             let keep_alive = self.platform.ollama_keep_alive_seconds;
-            let embedder = OllamaEmbeddings::new(endpoint, model, dimensions, keep_alive);
-            return Ok(Arc::new(embedder));
+            let client = OllamaEmbeddings::new(endpoint, model, dimensions, keep_alive);
+            return Ok(Arc::new(client));
         }
         Ok(Arc::new(OpenAiEmbeddings::new(endpoint, model, dimensions)))
     }
@@ -169,6 +183,11 @@ impl Models {
         }
         let (endpoint, _) = self.endpoint(provider, settings.base_url.as_ref(), tenant_key)?;
         listing::list(&endpoint, provider.wire).await
+    }
+
+    /// Whether the platform has a key of its own to OpenAI.
+    pub(crate) const fn has_openai_key(&self) -> bool {
+        self.platform.openai_api_key.is_some()
     }
 
     fn make(&self, provider: &'static Provider, choice: &Choice) -> Result<Arc<dyn Model>, Error> {
@@ -273,7 +292,7 @@ struct Choice {
 }
 
 /// A key, compared by its content: two tenants never share what is made with one tenant's key.
-struct Key(Option<SecretString>);
+pub(crate) struct Key(pub(crate) Option<SecretString>);
 
 impl Key {
     fn content(&self) -> Option<&str> {

@@ -33,7 +33,7 @@ impl Default for RetryPolicy {
 
 impl RetryPolicy {
     /// The wait before try number `retry` (from 1), or `None` if there is to be none.
-    fn wait(&self, error: &Error, retry: u32) -> Option<Duration> {
+    pub(crate) fn wait(&self, error: &Error, retry: u32) -> Option<Duration> {
         if retry > self.retries || !may_help(error) {
             return None;
         }

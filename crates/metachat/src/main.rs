@@ -2,6 +2,7 @@
 
 mod command;
 mod failpoints;
+mod local_model;
 mod output;
 mod setup;
 

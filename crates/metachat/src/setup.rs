@@ -9,9 +9,9 @@ use assistant::{Assistant, MetaPlatform, Retention, Settings, WebchatCaps};
 use channels::whatsapp::Graph;
 use config::{Config, LogFormat};
 use db::{Db, DbOptions};
-use domain::Clock;
+use domain::{Clock, EmbeddingSettings};
 use files::Files;
-use llm::{HashedNgrams, Models, PlatformProviders, Timeouts};
+use llm::{Embedders, LocalModel, Models, PlatformEmbedding, PlatformProviders, Timeouts};
 use outbound::Guard;
 use secrecy::{ExposeSecret as _, SecretString};
 use secrets::{ApiKey, Keyring, keyfile};
@@ -86,20 +86,37 @@ fn keyring(config: &Config) -> anyhow::Result<Keyring> {
     }
 }
 
-/// Everything the use cases work with.
-pub(crate) fn assistant(config: &Config, db: Db) -> anyhow::Result<Assistant> {
-    let guard = guard(config);
+/// The models that tenants may choose.
+fn models(config: &Config) -> anyhow::Result<Arc<Models>> {
     let timeouts = Timeouts {
         first_token_local: config.models.ollama_first_token,
         ..Timeouts::default()
     };
+    let models = Models::new(providers(config), &guard(config), timeouts)?;
+    Ok(Arc::new(models))
+}
+
+/// What turns texts into vectors, for the platform and for each tenant.
+pub(crate) fn embedders(config: &Config) -> anyhow::Result<Embedders> {
+    Ok(Embedders::new(models(config)?, &embedding(config))?)
+}
+
+/// Everything the use cases work with.
+pub(crate) fn assistant(config: &Config, db: Db) -> anyhow::Result<Assistant> {
+    let guard = guard(config);
+    let models = models(config)?;
+    let embedders = Embedders::new(Arc::clone(&models), &embedding(config))?;
+    tracing::info!(
+        embedder = embedders.platform().key(),
+        "the embedder is chosen"
+    );
     Ok(Assistant {
         db,
         clock: Clock::system(),
         keyring: Arc::new(keyring(config)?),
         files: Files::disk(config.server.data_dir.join("files")),
-        models: Arc::new(Models::new(providers(config), &guard, timeouts)?),
-        embedder: Arc::new(HashedNgrams),
+        models,
+        embedders: Arc::new(embedders),
         trusted: outbound::Client::trusted(outbound::Timeouts::default())?,
         guarded: outbound::Client::guarded(&guard)?,
         settings: Arc::new(settings(config)?),
@@ -118,6 +135,29 @@ fn providers(config: &Config) -> PlatformProviders {
         ollama_base_url: Some(models.ollama_url.clone()),
         ollama_context_tokens: models.ollama_context_tokens.map(NonZeroU32::get),
         ollama_keep_alive_seconds: models.ollama_keep_alive_seconds,
+    }
+}
+
+fn embedding(config: &Config) -> PlatformEmbedding {
+    let embedding = &config.embedding;
+    PlatformEmbedding {
+        settings: EmbeddingSettings {
+            provider: embedding.provider.name().unwrap_or_default().to_owned(),
+            model: embedding.model.clone().unwrap_or_default(),
+            dimensions: embedding.dimensions,
+            base_url: None,
+        },
+        local: local_model(config),
+    }
+}
+
+/// The model of the provider `local`, whether it is there or not.
+pub(crate) fn local_model(config: &Config) -> LocalModel {
+    let embedding = &config.embedding;
+    let folder = embedding.local_model_dir.clone();
+    LocalModel {
+        folder: folder.unwrap_or_else(|| config.server.data_dir.join("models/all-MiniLM-L6-v2")),
+        at_a_time: embedding.local_model_batches,
     }
 }
 
@@ -151,6 +191,7 @@ fn settings(config: &Config) -> anyhow::Result<Settings> {
             dead_jobs_days: NonZeroU32::new(config.retention.dead_jobs_days),
             raw_items_days: config.retention.raw_items_days,
             webhook_attempts_days: config.retention.webhook_attempts_days,
+            embedding_cache_days: config.retention.embedding_cache_days,
         },
     })
 }

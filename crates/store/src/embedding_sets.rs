@@ -443,7 +443,8 @@ pub async fn delete_retired(tx: &mut TenantTx, limit: i64) -> Result<u64> {
     Ok(gone)
 }
 
-/// Lists up to `limit` tenants whose live set is not by `maker`, or that have retired sets or
+/// Lists up to `limit` tenants that set no embedder of their own and whose live set is not by `maker`,
+/// or that have retired sets or
 /// removed versions: those whose indexes want tending.
 ///
 /// # Errors
@@ -461,7 +462,15 @@ pub async fn list_untended(
             FROM embedding_sets
             WHERE status = 'retired'
                OR index_status = 'filling'
-               OR (status = 'live' AND (provider, model, dimensions) <> ($1, $2, $3))
+               OR (
+                   status = 'live'
+                   AND (provider, model, dimensions) <> ($1, $2, $3)
+                   AND NOT EXISTS (
+                       SELECT FROM tenants
+                       WHERE tenants.id = embedding_sets.tenant_id
+                         AND jsonb_typeof(tenants.settings -> 'embedding') = 'object'
+                   )
+               )
             UNION
             SELECT tenant_id
             FROM keyword_removals

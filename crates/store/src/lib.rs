@@ -11,6 +11,7 @@ pub mod chunks;
 pub mod contacts;
 pub mod conversations;
 pub mod documents;
+pub mod embedding_cache;
 pub mod embedding_sets;
 pub mod idempotency_keys;
 pub mod keyword_index;

@@ -35,6 +35,8 @@ pub struct TenantSecrets {
     pub llm_api_key: Option<String>,
     /// The tenant's own key to its reranker.
     pub rerank_api_key: Option<String>,
+    /// The tenant's own key to the provider of its embeddings.
+    pub embedding_api_key: Option<String>,
 }
 
 impl fmt::Debug for TenantSecrets {

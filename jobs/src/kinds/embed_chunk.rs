@@ -28,15 +28,16 @@ impl Job for EmbedChunk {
     const LANE: Lane = Lane::Bulk;
     const POLICY: Policy = Policy {
         max_attempts: 6,
-        timeout: Duration::from_mins(2),
+        // A slow model takes a minute at a time, and may have to wait for others' batches.
+        timeout: Duration::from_mins(5),
         backoff: Backoff::Exponential {
             base: Duration::from_secs(2),
             cap: Duration::from_mins(5),
         },
     };
 
-    /// Each is a run of chunks already; together they still stay under what a model takes at once.
-    const BATCH: usize = 4;
+    /// Each is a run of 64 chunks: as many as the largest provider takes texts at once.
+    const BATCH: usize = 32;
 
     fn options(&self) -> Options {
         Options {

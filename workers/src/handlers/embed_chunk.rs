@@ -11,7 +11,7 @@ pub(crate) async fn run(
     ingest::embed(assistant, handle, &job).await
 }
 
-/// Embeds several runs by one call of the model. When that fails each has a call of its own, so
+/// Embeds several runs together. Those that are better embedded alone have a call of their own, so
 /// that what is wrong with one is not laid at the others' door.
 pub(crate) async fn run_batch(
     assistant: &Assistant,
@@ -24,17 +24,17 @@ pub(crate) async fn run_batch(
         .zip(&jobs)
         .filter_map(|(handle, job)| Some((handle, job.as_ref().ok()?)))
         .collect();
-    let together = match readable.len() {
-        0 | 1 => None,
-        _ => ingest::embed_together(assistant, &readable).await,
-    };
-    let mut together = together.map(Vec::into_iter);
+    let mut together = ingest::embed_together(assistant, &readable)
+        .await
+        .into_iter();
     let mut results = Vec::with_capacity(handles.len());
     for (handle, job) in handles.iter().zip(jobs) {
-        let result = match (job, &mut together) {
-            (Err(failure), _) => Err(failure),
-            (Ok(job), None) => run(assistant, handle, job).await,
-            (Ok(_), Some(results)) => results.next().unwrap_or(Ok(())),
+        let result = match job {
+            Err(failure) => Err(failure),
+            Ok(job) => match together.next().flatten() {
+                Some(result) => result,
+                None => run(assistant, handle, job).await,
+            },
         };
         results.push(result);
     }

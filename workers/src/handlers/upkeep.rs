@@ -3,7 +3,7 @@ use chrono::TimeDelta;
 use db::Partitioned;
 use jobs::kinds::Upkeep;
 use jobs::{Failure, JobHandle, retention};
-use store::{idempotency_keys, parked_statuses, webchat_sessions};
+use store::{embedding_cache, idempotency_keys, parked_statuses, webchat_sessions};
 
 /// How far ahead partitions are made.
 pub(crate) const DAYS_AHEAD: i32 = 7;
@@ -27,6 +27,7 @@ pub(crate) async fn run(
         delete_jobs(assistant, days).await,
         delete_expired(assistant).await,
         ingest::tend_all(assistant).await,
+        delete_unused_vectors(assistant, days).await,
     ];
     for part in parts {
         part?;
@@ -78,6 +79,25 @@ async fn delete_jobs(assistant: &Assistant, days: Retention) -> db::Result<()> {
     let limits = retention::delete_idle_limits(db).await?;
     if dead + minutes + limits > 0 {
         tracing::info!(dead, minutes, limits, "what the engine kept was deleted");
+    }
+    Ok(())
+}
+
+async fn delete_unused_vectors(assistant: &Assistant, days: Retention) -> db::Result<()> {
+    let kept = TimeDelta::days(days.embedding_cache_days.get().into());
+    let before = (assistant.clock.now() - kept).date_naive();
+    let mut all = 0;
+    loop {
+        let mut tx = assistant.db.system().await?;
+        let deleted = embedding_cache::delete_unused(&mut tx, before).await?;
+        tx.commit().await?;
+        all += deleted;
+        if !embedding_cache::is_more(deleted) {
+            break;
+        }
+    }
+    if all > 0 {
+        tracing::info!(vectors = all, "vectors that nobody used were deleted");
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use domain::{DocumentId, DocumentStatus, RetrievalSettings};
 use files::FileKey;
 use futures::stream;
 use jobs::kinds::IngestDocument;
-use llm::{Embedder, Error, HashedNgrams};
+use llm::{Embedded, Embedder, Error, HashedNgrams};
 use store::documents::{self, Document, NewDocument};
 use tokio::sync::Semaphore;
 
@@ -35,7 +35,7 @@ impl Gated {
 
 #[async_trait::async_trait]
 impl Embedder for Gated {
-    fn provider(&self) -> &str {
+    fn provider(&self) -> &'static str {
         HashedNgrams.provider()
     }
 
@@ -47,7 +47,7 @@ impl Embedder for Gated {
         HashedNgrams.dimensions()
     }
 
-    async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, Error> {
+    async fn embed(&self, texts: &[String]) -> Result<Embedded, Error> {
         if texts.iter().any(|text| text.contains(HELD_UP)) {
             self.gate.acquire().await.unwrap().forget();
         }

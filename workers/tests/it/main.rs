@@ -16,4 +16,5 @@ mod sends;
 mod stage;
 mod turns;
 mod upkeep;
+mod vectors;
 mod webhooks;

@@ -12,7 +12,7 @@ use db::{Db, DbOptions};
 use domain::{ChannelId, ChannelKind, Clock, LlmSettings, TenantId, TenantSettings};
 use files::Files;
 use jobs::EngineOptions;
-use llm::{Embedder, HashedNgrams, Models, PlatformProviders, Timeouts};
+use llm::{Embedder, Embedders, HashedNgrams, Models, PlatformProviders, Timeouts};
 use outbound::Guard;
 use secrets::{Keyring, MasterKey, row_context};
 use serde_json::json;
@@ -99,7 +99,7 @@ impl Stage {
         if let Some(workers) = self.workers.take() {
             workers.shut_down().await;
         }
-        self.assistant.embedder = embedder;
+        self.assistant.embedders = Arc::new(Embedders::only(embedder));
         self.work().await;
     }
 
@@ -203,7 +203,7 @@ fn assistant(
         keyring: Arc::new(Keyring::new(MasterKey::generate(), Vec::new())),
         files: Files::disk(folder.path()),
         models: Arc::new(Models::new(platform, &guard, Timeouts::default()).unwrap()),
-        embedder,
+        embedders: Arc::new(Embedders::only(embedder)),
         trusted: outbound::Client::trusted(outbound::Timeouts::default()).unwrap(),
         guarded: outbound::Client::guarded(&guard).unwrap(),
         settings: Arc::new(Settings {

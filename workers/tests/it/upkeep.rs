@@ -20,6 +20,7 @@ async fn stage(dead_jobs_days: Option<u32>) -> Stage {
         dead_jobs_days: dead_jobs_days.map(days),
         raw_items_days: days(20),
         webhook_attempts_days: days(30),
+        embedding_cache_days: days(20),
     };
     let settings = Settings::clone(&stage.assistant.settings);
     stage.assistant.settings = Arc::new(Settings {
@@ -52,6 +53,9 @@ async fn fill(stage: &Stage) {
         "INSERT INTO dead_jobs (died_at, id, kind, lane, priority, reason, attempt, max_attempts,
                                 created_at, payload)
          SELECT now() - n * interval '1 day', n, 'probe', 1, 0, 'x', 1, 1, now(), '{}'",
+        "INSERT INTO embedding_cache (last_used_on, tenant_id, model, text_hash, embedding)
+         SELECT (now() AT TIME ZONE 'UTC' - n * interval '1 day')::date, (SELECT id FROM tenants),
+                'm', sha256(n::text::bytea), '[1]'",
         "INSERT INTO job_minutes (minute, kind) SELECT now() - n * interval '1 day', 'probe'",
     ] {
         let statement = format!("{statement} FROM unnest(ARRAY[5, 15, 25, 35]) AS n");
@@ -97,6 +101,7 @@ async fn expect_kept(stage: &Stage, dead: &[i32]) {
     assert_eq!(kept("job_attempts", "ended_at").await, [5]);
     assert_eq!(kept("raw_items", "received_at").await, [5, 15]);
     assert_eq!(kept("webhook_attempts", "attempted_at").await, [5, 15, 25]);
+    assert_eq!(kept("embedding_cache", "last_used_on").await, [5, 15]);
     assert_eq!(kept("dead_jobs", "died_at").await, dead);
     assert_eq!(kept("job_minutes", "minute").await, [5]);
 }

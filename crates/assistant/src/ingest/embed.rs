@@ -8,6 +8,7 @@ use store::embedding_sets::{self, EmbeddingSet, SetStatus};
 use store::{chunks, documents};
 
 use super::sets;
+use super::vectors::{Vectors, vectors_for, vectors_so_far};
 use crate::Assistant;
 
 /// The most chunks of a version that was replaced, deleted by one statement.
@@ -24,50 +25,98 @@ pub async fn embed(
     job: &EmbedChunk,
 ) -> Result<(), Failure> {
     for set in sets::active(assistant, job.tenant_id).await? {
-        let run = load(assistant, &set, job).await?;
-        let vectors = if run.is_empty() {
-            Vec::new()
-        } else {
-            handle.check_lease()?;
-            let embedder = sets::embedder_of(assistant, &set).map_err(failure_of_embedder)?;
-            let embedded = embedder.embed(&texts(&run)).await;
-            embedded.map_err(failure_of_embedder)?
-        };
-        keep(assistant, handle, job, &set, &run, vectors).await?;
+        match embed_for(assistant, handle, job, &set).await {
+            // A model that was chosen and refuses leaves the documents as they are found today.
+            Err(Failure::Dead(reason)) if set.status == SetStatus::Building => {
+                tracing::warn!(tenant.id = %job.tenant_id, model = set.model, %reason,
+                    "the vectors of another model cannot be made");
+            }
+            embedded => embedded?,
+        }
     }
     Ok(())
 }
 
-/// Embeds several runs of one tenant by one call of the model. `None`: that failed, and tells
-/// nothing of any single run.
+async fn embed_for(
+    assistant: &Assistant,
+    handle: &JobHandle,
+    job: &EmbedChunk,
+    set: &EmbeddingSet,
+) -> Result<(), Failure> {
+    let run = load(assistant, set, job).await?;
+    let vectors = if run.is_empty() {
+        Vec::new()
+    } else {
+        handle.check_lease()?;
+        let embedder = sets::embedder_of(assistant, job.tenant_id, set).await?;
+        vectors_for(assistant, job.tenant_id, &*embedder, &texts(&run)).await?
+    };
+    keep(assistant, handle, job, set, &run, vectors).await
+}
+
+/// Embeds several runs of one tenant together, in as few calls of the model as can be. `None` for
+/// a run that is better embedded by itself: a text was refused, and nobody knows of which run.
 pub async fn embed_together(
     assistant: &Assistant,
     jobs: &[(&JobHandle, &EmbedChunk)],
-) -> Option<Vec<Result<(), Failure>>> {
-    let tenant = jobs.first()?.1.tenant_id;
-    let mut results: Vec<Result<(), Failure>> = jobs.iter().map(|_| Ok(())).collect();
-    for set in sets::active(assistant, tenant).await.ok()? {
+) -> Vec<Option<Result<(), Failure>>> {
+    match try_together(assistant, jobs).await {
+        Ok(results) => results,
+        // Each finds out for itself.
+        Err(_) => jobs.iter().map(|_| None).collect(),
+    }
+}
+
+async fn try_together(
+    assistant: &Assistant,
+    jobs: &[(&JobHandle, &EmbedChunk)],
+) -> Result<Vec<Option<Result<(), Failure>>>, Failure> {
+    let Some((_, first)) = jobs.first() else {
+        return Ok(Vec::new());
+    };
+    let tenant = first.tenant_id;
+    let mut results: Vec<_> = jobs.iter().map(|_| Some(Ok(()))).collect();
+    for set in sets::active(assistant, tenant).await? {
         let mut runs = Vec::with_capacity(jobs.len());
         for (handle, job) in jobs {
-            handle.check_lease().ok()?;
-            runs.push(load(assistant, &set, job).await.ok()?);
+            handle.check_lease()?;
+            runs.push(load(assistant, &set, job).await?);
         }
-        let all: Vec<String> = runs.iter().flat_map(|run| texts(run)).collect();
-        let mut vectors = if all.is_empty() {
-            Vec::new()
-        } else {
-            let embedder = sets::embedder_of(assistant, &set).ok()?;
-            embedder.embed(&all).await.ok()?
-        };
+        let vectors = vectors_of_runs(assistant, tenant, &set, &runs).await?;
+        let mut made = vectors.made.into_iter();
         for (((handle, job), run), result) in jobs.iter().zip(runs).zip(&mut results) {
-            let rest = vectors.split_off(run.len().min(vectors.len()));
-            let own = std::mem::replace(&mut vectors, rest);
-            if result.is_ok() {
-                *result = keep(assistant, handle, job, &set, &run, own).await;
+            let own: Vec<_> = made.by_ref().take(run.len()).collect();
+            let own: Option<Vec<_>> = own.into_iter().collect();
+            if !matches!(result, Some(Ok(()))) {
+                continue;
             }
+            *result = match (own, &vectors.stopped) {
+                (Some(own), _) => Some(keep(assistant, handle, job, &set, &run, own).await),
+                (None, Some(stopped)) if !stopped.may_be_of_one_text() => {
+                    Some(Err(stopped.failure()))
+                }
+                (None, _) => None,
+            };
         }
     }
-    Some(results)
+    Ok(results)
+}
+
+async fn vectors_of_runs(
+    assistant: &Assistant,
+    tenant: TenantId,
+    set: &EmbeddingSet,
+    runs: &[Vec<Unembedded>],
+) -> Result<Vectors, Failure> {
+    let all: Vec<String> = runs.iter().flat_map(|run| texts(run)).collect();
+    if all.is_empty() {
+        return Ok(Vectors {
+            made: Vec::new(),
+            stopped: None,
+        });
+    }
+    let embedder = sets::embedder_of(assistant, tenant, set).await?;
+    vectors_so_far(assistant, tenant, &*embedder, &all).await
 }
 
 async fn load(
@@ -190,12 +239,4 @@ async fn tend_soon(assistant: &Assistant, tenant_id: TenantId) -> db::Result<()>
     let mut tx = assistant.db.tenant(tenant_id).await?;
     jobs::enqueue(&mut tx, &TendIndex { tenant_id }).await?;
     tx.commit().await
-}
-
-fn failure_of_embedder(error: llm::Error) -> Failure {
-    match error.retry_after() {
-        _ if !error.is_transient() => Failure::dead(error.to_string()),
-        Some(after) => Failure::retry_after(after, error),
-        None => Failure::retry(error),
-    }
 }

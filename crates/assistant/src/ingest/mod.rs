@@ -6,6 +6,7 @@ mod read;
 pub mod search;
 mod sets;
 mod tend;
+mod vectors;
 
 use db::TenantTx;
 use jobs::DeadJob;
@@ -18,6 +19,7 @@ use crate::Assistant;
 pub use embed::{embed, embed_together};
 pub use read::ingest;
 pub use tend::{tend, tend_all};
+pub use vectors::{EmbeddingUsage, Stopped, Vectors, vectors_for, vectors_so_far};
 
 /// How many chunks one `embed-chunk` job takes.
 const RUN: usize = 64;

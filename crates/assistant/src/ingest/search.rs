@@ -61,7 +61,7 @@ pub async fn retrieve(
     tx.commit().await?;
     let start = Instant::now();
     let vector = match &set {
-        Some(set) => embed(assistant, set, query).await,
+        Some(set) => embed(assistant, tenant, set, query).await,
         None => None,
     };
     let embed_time = start.elapsed();
@@ -87,15 +87,22 @@ pub async fn retrieve(
 
 /// The question's vector by the set's model; `None` if it cannot be had now: words alone still find
 /// much, so that is no reason to find nothing.
-async fn embed(assistant: &Assistant, set: &EmbeddingSet, query: &str) -> Option<Vec<f32>> {
-    let embedded = match sets::embedder_of(assistant, set) {
-        Ok(embedder) => embedder.embed(&[query.to_owned()]).await,
-        Err(error) => Err(error),
-    };
-    embedded
+async fn embed(
+    assistant: &Assistant,
+    tenant: TenantId,
+    set: &EmbeddingSet,
+    query: &str,
+) -> Option<Vec<f32>> {
+    let embedder = sets::embedder_of(assistant, tenant, set)
+        .await
+        .inspect_err(|error| tracing::warn!(error = %error, "there is no embedder for the query"))
+        .ok()?;
+    let embedded = embedder
+        .embed(&[query.to_owned()])
+        .await
         .inspect_err(|error| tracing::warn!(error = %error, "the query could not be embedded"))
-        .ok()
-        .and_then(|mut vectors| vectors.pop())
+        .ok()?;
+    embedded.vectors.into_iter().next()
 }
 
 /// The provider's reranker, where the tenant set one.

@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use db::TenantTx;
-use domain::TenantId;
+use domain::{EmbeddingSettings, TenantId};
+use jobs::Failure;
 use jobs::kinds::EmbedChunk;
 use llm::Embedder;
 use store::embedding_sets::{self, EmbeddingSet, Maker};
 use store::{chunks, embedding_sets as sets};
 
 use super::{RUN, as_i32};
-use crate::Assistant;
+use crate::{Assistant, TenantProfile};
 
-/// The set that the platform's embedder wants.
+/// The set that an embedder wants.
 pub(super) fn maker(embedder: &dyn Embedder) -> Maker<'_> {
     Maker {
         provider: embedder.provider(),
@@ -21,32 +22,83 @@ pub(super) fn maker(embedder: &dyn Embedder) -> Maker<'_> {
     }
 }
 
-/// The embedder that makes the vectors of a set: the platform's, or, while its model is being
-/// changed, the one it had before.
+/// The embedder that a tenant wants now: the one that it set, else the platform's.
 ///
 /// # Errors
-/// `Misconfigured` if the platform cannot call that provider any more.
-pub(super) fn embedder_of(
+/// A retry for what may pass; death for settings that lead to no embedder.
+async fn wanted(assistant: &Assistant, tx: &mut TenantTx) -> Result<Arc<dyn Embedder>, Failure> {
+    let profile = TenantProfile::load(tx, &assistant.keyring).await?;
+    of_settings(assistant, &profile).map_err(|error| Failure::dead(error.to_string()))
+}
+
+fn of_settings(
     assistant: &Assistant,
-    set: &EmbeddingSet,
+    profile: &TenantProfile,
 ) -> Result<Arc<dyn Embedder>, llm::Error> {
-    if set.is_by(&maker(&*assistant.embedder)) {
-        return Ok(Arc::clone(&assistant.embedder));
+    let settings = profile.settings.embedding.as_ref();
+    let key = profile.embedding_key();
+    assistant.embedders.for_tenant(settings, key)
+}
+
+/// The embedder that makes the vectors of a set: the one that the tenant wants, or, while its model
+/// is being changed, the one it had before.
+///
+/// # Errors
+/// A retry for what may pass; death if that embedder cannot be had any more.
+pub(super) async fn embedder_of(
+    assistant: &Assistant,
+    tenant: TenantId,
+    set: &EmbeddingSet,
+) -> Result<Arc<dyn Embedder>, Failure> {
+    let mut tx = assistant.db.tenant(tenant).await?;
+    let profile = TenantProfile::load(&mut tx, &assistant.keyring).await?;
+    tx.commit().await?;
+    let wanted = of_settings(assistant, &profile);
+    if let Ok(embedder) = &wanted
+        && set.is_by(&maker(&**embedder))
+    {
+        return Ok(Arc::clone(embedder));
     }
-    let dimensions = usize::try_from(set.dimensions).unwrap_or_default();
-    assistant
-        .models
-        .embedder(&set.provider, &set.model, dimensions)
+    let platform = assistant.embedders.platform();
+    if set.is_by(&maker(&**platform)) {
+        return Ok(Arc::clone(platform));
+    }
+    let before = before(set, &profile);
+    let key = profile.key_to(&before.provider, before.base_url.as_ref());
+    let embedder = assistant.embedders.for_tenant(Some(&before), key);
+    match embedder {
+        Ok(embedder) if set.is_by(&maker(&*embedder)) => Ok(embedder),
+        Ok(_) => Err(Failure::dead(format!(
+            "the model {} is not there any more",
+            set.model
+        ))),
+        Err(error) => Err(Failure::dead(wanted.err().unwrap_or(error).to_string())),
+    }
+}
+
+/// What must have been set when a set was begun. Its address is not kept: it is the one that is set
+/// now, if that is for the same provider.
+fn before(set: &EmbeddingSet, profile: &TenantProfile) -> EmbeddingSettings {
+    let now = profile.settings.embedding.as_ref();
+    let same_provider = now.filter(|now| now.provider == set.provider);
+    EmbeddingSettings {
+        provider: set.provider.clone(),
+        model: set.model.clone(),
+        dimensions: u32::try_from(set.dimensions)
+            .ok()
+            .and_then(|dimensions| dimensions.try_into().ok()),
+        base_url: same_provider.and_then(|now| now.base_url.clone()),
+    }
 }
 
 /// The live set, made if there is none, and the one being built.
 ///
 /// # Errors
-/// Those of the database.
+/// As [`wanted`].
 pub(super) async fn active(
     assistant: &Assistant,
     tenant: TenantId,
-) -> db::Result<Vec<EmbeddingSet>> {
+) -> Result<Vec<EmbeddingSet>, Failure> {
     let mut tx = assistant.db.tenant(tenant).await?;
     let active = sets::list_active(&mut tx).await?;
     if !active.is_empty() {
@@ -60,22 +112,27 @@ pub(super) async fn active(
 /// Makes sure of a live set, and holds it until the end of the transaction.
 ///
 /// # Errors
-/// Those of the database.
+/// As [`wanted`].
 pub(super) async fn ensure(
     assistant: &Assistant,
     tx: &mut TenantTx,
-) -> db::Result<Vec<EmbeddingSet>> {
-    sets::ensure_live(tx, &maker(&*assistant.embedder)).await
+) -> Result<Vec<EmbeddingSet>, Failure> {
+    let wanted = wanted(assistant, tx).await?;
+    Ok(sets::ensure_live(tx, &maker(&*wanted)).await?)
 }
 
-/// Begins a set beside the live one if the platform's embedder is another one, and enqueues the
-/// embedding of every version that is there; tells whether it did.
+/// Begins a set beside the live one if the tenant wants another embedder, and enqueues the embedding
+/// of every version that is there; tells whether it did.
 ///
 /// # Errors
-/// Those of the database.
-pub(super) async fn begin_if_changed(assistant: &Assistant, tx: &mut TenantTx) -> db::Result<bool> {
+/// As [`wanted`].
+pub(super) async fn begin_if_changed(
+    assistant: &Assistant,
+    tx: &mut TenantTx,
+) -> Result<bool, Failure> {
     let tenant = tx.tenant();
-    let begun = embedding_sets::begin_building(tx, &maker(&*assistant.embedder)).await?;
+    let wanted = wanted(assistant, tx).await?;
+    let begun = embedding_sets::begin_building(tx, &maker(&*wanted)).await?;
     let Some(set) = begun else {
         return Ok(false);
     };

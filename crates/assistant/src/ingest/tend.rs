@@ -37,10 +37,11 @@ pub async fn tend(
         handle,
         job,
     };
-    tending.change_model().await?;
     while tending.merge().await? {}
     while tending.delete_retired().await? {}
-    tending.tend_vectors().await
+    tending.tend_vectors().await?;
+    // Last: settings that lead to no embedder are no reason to leave the rest undone.
+    tending.change_model().await
 }
 
 /// Enqueues a [`TendIndex`] for every tenant that needs one.
@@ -48,7 +49,7 @@ pub async fn tend(
 /// # Errors
 /// Those of the database.
 pub async fn tend_all(assistant: &Assistant) -> db::Result<()> {
-    let maker = sets::maker(&*assistant.embedder);
+    let maker = sets::maker(&**assistant.embedders.platform());
     let mut tx = assistant.db.system().await?;
     let tenants = embedding_sets::list_untended(&mut tx, &maker, TENANTS).await?;
     tx.commit().await?;

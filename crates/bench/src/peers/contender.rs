@@ -70,7 +70,7 @@ impl Contender<'_> {
     ) -> anyhow::Result<T> {
         let url = self.server.empty_database(self.peer.name()).await?;
         let arguments = [mode.to_owned(), jobs.to_string(), slots.to_string()];
-        let output = program::run(&self.installed, &arguments, &url).await;
+        let output = program::run(&self.installed, &arguments, Some(&url)).await;
         self.server.drop_database_at(&url).await?;
         Ok(serde_json::from_str(&output?)?)
     }

@@ -16,6 +16,8 @@ const GRAPHILE: &[&str] = &["graphile-worker@0.18.0", "pg@8.23.1"];
 const PG_BOSS: &[&str] = &["pg-boss@12.38.0", "pg@8.23.1"];
 /// What pip installs for Procrastinate.
 const PROCRASTINATE: &[&str] = &["procrastinate==3.10.0", "psycopg[binary,pool]==3.3.9"];
+/// What pip installs for bm25s.
+const BM25S: &[&str] = &["bm25s==0.3.16", "PyStemmer==3.1.0"];
 /// The file that says what a folder holds.
 const STAMP: &str = "installed";
 
@@ -37,6 +39,14 @@ pub(super) async fn install(peer: Peer) -> anyhow::Result<Installed> {
         Peer::Procrastinate => python("procrastinate", PROCRASTINATE).await,
         Peer::Apalis => cargo("apalis").await,
     }
+}
+
+/// Installs bm25s, which measures no jobs but rankings.
+///
+/// # Errors
+/// As [`install`].
+pub(super) async fn install_bm25s() -> anyhow::Result<Installed> {
+    python("bm25s", BM25S).await
 }
 
 /// Where the program of a peer stands in the checkout.

@@ -1,11 +1,14 @@
-//! Job queues of other projects, measured beside the engine; `peers/README.md` has the protocol.
+//! Other projects' job queues and search, measured beside ours; `peers/README.md` has the
+//! protocols.
 
+mod bm25s;
 mod contender;
 mod install;
 mod program;
 
 use crate::report::say;
 use crate::server::Server;
+pub(crate) use bm25s::{bm25s, fetch_collections};
 pub(crate) use contender::Contender;
 
 /// A job queue of another project.

@@ -17,13 +17,13 @@ const PATIENCE: Duration = Duration::from_mins(20);
 pub(super) async fn run(
     installed: &Installed,
     arguments: &[String],
-    url: &Url,
+    url: Option<&Url>,
 ) -> anyhow::Result<String> {
     let mut command = Command::new(&installed.program);
     command
         .args(&installed.arguments)
         .args(arguments)
-        .env("PEER_DATABASE_URL", url.as_str())
+        .envs(url.map(|url| ("PEER_DATABASE_URL", url.as_str())))
         .envs(
             installed
                 .variables

@@ -2,7 +2,7 @@
 
 mod intake;
 mod latency;
-mod process;
+pub(crate) mod process;
 mod shop;
 
 use std::time::Duration;

@@ -14,17 +14,17 @@ use crate::report::ROOT;
 const PATIENCE: Duration = Duration::from_secs(40);
 
 /// What every process of the product is started with.
-pub(super) struct Setting {
+pub(crate) struct Setting {
     /// The release build.
-    pub(super) program: PathBuf,
+    pub(crate) program: PathBuf,
     /// Its working directory and data folder: no `.env` of a checkout is found there.
-    pub(super) folder: PathBuf,
+    pub(crate) folder: PathBuf,
     /// Its configuration.
-    pub(super) variables: Vec<(&'static str, String)>,
+    pub(crate) variables: Vec<(&'static str, String)>,
 }
 
 /// A process of the product; it goes when it is dropped.
-pub(super) struct Process {
+pub(crate) struct Process {
     child: Child,
     name: &'static str,
     log: PathBuf,
@@ -32,7 +32,7 @@ pub(super) struct Process {
 
 impl Setting {
     /// Starts one subcommand; its log goes to a file in the folder.
-    pub(super) fn start(&self, name: &'static str) -> anyhow::Result<Process> {
+    pub(crate) fn start(&self, name: &'static str) -> anyhow::Result<Process> {
         let log = self.folder.join(format!("{name}.log"));
         let file = File::create(&log)?;
         let child = Command::new(&self.program)
@@ -52,7 +52,7 @@ impl Setting {
 
 impl Process {
     /// Resident memory in MB (of a million bytes).
-    pub(super) fn resident_mb(&self) -> anyhow::Result<f64> {
+    pub(crate) fn resident_mb(&self) -> anyhow::Result<f64> {
         let id = self.child.id().context("the process has ended")?;
         let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
         let kib = resident_kib(&status).context("no VmRSS: this needs Linux")?;
@@ -60,7 +60,7 @@ impl Process {
     }
 
     /// Waits until the health check answers 200.
-    pub(super) async fn wait_ready(
+    pub(crate) async fn wait_ready(
         &mut self,
         client: &reqwest::Client,
         base: &str,
@@ -85,7 +85,7 @@ impl Process {
     }
 
     /// Ends it as an operator would.
-    pub(super) async fn stop(mut self) -> anyhow::Result<()> {
+    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
         if let Some(pid) = self
             .child
             .id()
@@ -106,7 +106,7 @@ impl Process {
     }
 
     /// The end of its log.
-    pub(super) fn last_lines(&self) -> String {
+    pub(crate) fn last_lines(&self) -> String {
         let text = std::fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<_> = text.lines().rev().take(5).collect();
         lines.into_iter().rev().collect::<Vec<_>>().join("\n")
@@ -119,7 +119,7 @@ fn resident_kib(status: &str) -> Option<u32> {
 }
 
 /// The program to measure: the given one, or the one that was built beside this one.
-pub(super) fn find_program(given: Option<&Path>) -> anyhow::Result<PathBuf> {
+pub(crate) fn find_program(given: Option<&Path>) -> anyhow::Result<PathBuf> {
     let program = match given {
         Some(given) => given.to_owned(),
         None => std::env::current_exe()?.with_file_name("metachat"),
@@ -134,13 +134,13 @@ pub(super) fn find_program(given: Option<&Path>) -> anyhow::Result<PathBuf> {
 }
 
 /// A port that is free at this moment.
-pub(super) fn free_port() -> anyhow::Result<u16> {
+pub(crate) fn free_port() -> anyhow::Result<u16> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     Ok(listener.local_addr()?.port())
 }
 
 /// A folder that goes when it is dropped.
-pub(super) fn folder() -> anyhow::Result<tempfile::TempDir> {
+pub(crate) fn folder() -> anyhow::Result<tempfile::TempDir> {
     let parent = Path::new(ROOT).join(".data");
     std::fs::create_dir_all(&parent)?;
     let folder = tempfile::Builder::new()

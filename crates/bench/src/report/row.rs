@@ -9,6 +9,8 @@ pub(crate) enum Aim {
     Under(f64),
     /// A value of at most this.
     AtMost(f64),
+    /// A value of at least this.
+    AtLeast(f64),
     /// A ratio of at least this.
     RatioAtLeast(f64),
     /// A ratio of at most this.
@@ -98,6 +100,7 @@ impl Row {
         let (words, holds) = match aim {
             Aim::Under(limit) => (format!("< {} {unit}", rounded(limit)), value < limit),
             Aim::AtMost(limit) => (format!("<= {} {unit}", rounded(limit)), value <= limit),
+            Aim::AtLeast(limit) => (format!(">= {} {unit}", rounded(limit)), value >= limit),
             Aim::RatioAtLeast(part) => (format!("ratio >= {part}"), ratio >= part),
             Aim::RatioAtMost(part) => (format!("ratio <= {part}"), ratio <= part),
             Aim::RatioWithin(part) => {
@@ -118,10 +121,13 @@ impl Row {
     }
 }
 
-/// Three digits that mean something: whole numbers from a hundred on, else two decimals.
+/// Three digits that mean something: whole numbers from a hundred on, three decimals below one, else
+/// two.
 fn rounded(value: f64) -> f64 {
     if value.abs() >= 100.0 {
         value.round()
+    } else if value.abs() < 1.0 {
+        thousandths(value)
     } else {
         (value * 100.0).round() / 100.0
     }

@@ -1,4 +1,5 @@
 mod database;
+mod embedding;
 mod jobs;
 mod keys;
 mod log;
@@ -11,6 +12,7 @@ mod testing;
 mod webchat;
 
 pub use database::Database;
+pub use embedding::{Embedding, EmbeddingProvider};
 pub use jobs::Jobs;
 pub use keys::Keys;
 pub use log::{Log, LogFormat};

@@ -20,6 +20,10 @@ section! {
 
     /// Days for which attempts to deliver webhooks are kept, with what the receivers answered.
     "METACHAT_WEBHOOK_ATTEMPTS_DAYS" = "30" => webhook_attempts_days: NonZeroU32, check at_most;
+
+    /// Days for which a vector is kept after it was last used, so that indexing the same text again costs
+    /// nothing.
+    "METACHAT_EMBEDDING_CACHE_DAYS" = "90" => embedding_cache_days: NonZeroU32, check at_most;
 }
 
 fn at_most<T: Copy + Into<u32>>(days: &T) -> Result<(), &'static str> {

@@ -4,7 +4,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 use std::time::Duration;
 
-use config::{Config, ConfigError, LogFormat, Problem};
+use config::{Config, ConfigError, EmbeddingProvider, LogFormat, Problem};
 use secrecy::ExposeSecret;
 
 fn with_file(environment: &[(&str, &str)], file: &str) -> Result<Config, ConfigError> {
@@ -42,6 +42,11 @@ fn without_any_variable_every_setting_has_its_documented_default() {
     assert_eq!(config.retention.dead_jobs_days, 90);
     assert_eq!(config.retention.raw_items_days.get(), 30);
     assert_eq!(config.retention.webhook_attempts_days.get(), 30);
+    assert_eq!(config.retention.embedding_cache_days.get(), 90);
+    assert_eq!(config.embedding.provider, EmbeddingProvider::Auto);
+    assert!(config.embedding.model.is_none() && config.embedding.dimensions.is_none());
+    assert!(config.embedding.local_model_dir.is_none());
+    assert_eq!(config.embedding.local_model_batches.get(), 1);
     assert_eq!(config.webchat.sessions_per_address_hour.get(), 30);
     assert_eq!(config.webchat.sessions_per_tenant_hour.get(), 2000);
     assert_eq!(config.webchat.messages_per_session.get(), 200);

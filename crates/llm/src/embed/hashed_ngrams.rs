@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use super::Embedder;
+use super::{Embedded, Embedder};
 use crate::Error;
 use crate::builtin::words::{self, Word};
 
@@ -91,8 +91,15 @@ impl Embedder for HashedNgrams {
         DIMENSIONS
     }
 
-    async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, Error> {
-        Ok(texts.iter().map(|text| Self::vector(text)).collect())
+    fn is_worth_keeping(&self) -> bool {
+        false
+    }
+
+    async fn embed(&self, texts: &[String]) -> Result<Embedded, Error> {
+        Ok(Embedded {
+            vectors: texts.iter().map(|text| Self::vector(text)).collect(),
+            tokens: None,
+        })
     }
 }
 

@@ -1,20 +1,28 @@
 //! Texts as vectors.
 
+mod embedders;
 mod hashed_ngrams;
 mod ollama;
+#[cfg(feature = "local-embeddings")]
+mod local;
 mod openai;
+mod retry;
 
+pub use embedders::{Embedders, LocalModel, PlatformEmbedding};
 pub use hashed_ngrams::HashedNgrams;
 pub use ollama::OllamaEmbeddings;
+#[cfg(feature = "local-embeddings")]
+pub use local::LocalEmbeddings;
 pub use openai::OpenAiEmbeddings;
+pub use retry::RetryEmbeddings;
 
 use crate::Error;
 
 /// Something that turns texts into vectors whose angle tells how near they are in meaning.
 #[async_trait::async_trait]
 pub trait Embedder: Send + Sync {
-    /// The provider's name.
-    fn provider(&self) -> &str;
+    /// The provider's name, as settings have it.
+    fn provider(&self) -> &'static str;
 
     /// The model's name, as it is kept beside each vector: vectors of two models do not compare.
     fn model(&self) -> &str;
@@ -22,9 +30,68 @@ pub trait Embedder: Send + Sync {
     /// How many numbers a vector has.
     fn dimensions(&self) -> usize;
 
-    /// One vector for each text, in their order; all or none.
+    /// Tells all that makes vectors comparable: embedders with the same key give the same vectors.
+    fn key(&self) -> String {
+        format!("{}/{}/{}", self.provider(), self.model(), self.dimensions())
+    }
+
+    /// How many of `texts`, counted from the first, are embedded at once; at least 1 of any.
+    ///
+    /// Whoever embeds that many at a time loses no more than them when a call fails.
+    fn batch_len(&self, texts: &[String]) -> usize {
+        texts.len().max(1)
+    }
+
+    /// Whether a vector is worth keeping: `false` where it is made as fast as it is looked up.
+    fn is_worth_keeping(&self) -> bool {
+        true
+    }
+
+    /// One vector for each text, in their order; all or none, and any number of texts.
     ///
     /// # Errors
     /// Any [`Error`] of the provider.
-    async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, Error>;
+    async fn embed(&self, texts: &[String]) -> Result<Embedded, Error>;
+}
+
+/// What an [`Embedder`] made of texts.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Embedded {
+    /// One vector for each text.
+    pub vectors: Vec<Vec<f32>>,
+    /// The tokens that the model read, all texts together; `None` if nobody counted.
+    pub tokens: Option<u64>,
+}
+
+impl Embedded {
+    /// Adds what came of further texts. Tokens are known as long as those of every part are.
+    fn append(&mut self, more: Self) {
+        let is_first = self.vectors.is_empty();
+        self.vectors.extend(more.vectors);
+        self.tokens = match (self.tokens, more.tokens) {
+            (None, tokens) if is_first => tokens,
+            (Some(before), Some(tokens)) => Some(before + tokens),
+            _ => None,
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_add_up_while_all_are_known() {
+        let part = |tokens| Embedded {
+            vectors: vec![vec![1.0]],
+            tokens,
+        };
+        let mut all = Embedded::default();
+        all.append(part(Some(2)));
+        all.append(part(Some(3)));
+        assert_eq!((all.vectors.len(), all.tokens), (2, Some(5)));
+        all.append(part(None));
+        all.append(part(Some(1)));
+        assert_eq!(all.tokens, None);
+    }
 }

@@ -1,7 +1,7 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use super::Embedder;
+use super::{Embedded, Embedder};
 use crate::Error;
 use crate::endpoint::Endpoint;
 
@@ -25,25 +25,45 @@ pub struct OllamaEmbeddings {
 #[derive(Deserialize)]
 struct Answer {
     embeddings: Vec<Vec<f32>>,
+    prompt_eval_count: Option<u64>,
 }
 
+/// Models of Ollama's library and how many numbers their vectors have. Source: their pages in
+/// ollama.com/library, 2026-11.
+const MODELS: &[(&str, usize)] = &[
+    ("nomic-embed-text", 768),
+    ("mxbai-embed-large", 1024),
+    ("bge-m3", 1024),
+    ("all-minilm", 384),
+];
+
 impl OllamaEmbeddings {
+    /// The model when settings name none.
+    pub const DEFAULT_MODEL: &str = "nomic-embed-text";
+
+    /// How many numbers the vectors of a model have, if it is a well-known one.
+    pub fn dimensions_of(model: &str) -> Option<usize> {
+        let family = model.split(':').next().unwrap_or_default();
+        let known = MODELS.iter().find(|(name, _)| *name == family);
+        known.map(|(_, dimensions)| *dimensions)
+    }
+
     /// A client for `model`, whose vectors have `dimensions` numbers.
-    pub(crate) fn new(
+    pub(crate) const fn new(
         endpoint: Endpoint,
-        model: &str,
+        model: String,
         dimensions: usize,
         keep_alive_seconds: Option<u32>,
     ) -> Self {
         Self {
             endpoint,
-            model: model.to_owned(),
+            model,
             dimensions,
             keep_alive_seconds,
         }
     }
 
-    async fn embed_batch(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, Error> {
+    async fn embed_batch(&self, texts: &[String]) -> Result<Embedded, Error> {
         // An empty text gets no vector, a blank one does.
         let input = texts
             .iter()
@@ -69,12 +89,19 @@ impl OllamaEmbeddings {
             let detail = format!("a vector has {got} numbers instead of {asked}");
             return Err(self.endpoint.broken(&detail, None));
         }
-        Ok(answer.embeddings)
+        Ok(Embedded {
+            vectors: answer.embeddings,
+            tokens: answer.prompt_eval_count,
+        })
     }
 }
 
 #[async_trait::async_trait]
 impl Embedder for OllamaEmbeddings {
+    fn provider(&self) -> &'static str {
+        self.endpoint.provider
+    }
+
     fn model(&self) -> &str {
         &self.model
     }
@@ -83,11 +110,21 @@ impl Embedder for OllamaEmbeddings {
         self.dimensions
     }
 
-    async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, Error> {
-        let mut vectors = Vec::with_capacity(texts.len());
+    fn key(&self) -> String {
+        // Another server may serve anything under a well-known name.
+        let (model, url) = (&self.model, &self.endpoint.base_url);
+        format!("{}/{model}/{}@{url}", self.provider(), self.dimensions)
+    }
+
+    fn batch_len(&self, texts: &[String]) -> usize {
+        texts.len().clamp(1, BATCH_TEXTS)
+    }
+
+    async fn embed(&self, texts: &[String]) -> Result<Embedded, Error> {
+        let mut all = Embedded::default();
         for batch in texts.chunks(BATCH_TEXTS) {
-            vectors.extend(self.embed_batch(batch).await?);
+            all.append(self.embed_batch(batch).await?);
         }
-        Ok(vectors)
+        Ok(all)
     }
 }

@@ -7,8 +7,11 @@
 )]
 
 mod anthropic;
+mod embedders;
 mod embeddings;
 mod endpoints;
+#[cfg(feature = "local-embeddings")]
+mod local_embeddings;
 mod matrix;
 mod ollama;
 mod openai_chat;

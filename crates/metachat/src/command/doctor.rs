@@ -23,6 +23,7 @@ pub(crate) async fn run() -> anyhow::Result<()> {
         findings.push(port("metrics port", address, "METACHAT_METRICS_LISTEN").await);
     }
     findings.extend(keys(&config));
+    findings.push(embeddings(&config));
     findings.extend(database(&config).await);
     let mut report = String::new();
     for finding in &findings {
@@ -85,6 +86,18 @@ fn keys(config: &Config) -> Vec<Finding> {
         file("admin key", config.keys.admin_key.is_some(), "admin.key"),
         file("master key", config.keys.master_key.is_some(), "master.key"),
     ]
+}
+
+/// What texts would be turned into vectors by; all processes have to find the same.
+fn embeddings(config: &Config) -> Finding {
+    let found = setup::embedders(config);
+    Finding {
+        what: "embeddings",
+        result: match found {
+            Ok(embedders) => Ok(embedders.platform().key()),
+            Err(error) => Err(format!("{error:#}; see METACHAT_EMBEDDING_PROVIDER")),
+        },
+    }
 }
 
 async fn database(config: &Config) -> Vec<Finding> {

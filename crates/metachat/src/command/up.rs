@@ -9,8 +9,8 @@ use secrecy::ExposeSecret as _;
 use super::demo::{self, Demo};
 use super::scrape::Scrape;
 use super::serve;
-use crate::output;
 use crate::setup::{self, AdminKey};
+use crate::{local_model, output};
 
 /// Runs the database, the API and a worker on this machine, until it is told to end.
 pub(crate) async fn run() -> anyhow::Result<()> {
@@ -53,6 +53,14 @@ async fn run_on(
     end: tokio_util::sync::CancellationToken,
 ) -> anyhow::Result<()> {
     db.migrate().await?;
+    if end
+        .run_until_cancelled(local_model::ensure(config))
+        .await
+        .transpose()?
+        .is_none()
+    {
+        return Ok(());
+    }
     let assistant = setup::assistant(config, db)?;
     let admin_key = setup::admin_key(config)?;
     let demo = demo::ensure(&assistant).await?;

@@ -1,4 +1,4 @@
-use domain::{DocumentId, DocumentStatus};
+use domain::{ChunkId, DocumentId, DocumentStatus};
 use store::documents::{self, NewDocument, VersionFacts};
 
 use crate::world::World;

@@ -8,6 +8,7 @@
 mod channels;
 mod deliveries;
 mod documents;
+mod embedding_cache;
 mod idempotency;
 mod schema;
 mod tenancy;

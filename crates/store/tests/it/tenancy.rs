@@ -77,6 +77,7 @@ const SYSTEM_FUNCTIONS: &[&str] = &[
     "channels::list_sealed",
     "documents::list_file_keys",
     "embedding_sets::list_untended",
+    "embedding_cache::delete_unused",
     "idempotency_keys::begin",
     "idempotency_keys::delete_older",
     "idempotency_keys::finish",

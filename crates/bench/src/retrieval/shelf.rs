@@ -1,0 +1,111 @@
+//! Documents in the database, put there as the product's workers do.
+
+use db::Db;
+use domain::{ChunkId, DocumentId, TenantId, TenantSettings};
+use rag::{language, terms};
+use store::chunks::{self, NewChunk, NewTerm};
+use store::documents::{self, NewDocument, VersionFacts};
+use store::tenants::{self, TenantValues};
+
+use super::embedding::MODEL;
+
+/// The only version of each document.
+const VERSION: i32 = 1;
+
+/// A passage to be put there.
+pub(super) struct Passage {
+    pub(super) id: ChunkId,
+    pub(super) heading: Option<String>,
+    pub(super) text: String,
+    pub(super) vector: Option<Vec<f32>>,
+}
+
+impl Passage {
+    /// What a model gets to see of it.
+    pub(super) fn words(&self) -> String {
+        match &self.heading {
+            Some(heading) => format!("{heading}\n{}", self.text),
+            None => self.text.clone(),
+        }
+    }
+}
+
+/// Makes a tenant.
+pub(super) async fn add_tenant(db: &Db, name: &str) -> anyhow::Result<TenantId> {
+    let id = TenantId::new();
+    let values = TenantValues {
+        name,
+        enabled: true,
+        settings: &TenantSettings::default(),
+        sealed_secrets: None,
+    };
+    let mut tx = db.system().await?;
+    tenants::insert(&mut tx, id, &values).await?;
+    tx.commit().await?;
+    Ok(id)
+}
+
+/// Makes a document of these passages that searches see.
+pub(super) async fn add_document(
+    db: &Db,
+    tenant: TenantId,
+    passages: Vec<Passage>,
+) -> anyhow::Result<()> {
+    let id = DocumentId::new();
+    let all: Vec<&str> = passages.iter().map(|it| it.text.as_str()).collect();
+    let text_config = language::text_config(&all.join("\n"));
+    let new = NewDocument {
+        id,
+        name: "measured.txt",
+        media_type: "text/plain",
+        size_bytes: 1,
+        sha256: &[0; 32],
+        file_key: "measured",
+    };
+    let facts = VersionFacts {
+        title: None,
+        page_count: None,
+        text_config,
+    };
+    let (mut rows, mut pairs, mut vectors) = (Vec::new(), Vec::new(), Vec::new());
+    for (ordinal, passage) in passages.into_iter().enumerate() {
+        pairs.extend(pairs_of(&passage));
+        if let Some(vector) = passage.vector {
+            vectors.push((passage.id, vector));
+        }
+        rows.push(NewChunk {
+            id: passage.id,
+            ordinal: i32::try_from(ordinal)?,
+            token_count: 1,
+            page: None,
+            heading: passage.heading,
+            char_start: 0,
+            char_end: 1,
+            text: passage.text,
+        });
+    }
+    let ids: Vec<ChunkId> = rows.iter().map(|row| row.id).collect();
+    let mut tx = db.tenant(tenant).await?;
+    documents::insert(&mut tx, &new).await?;
+    documents::set_facts(&mut tx, id, VERSION, &facts).await?;
+    chunks::insert_many(&mut tx, id, VERSION, &rows).await?;
+    chunks::index_terms(&mut tx, &ids, text_config, &pairs).await?;
+    if !vectors.is_empty() {
+        chunks::set_embeddings(&mut tx, MODEL, vectors).await?;
+    }
+    let counts = chunks::count_version(&mut tx, id, VERSION).await?;
+    let (chunk_count, term_count) = (counts.chunk_count, counts.term_count);
+    documents::switch_version(&mut tx, id, VERSION, chunk_count, term_count).await?;
+    Ok(tx.commit().await?)
+}
+
+fn pairs_of(passage: &Passage) -> Vec<NewTerm> {
+    let of_heading = passage.heading.as_deref().map(terms::bigrams);
+    let all = of_heading.unwrap_or_default().into_iter();
+    all.chain(terms::bigrams(&passage.text))
+        .map(|term| NewTerm {
+            chunk_id: passage.id,
+            term,
+        })
+        .collect()
+}
