@@ -8,6 +8,7 @@ use serde_json::Value;
 use store::tenants::TenantSecrets;
 use url::Url;
 
+use super::retrieval::{self, Fusion};
 use crate::payload::Checks;
 
 /// How documents reach the model.
@@ -19,6 +20,9 @@ pub(crate) enum Rag {
     Off,
     /// The best passages stand in the prompt.
     Context,
+    /// The model searches when it wants to, as often as it needs. One that takes no tools, such as
+    /// `builtin`, gets the best passages in the prompt instead.
+    Tool,
 }
 
 /// How a tenant is answered for.
@@ -77,6 +81,8 @@ struct RetrievalView {
     vector_weight: f64,
     /// Passages with a lower cosine similarity count as not found by vector.
     min_similarity: f64,
+    /// How the rankings by keyword and by vector become one.
+    fusion: Fusion,
 }
 
 impl SettingsView {
@@ -98,12 +104,14 @@ impl SettingsView {
             rag: match settings.rag {
                 RagMode::Off => Rag::Off,
                 RagMode::Context => Rag::Context,
+                RagMode::Tool => Rag::Tool,
             },
             retrieval: RetrievalView {
                 top_k: retrieval.top_k,
                 keyword_weight: retrieval.keyword_weight,
                 vector_weight: retrieval.vector_weight,
                 min_similarity: retrieval.min_similarity,
+                fusion: retrieval.fusion.into(),
             },
             fallback_text: settings.fallback_text,
             answer_deadline_seconds: settings.answer_deadline_seconds,
@@ -177,6 +185,8 @@ struct RetrievalChange {
     vector_weight: Option<f64>,
     /// Passages with a lower cosine similarity count as not found by vector, 0 to 1. Default 0.2.
     min_similarity: Option<f64>,
+    /// How the rankings by keyword and by vector become one. Default `weighted`.
+    fusion: Option<Fusion>,
 }
 
 impl SettingsChange {
@@ -248,7 +258,7 @@ fn check(settings: &TenantSettings, guard: &Guard, checks: &mut Checks) {
 }
 
 fn check_numbers(settings: &TenantSettings, checks: &mut Checks) {
-    let (llm, retrieval) = (&settings.llm, &settings.retrieval);
+    let llm = &settings.llm;
     let mut number = |field: &str, value: f64, low: f64, high: f64| {
         let detail = format!("must be from {low} to {high}");
         checks.require(
@@ -267,27 +277,14 @@ fn check_numbers(settings: &TenantSettings, checks: &mut Checks) {
             5,
             600,
         ),
-        ("retrieval.top_k", retrieval.top_k, 1, 20),
         ("llm.max_output_tokens", llm.max_output_tokens, 1, 32_000),
     ] {
         number(field, value.into(), low.into(), high.into());
     }
-    number(
-        "retrieval.keyword_weight",
-        retrieval.keyword_weight,
-        0.0,
-        1.0,
-    );
-    number("retrieval.vector_weight", retrieval.vector_weight, 0.0, 1.0);
-    number(
-        "retrieval.min_similarity",
-        retrieval.min_similarity,
-        0.0,
-        1.0,
-    );
     if let Some(temperature) = llm.temperature {
         number("llm.temperature", temperature.into(), 0.0, 2.0);
     }
+    retrieval::check(&settings.retrieval, "settings.retrieval.", checks);
 }
 
 fn check_addresses(settings: &TenantSettings, guard: &Guard, checks: &mut Checks) {

@@ -4,6 +4,7 @@
 
 mod clock;
 mod content;
+mod eval;
 mod ids;
 mod inbound;
 mod page;
@@ -17,15 +18,16 @@ pub use content::{
     ChannelError, Content, ContentBody, InteractiveReply, Location, Media, MediaKind,
     MessageContext, NormalizedContent, Order, OrderItem, SharedContact, SystemNotice,
 };
+pub use eval::{EvalFound, ExpectedSource};
 pub use ids::{
     ApiKeyId, ChannelId, ChunkId, ContactId, ConversationId, DeliveryId, DocumentId, EndpointId,
-    EventId, MessageId, RawItemId, TenantId, WebchatSessionId,
+    EvalQuestionId, EvalRunId, EventId, MessageId, RawItemId, TenantId, WebchatSessionId,
 };
 pub use inbound::{ContactRef, Inbound, InboundMessage, StatusUpdate};
 pub use page::{Cursor, InvalidCursor, Page};
-pub use settings::{LlmSettings, RagMode, RetrievalSettings, TenantSettings};
+pub use settings::{FusionMethod, LlmSettings, RagMode, RetrievalSettings, TenantSettings};
 pub use source::Source;
 pub use state::{
-    Author, ChannelKind, ConversationStatus, Direction, DocumentStatus, MessageStatus, RawOutcome,
-    UnknownName,
+    Author, ChannelKind, ConversationStatus, Direction, DocumentSource, DocumentStage,
+    DocumentStatus, EvalRunStatus, MessageStatus, RawOutcome, UnknownName, VersionState,
 };

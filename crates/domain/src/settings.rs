@@ -81,6 +81,9 @@ pub enum RagMode {
     Off,
     /// The best passages stand in the prompt.
     Context,
+    /// The model searches when it wants to, as often as it needs; one that takes no tools gets the
+    /// passages in the prompt.
+    Tool,
 }
 
 /// How passages are found and ranked.
@@ -95,6 +98,19 @@ pub struct RetrievalSettings {
     pub vector_weight: f64,
     /// Passages with a lower cosine similarity count as not found by vector. Default 0.2.
     pub min_similarity: f64,
+    /// How both rankings become one.
+    pub fusion: FusionMethod,
+}
+
+/// How the keyword ranking and the vector ranking become one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FusionMethod {
+    /// By the weighted mean of their scores.
+    #[default]
+    Weighted,
+    /// By the sum of their reciprocal ranks.
+    Rrf,
 }
 
 impl Default for RetrievalSettings {
@@ -104,6 +120,7 @@ impl Default for RetrievalSettings {
             keyword_weight: 0.3,
             vector_weight: 0.7,
             min_similarity: 0.2,
+            fusion: FusionMethod::Weighted,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use db::TenantTx;
-use domain::{ChunkId, RetrievalSettings};
+use domain::{ChunkId, DocumentId, FusionMethod, RetrievalSettings};
 use store::search::{self, Found, Passage};
 
 use crate::fuse::{Fused, Fusion, Hit, fuse, top_distinct};
@@ -12,6 +12,10 @@ use crate::terms;
 /// How many hits each search brings for a passage wanted: fusion and near-duplicates need choice.
 const CANDIDATES_PER_PASSAGE: u32 = 10;
 
+/// How little the first ranks stand out in reciprocal rank fusion.
+/// Source: Cormack, Clarke, Büttcher, SIGIR 2009.
+const RRF_K: f64 = 60.0;
+
 /// What is asked.
 #[derive(Clone, Copy, Debug)]
 pub struct Question<'a> {
@@ -19,6 +23,8 @@ pub struct Question<'a> {
     pub text: &'a str,
     /// Its embedding; `None`: words alone decide.
     pub embedding: Option<Embedding<'a>>,
+    /// Only passages of these documents; `None`: of all.
+    pub documents: Option<&'a [DocumentId]>,
 }
 
 /// A question's embedding.
@@ -51,17 +57,22 @@ pub async fn retrieve(
 ) -> db::Result<Vec<Retrieved>> {
     let limit = i64::from(settings.top_k.saturating_mul(CANDIDATES_PER_PASSAGE));
     let bigrams = terms::bigrams(question.text);
-    let by_keyword = search::by_keyword(tx, question.text, &bigrams, limit).await?;
+    let by_keyword =
+        search::by_keyword(tx, question.text, &bigrams, question.documents, limit).await?;
     let by_vector = match question.embedding {
         Some(Embedding { model, vector }) => {
             let least = settings.min_similarity;
-            search::by_vector(tx, model, vector.to_vec(), least, limit).await?
+            let vector = vector.to_vec();
+            search::by_vector(tx, model, vector, least, question.documents, limit).await?
         }
         None => Vec::new(),
     };
-    let fusion = Fusion::Weighted {
-        keyword: settings.keyword_weight,
-        vector: settings.vector_weight,
+    let fusion = match settings.fusion {
+        FusionMethod::Weighted => Fusion::Weighted {
+            keyword: settings.keyword_weight,
+            vector: settings.vector_weight,
+        },
+        FusionMethod::Rrf => Fusion::ReciprocalRank { k: RRF_K },
     };
     let fused = fuse(&hits(&by_keyword), &hits(&by_vector), fusion);
     let ids: Vec<ChunkId> = fused.iter().map(|fused| fused.chunk_id).collect();

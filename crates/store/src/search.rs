@@ -33,10 +33,15 @@ pub struct Passage {
     pub page: Option<i32>,
     /// The headings it stands under.
     pub heading: Option<String>,
+    /// Position of its first char in the document's text.
+    pub char_start: i32,
+    /// Position after its last char.
+    pub char_end: i32,
 }
 
 /// The chunks that share terms with `question`, the best by BM25 first. `terms` are those that
-/// Postgres cannot find: pairs of chars of scripts without spaces.
+/// Postgres cannot find: pairs of chars of scripts without spaces. Only chunks of `documents`, if
+/// they are given.
 ///
 /// # Errors
 /// Those of the database.
@@ -44,9 +49,11 @@ pub async fn by_keyword(
     tx: &mut TenantTx,
     question: &str,
     terms: &[String],
+    documents: Option<&[DocumentId]>,
     limit: i64,
 ) -> Result<Vec<Found>> {
     let tenant = tx.tenant();
+    let documents = documents.map(uuids);
     Ok(sqlx::query_file_as!(
         Found,
         "queries/search/keyword.sql",
@@ -54,13 +61,19 @@ pub async fn by_keyword(
         question,
         terms,
         limit,
+        documents.as_deref(),
     )
     .fetch_all(tx.conn())
     .await?)
 }
 
+fn uuids(documents: &[DocumentId]) -> Vec<Uuid> {
+    documents.iter().map(|id| id.as_uuid()).collect()
+}
+
 /// The chunks whose embedding by `model` is nearest to `embedding`, the nearest first; `score` is
-/// the cosine similarity, from -1 to 1, and at least `min_similarity`.
+/// the cosine similarity, from -1 to 1, and at least `min_similarity`. Only chunks of `documents`, if
+/// they are given.
 ///
 /// Exact: measures every live chunk, about 4 ms for each thousand of them.
 ///
@@ -71,10 +84,12 @@ pub async fn by_vector(
     model: &str,
     embedding: Vec<f32>,
     min_similarity: f64,
+    documents: Option<&[DocumentId]>,
     limit: i64,
 ) -> Result<Vec<Found>> {
     let tenant = tx.tenant();
     let embedding = Vector::from(embedding);
+    let documents = documents.map(uuids);
     // Materialised, so that no vector of another model, and dimension, is ever measured. A vector
     // of zeros is near to nothing: its similarity is no number.
     Ok(sqlx::query_as!(
@@ -87,6 +102,7 @@ pub async fn by_vector(
                 AND chunks.document_id = documents.id
                 AND chunks.version = documents.live_version
             WHERE documents.tenant_id = $1 AND documents.enabled AND chunks.embedding_model = $2
+                AND ($6::uuid[] IS NULL OR documents.id = ANY ($6))
         ), measured AS MATERIALIZED (
             SELECT id, document_id, 1 - (embedding <=> $3) AS score
             FROM comparable
@@ -103,6 +119,7 @@ pub async fn by_vector(
         embedding as Vector,
         min_similarity,
         limit,
+        documents.as_deref(),
     )
     .fetch_all(tx.conn())
     .await?)
@@ -120,7 +137,8 @@ pub async fn list_passages(tx: &mut TenantTx, chunks: &[ChunkId]) -> Result<Vec<
         r#"
         SELECT chunks.id AS "chunk_id: ChunkId", chunks.document_id AS "document_id: DocumentId",
             coalesce(documents.title, documents.name) AS "title!",
-            chunks.text, chunks.token_count, chunks.page, chunks.heading
+            chunks.text, chunks.token_count, chunks.page, chunks.heading,
+            chunks.char_start, chunks.char_end
         FROM chunks
         JOIN documents ON documents.tenant_id = $1 AND documents.id = chunks.document_id
             AND documents.live_version = chunks.version

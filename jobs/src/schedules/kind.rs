@@ -1,7 +1,7 @@
 use super::{Error, Result};
 use crate::kinds::{
-    AnswerTurn, ChannelStatus, DeliverWebhook, EmbedChunk, InboundMessage, IngestDocument,
-    SendReply, Upkeep,
+    AnswerTurn, ChannelStatus, DeliverWebhook, EmbedChunk, FetchSource, InboundMessage,
+    IngestDocument, RefreshSources, RunEval, SendReply, Upkeep,
 };
 use crate::{Job, Lane, for_each_job};
 

@@ -4,13 +4,20 @@
 
 mod answers;
 mod documents;
+mod evals;
+mod every_format;
+mod formats;
 mod library;
 mod looks;
+mod pages;
 #[path = "../../../crates/rag/tests/it/pdf_writer.rs"]
 mod pdf_writer;
+mod reindexing;
 mod reports;
 mod sends;
+mod sources;
 mod stage;
+mod tools;
 mod turns;
 mod upkeep;
 mod webhooks;

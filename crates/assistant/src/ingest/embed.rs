@@ -4,6 +4,7 @@ use jobs::{Failure, JobHandle};
 use store::chunks::Unembedded;
 use store::{chunks, documents};
 
+use super::news;
 use crate::Assistant;
 
 /// The most chunks of a version that was replaced, deleted by one statement.
@@ -107,9 +108,13 @@ async fn switch_if_whole(
     if documents::find_for_update(&mut tx, document)
         .await?
         .is_none()
-        || chunks::count_unembedded(&mut tx, document, version, model).await? > 0
     {
         return Ok(());
+    }
+    let unembedded = chunks::count_unembedded(&mut tx, document, version, model).await?;
+    if unembedded > 0 {
+        documents::set_remaining(&mut tx, document, version, unembedded).await?;
+        return Ok(tx.commit().await?);
     }
     let counts = chunks::count_version(&mut tx, document, version).await?;
     let switched = documents::switch_version(
@@ -120,6 +125,9 @@ async fn switch_if_whole(
         counts.term_count,
     )
     .await?;
+    if switched {
+        news::tell_ready(assistant, &mut tx, document).await?;
+    }
     tx.commit().await?;
     if switched {
         tracing::info!(document.id = %document, version, chunks = counts.chunk_count,

@@ -1,4 +1,4 @@
-use domain::ChunkId;
+use domain::{ChunkId, DocumentStage};
 use fail::fail_point;
 use jobs::kinds::{EmbedChunk, IngestDocument};
 use jobs::{Failure, JobHandle};
@@ -6,9 +6,9 @@ use rag::chunk::{Chunk, ChunkSize};
 use rag::extract::{Extracted, Limits, MediaType};
 use rag::{chunk, extract, language, terms};
 use store::chunks::{self, NewChunk, NewTerm};
-use store::documents::{self, Document, VersionFacts};
+use store::documents::{self, Document, Progress, VersionFacts};
 
-use super::RUN;
+use super::{RUN, news};
 use crate::Assistant;
 
 /// Reads a document's file and writes one version of its chunks, which no search sees yet.
@@ -29,6 +29,7 @@ pub async fn ingest(
         Err(Problem::Passing(failure)) => return Err(failure),
         Err(Problem::OfFile(reason)) => return refuse(assistant, &job, &reason).await,
     };
+    note(assistant, &job, DocumentStage::Chunking).await?;
     let size = ChunkSize::default();
     let text_config = language::text_config(&extracted.text);
     let cut = tokio::task::spawn_blocking(move || {
@@ -62,7 +63,24 @@ async fn begin(
     };
     let wanted = documents::mark_processing(&mut tx, job.document_id, job.version).await?;
     tx.commit().await?;
+    note(assistant, job, DocumentStage::Reading).await?;
     Ok(wanted.then_some(document))
+}
+
+/// Shows what is being done, of which nobody knows how much there is.
+async fn note(
+    assistant: &Assistant,
+    job: &IngestDocument,
+    stage: DocumentStage,
+) -> Result<(), Failure> {
+    let begun = Progress {
+        stage,
+        done: 0,
+        total: None,
+    };
+    let mut tx = assistant.db.tenant(job.tenant_id).await?;
+    documents::set_progress(&mut tx, job.document_id, job.version, begun).await?;
+    Ok(tx.commit().await?)
 }
 
 async fn extract_text(assistant: &Assistant, document: &Document) -> Result<Extracted, Problem> {
@@ -92,7 +110,7 @@ async fn extract_text(assistant: &Assistant, document: &Document) -> Result<Extr
 /// Makes the document `failed`, with the reason for its owner.
 async fn refuse(assistant: &Assistant, job: &IngestDocument, reason: &str) -> Result<(), Failure> {
     let mut tx = assistant.db.tenant(job.tenant_id).await?;
-    documents::mark_failed(&mut tx, job.document_id, job.version, reason).await?;
+    news::fail(assistant, &mut tx, job.document_id, job.version, reason).await?;
     Ok(tx.commit().await?)
 }
 
@@ -134,6 +152,12 @@ async fn write(
         };
         jobs::enqueue(&mut tx, &run).await?;
     }
+    let embedding = Progress {
+        stage: DocumentStage::Embedding,
+        done: 0,
+        total: i64::try_from(new.len()).ok(),
+    };
+    documents::set_progress(&mut tx, job.document_id, job.version, embedding).await?;
     fail_point!("ingest.before_commit");
     Ok(tx.commit().await?)
 }

@@ -38,6 +38,7 @@ impl World {
         let document = NewDocument {
             id,
             name: "rules.txt",
+            source: domain::DocumentSource::File,
             media_type: "text/plain",
             size_bytes: 1,
             sha256: &[0; 32],
@@ -121,7 +122,11 @@ impl World {
             model: MODEL,
             vector,
         });
-        let question = Question { text, embedding };
+        let question = Question {
+            text,
+            embedding,
+            documents: None,
+        };
         retrieve(&mut tx, question, &RetrievalSettings::default())
             .await
             .unwrap()
@@ -242,11 +247,11 @@ async fn embeddings_of_another_dimension_do_not_meet() {
     let world = World::new().await;
     world.add(world.tenant, RETURNS, [1.0, 0.0, 0.0]).await;
     let mut tx = world.db.tenant(world.tenant).await.unwrap();
-    let found = search::by_vector(&mut tx, "other-2", vec![1.0, 0.0], -1.0, 10)
+    let found = search::by_vector(&mut tx, "other-2", vec![1.0, 0.0], -1.0, None, 10)
         .await
         .unwrap();
     assert!(found.is_empty());
-    let found = search::by_vector(&mut tx, MODEL, vec![1.0, 0.0, 0.0], 0.5, 10)
+    let found = search::by_vector(&mut tx, MODEL, vec![1.0, 0.0, 0.0], 0.5, None, 10)
         .await
         .unwrap();
     assert_eq!(found.len(), 1);
@@ -296,7 +301,7 @@ async fn bm25_scores_are_those_of_the_formula() {
         .await;
     world.add(world.tenant, "parcel", [1.0, 0.0, 0.0]).await;
     let mut tx = world.db.tenant(world.tenant).await.unwrap();
-    let found = search::by_keyword(&mut tx, "bicycle", &[], 10)
+    let found = search::by_keyword(&mut tx, "bicycle", &[], None, 10)
         .await
         .unwrap();
     // Two chunks of 3 and 1 terms, 2 on average; in one of them twice.

@@ -40,6 +40,8 @@ SELECT postings.id AS "chunk_id!: ChunkId",
 FROM postings
 JOIN weights USING (term)
 CROSS JOIN collection
+-- Here, and not among the postings: how rare a term is does not depend on where one looks.
+WHERE $5::uuid[] IS NULL OR postings.document_id = ANY ($5)
 GROUP BY postings.id, postings.document_id
 ORDER BY 3 DESC, postings.id
 LIMIT $4
