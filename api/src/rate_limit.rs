@@ -1,4 +1,4 @@
-//! How much one key may ask for, within one process.
+//! How much one key, or one tenant, may ask for, within one process.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -8,6 +8,8 @@ use governor::middleware::StateInformationMiddleware;
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 use uuid::Uuid;
+
+use crate::Problem;
 
 type Limiter = RateLimiter<Uuid, DashMapStateStore<Uuid>, DefaultClock, StateInformationMiddleware>;
 
@@ -53,6 +55,16 @@ impl RateLimits {
             burst: self.burst,
             remaining,
             wait,
+        }
+    }
+
+    /// Takes one request from what a key has left, or says when there is something left again.
+    pub(crate) fn admit(&self, key: Uuid) -> Result<(), Problem> {
+        let decision = self.check(key);
+        if decision.is_allowed() {
+            Ok(())
+        } else {
+            Err(Problem::rate_limited(decision.retry_after_seconds()))
         }
     }
 }

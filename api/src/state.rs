@@ -50,6 +50,8 @@ pub struct AppState {
     pub(crate) keys: KeyCache,
     /// How much each key has left.
     pub(crate) rates: RateLimits,
+    /// How many searches each tenant has left: each may call an embedder.
+    pub(crate) searches: RateLimits,
     /// The overview of the queues, for whoever watches it.
     pub(crate) queue_feed: QueueFeed,
 }
@@ -80,15 +82,21 @@ pub struct Limits {
     pub requests_per_second: NonZeroU32,
     /// Requests that a key may have in store.
     pub burst: NonZeroU32,
+    /// Searches that a tenant gets back each second.
+    pub searches_per_second: NonZeroU32,
+    /// Searches that a tenant may have in store.
+    pub searches_burst: NonZeroU32,
 }
 
 impl Default for Limits {
-    /// 50 MiB a file; 50 requests a second, 100 at once.
+    /// 50 MiB a file; 50 requests a second, 100 at once; 10 searches a second, 30 at once.
     fn default() -> Self {
         Self {
             max_upload_bytes: 50 * 1024 * 1024,
             requests_per_second: const { NonZeroU32::new(50).unwrap() },
             burst: const { NonZeroU32::new(100).unwrap() },
+            searches_per_second: const { NonZeroU32::new(10).unwrap() },
+            searches_burst: const { NonZeroU32::new(30).unwrap() },
         }
     }
 }
@@ -124,6 +132,7 @@ impl AppState {
             admin_key_hash: secrets::sha256(admin_key.expose_secret().as_bytes()),
             keys: KeyCache::default(),
             rates: RateLimits::new(limits.requests_per_second, limits.burst),
+            searches: RateLimits::new(limits.searches_per_second, limits.searches_burst),
             queue_feed: QueueFeed::new(assistant.db.clone()),
             assistant,
         })

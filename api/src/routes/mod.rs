@@ -5,12 +5,15 @@ mod channels;
 mod conversations;
 mod documents;
 mod embedding_settings;
+mod evals;
 mod health;
 mod jobs;
 mod limits;
 mod messages;
 mod queues;
 mod raw_items;
+mod retrieval;
+mod search;
 mod settings;
 mod tenants;
 mod upload;
@@ -26,7 +29,12 @@ pub(crate) type Routes = (
     tenants::TenantRoutes,
     api_keys::ApiKeyRoutes,
     channels::ChannelRoutes,
-    documents::DocumentRoutes,
+    (
+        documents::DocumentRoutes,
+        search::SearchRoutes,
+        evals::EvalQuestionRoutes,
+        evals::EvalRunRoutes,
+    ),
     conversations::ConversationRoutes,
     messages::MessageRoutes,
     webhooks::WebhookRoutes,
@@ -42,7 +50,12 @@ pub(crate) fn all() -> Routes {
         tenants::TenantRoutes,
         api_keys::ApiKeyRoutes,
         channels::ChannelRoutes,
-        documents::DocumentRoutes,
+        (
+            documents::DocumentRoutes,
+            search::SearchRoutes,
+            evals::EvalQuestionRoutes,
+            evals::EvalRunRoutes,
+        ),
         conversations::ConversationRoutes,
         messages::MessageRoutes,
         webhooks::WebhookRoutes,
@@ -63,8 +76,12 @@ pub(crate) enum Tag {
     ApiKeys,
     /// WhatsApp numbers and web chats.
     Channels,
-    /// Files whose text answers draw on.
+    /// Files, pages and texts that answers draw on.
     Documents,
+    /// What an answer would draw on.
+    Search,
+    /// How good answers are, by questions of the tenant's own.
+    Evals,
     /// Exchanges with contacts.
     Conversations,
     /// Where a tenant's events are sent.

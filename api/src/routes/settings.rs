@@ -1,8 +1,6 @@
 //! A tenant's settings, as they are shown and as they are changed.
 
-use domain::{
-    ChunkMethod, FusionMethod, RagMode, RerankMethod, RetrievalSettings, TenantSettings,
-};
+use domain::{ChunkMethod, RagMode, RerankMethod, RetrievalSettings, TenantSettings};
 use outbound::Guard;
 use poem_openapi::{Enum, Object};
 use serde::Deserialize;
@@ -11,6 +9,7 @@ use store::tenants::TenantSecrets;
 use url::Url;
 
 use super::embedding_settings::{self, EmbeddingChange, EmbeddingView};
+use super::retrieval::{self, Fusion};
 use crate::payload::Checks;
 
 /// How documents reach the model.
@@ -22,6 +21,9 @@ pub(crate) enum Rag {
     Off,
     /// The best passages stand in the prompt.
     Context,
+    /// The model searches when it wants to, as often as it needs. One that takes no tools, such as
+    /// `builtin`, gets the best passages in the prompt instead.
+    Tool,
 }
 
 /// Where documents may be cut.
@@ -35,17 +37,6 @@ enum Method {
     Paragraph,
     /// At the highest boundary that leaves a passage at least half full.
     Recursive,
-}
-
-/// How the keyword ranking and the vector ranking become one.
-#[derive(Clone, Copy, Debug, Enum, Deserialize)]
-#[oai(rename_all = "snake_case")]
-#[serde(rename_all = "snake_case")]
-enum Fusion {
-    /// By the weighted mean of their scores.
-    Weighted,
-    /// By the sum of their reciprocal ranks.
-    Rrf,
 }
 
 /// Who ranks the best passages again.
@@ -148,10 +139,7 @@ impl RetrievalView {
             keyword_weight: retrieval.keyword_weight,
             vector_weight: retrieval.vector_weight,
             min_similarity: retrieval.min_similarity,
-            fusion: match retrieval.fusion {
-                FusionMethod::Weighted => Fusion::Weighted,
-                FusionMethod::Rrf => Fusion::Rrf,
-            },
+            fusion: retrieval.fusion.into(),
             rerank: match retrieval.rerank {
                 RerankMethod::Off => Rerank::Off,
                 RerankMethod::Builtin => Rerank::Builtin,
@@ -196,6 +184,7 @@ impl SettingsView {
             rag: match settings.rag {
                 RagMode::Off => Rag::Off,
                 RagMode::Context => Rag::Context,
+                RagMode::Tool => Rag::Tool,
             },
             retrieval: RetrievalView::new(retrieval, secrets),
             fallback_text: settings.fallback_text,
@@ -432,7 +421,7 @@ fn check(settings: &TenantSettings, guard: &Guard, checks: &mut Checks) {
 }
 
 fn check_numbers(settings: &TenantSettings, checks: &mut Checks) {
-    let (llm, retrieval) = (&settings.llm, &settings.retrieval);
+    let llm = &settings.llm;
     let mut number = |field: &str, value: f64, low: f64, high: f64| {
         let detail = format!("must be from {low} to {high}");
         checks.require(
@@ -451,7 +440,6 @@ fn check_numbers(settings: &TenantSettings, checks: &mut Checks) {
             5,
             600,
         ),
-        ("retrieval.top_k", retrieval.top_k, 1, 20),
         (
             "retrieval.passage_tokens",
             retrieval.passage_tokens,
@@ -468,19 +456,6 @@ fn check_numbers(settings: &TenantSettings, checks: &mut Checks) {
     ] {
         number(field, value.into(), low.into(), high.into());
     }
-    number(
-        "retrieval.keyword_weight",
-        retrieval.keyword_weight,
-        0.0,
-        1.0,
-    );
-    number("retrieval.vector_weight", retrieval.vector_weight, 0.0, 1.0);
-    number(
-        "retrieval.min_similarity",
-        retrieval.min_similarity,
-        0.0,
-        1.0,
-    );
     if let Some(temperature) = llm.temperature {
         number("llm.temperature", temperature.into(), 0.0, 2.0);
     }
@@ -490,6 +465,7 @@ fn check_numbers(settings: &TenantSettings, checks: &mut Checks) {
     if let Some(seconds) = llm.keep_alive_seconds {
         number("llm.keep_alive_seconds", seconds.into(), 0.0, 604_800.0);
     }
+    retrieval::check(&settings.retrieval, "settings.retrieval.", checks);
 }
 
 fn check_addresses(settings: &TenantSettings, guard: &Guard, checks: &mut Checks) {

@@ -39,6 +39,14 @@ async fn things(server: &TestServer, tenant: &str) -> Vec<(&'static str, String)
         )
         .await;
     let job = server.get(ADMIN_KEY, "/api/jobs").await.expect(200)["data"][0]["id"].to_string();
+    let question = server
+        .post(
+            ADMIN_KEY,
+            &format!("{tenant}/evals/questions"),
+            json!({"question": "When?", "expected_phrases": ["soon"]}),
+        )
+        .await
+        .expect(201);
     vec![
         ("{tenant_id}", tenant.rsplit('/').next().unwrap().to_owned()),
         ("{channel_id}", id(&channel)),
@@ -52,7 +60,24 @@ async fn things(server: &TestServer, tenant: &str) -> Vec<(&'static str, String)
         ("{job_id}", job),
         ("{kind}", "ingest-document".to_owned()),
         ("{limit_key}", "endpoint:7".to_owned()),
+        ("{question_id}", id(&question)),
+        ("{run_id}", run(server, tenant).await),
     ]
+}
+
+/// An evaluation that is over: its job is not to be met among the others.
+async fn run(server: &TestServer, tenant: &str) -> String {
+    let tenant = tenant.rsplit('/').next().unwrap();
+    let run = domain::EvalRunId::new().to_string();
+    let statement = format!(
+        "INSERT INTO eval_runs (id, tenant_id, name, retrieval, answers, status, hit_rate, mrr, ndcg)
+         VALUES ('{run}', '{tenant}', '', '{{}}', false, 'done', 1, 1, 1)"
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(statement))
+        .execute(server.database.pool())
+        .await
+        .unwrap();
+    run
 }
 
 async fn conversation(server: &TestServer, tenant: &str, channel: &str) -> String {
@@ -154,6 +179,13 @@ fn valid_body(operation: &str, victim: &str) -> Value {
         "create_tenant" | "update_tenant" | "update_channel" => json!({"name": "Mine"}),
         "create_webhook" => json!({"url": "https://hooks.example.com/mine"}),
         "update_conversation" => json!({"status": "closed"}),
+        "update_document" => json!({"enabled": false}),
+        "search_documents" => json!({"query": "words"}),
+        "create_eval_question" => json!({"question": "Mine?", "expected_phrases": ["x"]}),
+        "import_eval_questions" => {
+            json!({"questions": [{"question": "Mine?", "expected_phrases": ["x"]}]})
+        }
+        "update_eval_question" => json!({"question": "Mine?"}),
         _ => json!({}),
     }
 }
@@ -199,4 +231,39 @@ async fn a_tenant_sees_its_own_queues_and_changes_its_own_jobs_alone() {
         .await
         .expect(200);
     assert_eq!(cancelled["count"], 1);
+}
+
+#[tokio::test]
+async fn nothing_of_another_tenant_is_reached_by_ids_inside_a_request() {
+    let server = TestServer::start().await;
+    let (victim, _) = server.tenant("Victim").await;
+    let (own, key) = server.tenant("Intruder").await;
+    let text = "the secret price is 4711 euros";
+    let theirs = crate::search::add_ready(&server, &victim, "Prices", text).await;
+    let asked = json!({"query": "secret price", "document_ids": [theirs]});
+    let found = server.post(&key, &format!("{own}/search"), asked).await;
+    assert_eq!(found.expect(200)["results"], json!([]));
+    let question = json!({"question": "?", "expected_sources": [{"document_id": theirs}]});
+    let refused = server
+        .post(&key, &format!("{own}/evals/questions"), question)
+        .await;
+    assert_eq!(refused.problem(422), "invalid_request");
+    let run = run(&server, &victim).await;
+    let question = json!({"question": "?", "expected_phrases": ["x"]});
+    server
+        .post(&key, &format!("{own}/evals/questions"), question)
+        .await
+        .expect(201);
+    let compared = json!({"compare_with": run});
+    let refused = server
+        .post(&key, &format!("{own}/evals/runs"), compared)
+        .await;
+    assert_eq!(refused.problem(404), "not_found");
+    let started = server
+        .post(&key, &format!("{own}/evals/runs"), json!({}))
+        .await
+        .expect(202);
+    let id = started["id"].as_str().unwrap();
+    let shown = format!("{own}/evals/runs/{id}?compare_with={run}");
+    assert_eq!(server.get(&key, &shown).await.problem(404), "not_found");
 }

@@ -6,6 +6,7 @@
 )]
 
 mod documents;
+mod evals;
 mod idempotency;
 mod isolation;
 mod jobs_control;
@@ -15,6 +16,7 @@ mod openapi;
 mod problems;
 mod queues;
 mod resources;
+mod search;
 mod server;
 mod traces;
 mod webchat;

@@ -105,6 +105,16 @@ impl TestServer {
         .await
     }
 
+    /// Every tenant has `burst` searches, and gets one back each second.
+    pub(crate) async fn with_searches(burst: u32) -> Self {
+        Self::with_limits(Limits {
+            searches_per_second: NonZeroU32::MIN,
+            searches_burst: NonZeroU32::new(burst).unwrap(),
+            ..Limits::default()
+        })
+        .await
+    }
+
     async fn with_limits(limits: Limits) -> Self {
         let database = TestDb::new().await;
         let folder = tempfile::tempdir().unwrap();

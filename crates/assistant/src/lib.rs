@@ -5,9 +5,11 @@ pub mod answer;
 mod context;
 pub mod deliver;
 mod error;
+pub mod evals;
 pub mod ingest;
 pub mod receive;
 mod tenant;
+pub mod tools;
 pub mod webchat;
 
 pub use context::{Assistant, MetaPlatform, Retention, Settings, WebchatCaps};

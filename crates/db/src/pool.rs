@@ -120,6 +120,15 @@ impl Db {
         TenantTx::begin(self, tenant).await
     }
 
+    /// Begins a transaction of one tenant that reads, and sees all of the database as it was at one
+    /// moment.
+    ///
+    /// # Errors
+    /// `Unavailable` if there is no connection.
+    pub async fn tenant_snapshot(&self, tenant: TenantId) -> Result<TenantTx> {
+        TenantTx::begin_snapshot(self, tenant).await
+    }
+
     /// Begins a transaction that crosses tenants.
     ///
     /// # Errors

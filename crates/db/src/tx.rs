@@ -31,6 +31,10 @@ pub trait Tx: Send {
 /// can go on.
 pub(crate) const BEGIN: &str = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '10s'";
 
+/// The same for one that reads: whatever is committed meanwhile, it sees one state.
+const BEGIN_SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
+    SET LOCAL idle_in_transaction_session_timeout = '10s'";
+
 /// The part both kinds share.
 struct Inner {
     transaction: Transaction<'static, Postgres>,
@@ -80,8 +84,16 @@ pub struct TenantTx {
 
 impl TenantTx {
     pub(crate) async fn begin(db: &Db, tenant: TenantId) -> Result<Self> {
+        Self::begin_with(db, tenant, BEGIN).await
+    }
+
+    pub(crate) async fn begin_snapshot(db: &Db, tenant: TenantId) -> Result<Self> {
+        Self::begin_with(db, tenant, BEGIN_SNAPSHOT).await
+    }
+
+    async fn begin_with(db: &Db, tenant: TenantId, begin: &str) -> Result<Self> {
         let statement = format!(
-            "{BEGIN}; SET LOCAL ROLE metachat_app; SET LOCAL metachat.tenant_id = '{tenant}'"
+            "{begin}; SET LOCAL ROLE metachat_app; SET LOCAL metachat.tenant_id = '{tenant}'"
         );
         let inner = Inner::begin(db, statement).await?;
         Ok(Self { tenant, inner })

@@ -79,4 +79,8 @@ ids! {
     EventId;
     /// A visitor's stay in a web chat.
     WebchatSessionId;
+    /// A question that a tenant's documents are expected to answer.
+    EvalQuestionId;
+    /// One asking of such questions.
+    EvalRunId;
 }

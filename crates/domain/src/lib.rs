@@ -4,6 +4,7 @@
 
 mod clock;
 mod content;
+mod eval;
 mod ids;
 mod inbound;
 mod outgoing;
@@ -18,9 +19,10 @@ pub use content::{
     ChannelError, ContentBody, InteractiveReply, Location, Media, MediaKind, MessageContext,
     NormalizedContent, Order, OrderItem, SharedContact, SystemNotice,
 };
+pub use eval::{EvalFound, ExpectedSource};
 pub use ids::{
     ApiKeyId, ChannelId, ChunkId, ContactId, ConversationId, DeliveryId, DocumentId, EndpointId,
-    EventId, MessageId, RawItemId, TenantId, WebchatSessionId,
+    EvalQuestionId, EvalRunId, EventId, MessageId, RawItemId, TenantId, WebchatSessionId,
 };
 pub use inbound::{
     AccountEffect, AccountEvent, Consent, ContactRef, Handover, HandoverChange, Inbound,
@@ -37,6 +39,6 @@ pub use settings::{
 };
 pub use source::Source;
 pub use state::{
-    Author, ChannelKind, ConversationStatus, Direction, DocumentStatus, MessageStatus, RawOutcome,
-    UnknownName,
+    Author, ChannelKind, ConversationStatus, Direction, DocumentSource, DocumentStage,
+    DocumentStatus, EvalRunStatus, MessageStatus, RawOutcome, UnknownName, VersionState,
 };

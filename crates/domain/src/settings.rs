@@ -97,6 +97,9 @@ pub enum RagMode {
     Off,
     /// The best passages stand in the prompt.
     Context,
+    /// The model searches when it wants to, as often as it needs; one that takes no tools gets the
+    /// passages in the prompt.
+    Tool,
 }
 
 /// How passages are found and ranked.

@@ -127,6 +127,50 @@ named! {
         /// Could not be read; `error` says why.
         Failed = "failed",
     }
+    /// Where a document's content comes from.
+    "document source" DocumentSource {
+        /// A file that was uploaded.
+        File = "file",
+        /// An address that is fetched.
+        Url = "url",
+        /// A text that was sent as such.
+        Text = "text",
+    }
+    /// What is being done to make a version of a document, in this order.
+    "document stage" DocumentStage {
+        /// Its address is asked for it.
+        Fetching = "fetching",
+        /// Its file is turned into text.
+        Reading = "reading",
+        /// Its chunks get their vectors.
+        Embedding = "embedding",
+    }
+    /// What became of one version of a document.
+    "version state" VersionState {
+        /// Waits for a worker.
+        Queued = "queued",
+        /// Being made.
+        Processing = "processing",
+        /// What searches see.
+        Live = "live",
+        /// Could not be made.
+        Failed = "failed",
+        /// Was live, until a newer one took its place.
+        Replaced = "replaced",
+        /// A newer one was asked for before it was whole.
+        Superseded = "superseded",
+    }
+    /// How far an evaluation has come.
+    "eval run status" EvalRunStatus {
+        /// Waits for a worker.
+        Queued = "queued",
+        /// Its questions are being asked.
+        Running = "running",
+        /// Every question is graded.
+        Done = "done",
+        /// Given up; `error` says why.
+        Failed = "failed",
+    }
     /// What became of a raw item.
     "raw item outcome" RawOutcome {
         /// Not looked at yet.

@@ -3,10 +3,12 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use domain::{
-    Author, ChannelId, ConversationId, Direction, MessageId, MessageStatus, Source, UnknownName,
+    Author, ChannelId, ConversationId, Direction, DocumentId, DocumentSource, MessageId,
+    MessageStatus, Source, UnknownName,
 };
 use serde::Serialize;
 use serde_json::Value;
+use store::documents::Document;
 use store::messages::Message;
 
 /// What kind of thing happened: the names that endpoints subscribe to.
@@ -18,14 +20,20 @@ pub enum EventType {
     MessageSent,
     /// An outbound message failed.
     MessageFailed,
+    /// A version of a document can be searched.
+    DocumentReady,
+    /// A version of a document could not be made.
+    DocumentFailed,
 }
 
 impl EventType {
     /// Every type, in the order in which they are shown.
-    pub const ALL: [Self; 3] = [
+    pub const ALL: [Self; 5] = [
         Self::MessageReceived,
         Self::MessageSent,
         Self::MessageFailed,
+        Self::DocumentReady,
+        Self::DocumentFailed,
     ];
 
     /// The name on the wire: dotted, never changed.
@@ -34,6 +42,8 @@ impl EventType {
             Self::MessageReceived => "message.received",
             Self::MessageSent => "message.sent",
             Self::MessageFailed => "message.failed",
+            Self::DocumentReady => "document.ready",
+            Self::DocumentFailed => "document.failed",
         }
     }
 
@@ -44,6 +54,10 @@ impl EventType {
             Self::MessageSent => "The channel took a message of the assistant's or an agent's.",
             Self::MessageFailed => {
                 "A message of the assistant's or an agent's did not reach the contact."
+            }
+            Self::DocumentReady => "Answers draw on a version of a document from now on.",
+            Self::DocumentFailed => {
+                "A version of a document could not be fetched, read or indexed."
             }
         }
     }
@@ -69,7 +83,7 @@ impl FromStr for EventType {
     }
 }
 
-/// Something that happened to a tenant's conversations.
+/// Something that happened to a tenant's conversations or documents.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// A contact's message was stored.
@@ -78,6 +92,10 @@ pub enum Event {
     MessageSent(MessageData),
     /// An outbound message failed.
     MessageFailed(MessageData),
+    /// A version of a document can be searched.
+    DocumentReady(DocumentData),
+    /// A version of a document could not be made.
+    DocumentFailed(DocumentData),
 }
 
 /// A message as events tell it.
@@ -126,12 +144,60 @@ impl MessageData {
     }
 }
 
+/// A document as events tell it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct DocumentData {
+    /// Its id.
+    pub document_id: DocumentId,
+    /// Its name.
+    pub name: String,
+    /// Where its content comes from.
+    pub source: DocumentSource,
+    /// The version that the event is about.
+    pub version: i32,
+    /// The version that answers draw on; `null`: none.
+    pub live_version: Option<i32>,
+    /// Passages of the live version.
+    pub chunk_count: i32,
+    /// Its pages, where it has any.
+    pub page_count: Option<i32>,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// When it happened.
+    pub occurred_at: DateTime<Utc>,
+}
+
+impl DocumentData {
+    /// A document as it stands after what happened to its newest version.
+    pub fn of(document: &Document, occurred_at: DateTime<Utc>) -> Self {
+        Self {
+            document_id: document.id,
+            name: document.name.clone(),
+            source: document.source,
+            version: document.latest_version,
+            live_version: document.live_version,
+            chunk_count: document.chunk_count,
+            page_count: document.page_count,
+            error: document.error.clone(),
+            occurred_at,
+        }
+    }
+}
+
+/// What is told of an event, whatever it is about.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Data<'a> {
+    Message(&'a MessageData),
+    Document(&'a DocumentData),
+}
+
 /// The payload of a webhook, as Standard Webhooks 1.0.0 shapes it.
 #[derive(Serialize)]
 struct Payload<'a> {
     r#type: &'static str,
     timestamp: DateTime<Utc>,
-    data: &'a MessageData,
+    data: Data<'a>,
 }
 
 impl Event {
@@ -141,6 +207,8 @@ impl Event {
             Self::MessageReceived(_) => EventType::MessageReceived,
             Self::MessageSent(_) => EventType::MessageSent,
             Self::MessageFailed(_) => EventType::MessageFailed,
+            Self::DocumentReady(_) => EventType::DocumentReady,
+            Self::DocumentFailed(_) => EventType::DocumentFailed,
         }
     }
 
@@ -154,7 +222,7 @@ impl Event {
     /// # Errors
     /// `Corrupt` if the data has no JSON form.
     pub fn data(&self) -> db::Result<Value> {
-        serde_json::to_value(self.message()).map_err(|error| self.unwritable(&error))
+        serde_json::to_value(self.told()).map_err(|error| self.unwritable(&error))
     }
 
     /// The whole webhook payload: type, the time at which it was emitted, data.
@@ -162,16 +230,17 @@ impl Event {
         let payload = Payload {
             r#type: self.event_type(),
             timestamp,
-            data: self.message(),
+            data: self.told(),
         };
         serde_json::to_string(&payload).map_err(|error| self.unwritable(&error))
     }
 
-    const fn message(&self) -> &MessageData {
+    const fn told(&self) -> Data<'_> {
         match self {
             Self::MessageReceived(data) | Self::MessageSent(data) | Self::MessageFailed(data) => {
-                data
+                Data::Message(data)
             }
+            Self::DocumentReady(data) | Self::DocumentFailed(data) => Data::Document(data),
         }
     }
 

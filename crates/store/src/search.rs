@@ -55,7 +55,7 @@ pub struct Passage {
     pub heading: Option<String>,
     /// Its place in the document, from 0.
     pub ordinal: i32,
-    /// Position of its first char in the extracted text.
+    /// Position of its first char in the document's text.
     pub char_start: i32,
     /// Position after its last char.
     pub char_end: i32,

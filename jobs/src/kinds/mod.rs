@@ -8,8 +8,11 @@ mod answer_turn;
 mod channel_status;
 mod deliver_webhook;
 mod embed_chunk;
+mod fetch_source;
 mod inbound_message;
 mod ingest_document;
+mod refresh_sources;
+mod run_eval;
 mod send_reply;
 mod tend_index;
 mod upkeep;
@@ -18,8 +21,11 @@ pub use answer_turn::AnswerTurn;
 pub use channel_status::ChannelStatus;
 pub use deliver_webhook::DeliverWebhook;
 pub use embed_chunk::EmbedChunk;
+pub use fetch_source::FetchSource;
 pub use inbound_message::InboundMessage;
 pub use ingest_document::IngestDocument;
+pub use refresh_sources::RefreshSources;
+pub use run_eval::RunEval;
 pub use send_reply::SendReply;
 pub use tend_index::TendIndex;
 pub use upkeep::Upkeep;
@@ -33,8 +39,11 @@ macro_rules! for_each_job {
             ChannelStatus => channel_status,
             DeliverWebhook => deliver_webhook,
             EmbedChunk => embed_chunk,
+            FetchSource => fetch_source,
             InboundMessage => inbound_message,
             IngestDocument => ingest_document,
+            RefreshSources => refresh_sources,
+            RunEval => run_eval,
             SendReply => send_reply,
             TendIndex => tend_index,
             Upkeep => upkeep,

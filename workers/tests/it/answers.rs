@@ -84,3 +84,44 @@ async fn an_answer_that_takes_too_long_leads_to_the_fallback() {
     fallback_of(&stage).await;
     assert_eq!(stage.model.received().len(), 1);
 }
+
+#[tokio::test]
+async fn a_conversation_too_long_for_the_model_is_asked_with_less_of_it() {
+    let stage = Stage::start().await;
+    stage.model.script([OpenAiBehaviour::text("We sell tea.")]);
+    stage.say("What do you sell?").await;
+    stage.graph.wait_for(1, PATIENCE).await.unwrap();
+    stage.model.script(vec![OpenAiFault::ContextTooLong; 2]);
+    stage.say("And what else?").await;
+    let sent = stage.graph.wait_for(2, PATIENCE).await.unwrap();
+    assert_eq!(sent[1].text, "Answer to: And what else?");
+    stage.rest_in_peace().await;
+    let asked = stage.model.received();
+    let with_history: Vec<bool> = asked[1..]
+        .iter()
+        .map(|call| call.body["messages"].to_string().contains("We sell tea."))
+        .collect();
+    assert_eq!(with_history, [true, true, false]);
+}
+
+#[tokio::test]
+async fn what_is_too_long_whatever_is_left_out_leads_to_the_fallback() {
+    let stage = Stage::start().await;
+    stage.model.otherwise(OpenAiFault::ContextTooLong);
+    stage.say("Do you sell tea?").await;
+    fallback_of(&stage).await;
+    assert_eq!(stage.model.received().len(), 5);
+}
+
+#[tokio::test]
+async fn an_empty_answer_is_asked_for_again() {
+    let stage = Stage::start().await;
+    stage
+        .model
+        .script([OpenAiBehaviour::text(""), OpenAiBehaviour::text(" \n")]);
+    stage.say("Do you sell tea?").await;
+    let answer = stage.answer(MessageStatus::Sent).await;
+    assert_eq!(answer.text, "Answer to: Do you sell tea?");
+    stage.rest_in_peace().await;
+    assert_eq!(stage.count("job_attempts WHERE outcome = 'retry'").await, 2);
+}

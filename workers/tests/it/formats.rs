@@ -110,7 +110,7 @@ async fn every_format_is_found_at_its_place() {
         assert!(best.text.contains(text), "{name}: {}", best.text);
         stage.delete_document(id).await;
     }
-    stage.rest_in_peace().await;
+    stage.end().await;
 }
 
 #[tokio::test]
@@ -130,7 +130,7 @@ async fn documents_are_cut_as_the_tenant_set_it() {
     let ready = stage.stands(id, DocumentStatus::Ready).await;
     assert_eq!(ready.chunk_count, 300);
     assert_eq!(stage.count("chunks WHERE token_count = 32").await, 300);
-    stage.rest_in_peace().await;
+    stage.end().await;
 }
 
 #[tokio::test]
@@ -143,5 +143,5 @@ async fn a_file_that_fails_in_the_middle_leaves_nothing() {
         Some("The file is not an Office document although its name says so.")
     );
     assert_eq!(stage.count("chunks").await, 0);
-    stage.rest_in_peace().await;
+    stage.end().await;
 }

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use assistant::ingest;
 use assistant::ingest::search::search;
 use bytes::Bytes;
-use domain::{DocumentId, DocumentStatus, RetrievalSettings};
+use domain::{DocumentId, DocumentSource, DocumentStatus, RetrievalSettings, TenantId};
 use files::FileKey;
 use futures::stream;
-use jobs::kinds::IngestDocument;
 use llm::{Embedded, Embedder, Error, HashedNgrams};
 use store::documents::{self, Document, NewDocument};
 use tokio::sync::Semaphore;
@@ -84,30 +84,35 @@ impl Embedder for Turned {
 impl Stage {
     /// Uploads a file as the API does.
     pub(crate) async fn upload(&self, name: &str, media_type: &str, content: &[u8]) -> DocumentId {
+        self.upload_for(self.tenant, name, media_type, content)
+            .await
+    }
+
+    /// Uploads a file of any tenant.
+    pub(crate) async fn upload_for(
+        &self,
+        tenant: TenantId,
+        name: &str,
+        media_type: &str,
+        content: &[u8],
+    ) -> DocumentId {
         let bytes = Bytes::copy_from_slice(content);
         let content = stream::iter([Ok::<_, std::io::Error>(bytes)]);
-        let stored = self
-            .assistant
-            .files
-            .put_stream(self.tenant, content, 1 << 20);
+        let stored = self.assistant.files.put_stream(tenant, content, 1 << 20);
         let stored = stored.await.unwrap();
         let id = DocumentId::new();
         let new = NewDocument {
             id,
             name,
+            source: DocumentSource::File,
             media_type,
             size_bytes: i64::try_from(stored.size_bytes).unwrap(),
             sha256: &stored.sha256,
             file_key: &stored.key.to_string(),
         };
-        let mut tx = self.assistant.db.tenant(self.tenant).await.unwrap();
-        documents::insert(&mut tx, &new).await.unwrap();
-        let job = IngestDocument {
-            tenant_id: self.tenant,
-            document_id: id,
-            version: 1,
-        };
-        jobs::enqueue(&mut tx, &job).await.unwrap();
+        let mut tx = self.assistant.db.tenant(tenant).await.unwrap();
+        let document = documents::insert(&mut tx, &new).await.unwrap();
+        ingest::begin_version(&mut tx, &document).await.unwrap();
         tx.commit().await.unwrap();
         id
     }
@@ -117,13 +122,7 @@ impl Stage {
         let key: FileKey = self.document(id).await.file_key.parse().unwrap();
         std::fs::write(self.assistant.files.path(&key), content).unwrap();
         let mut tx = self.assistant.db.tenant(self.tenant).await.unwrap();
-        let document = documents::request_version(&mut tx, id).await.unwrap();
-        let job = IngestDocument {
-            tenant_id: self.tenant,
-            document_id: id,
-            version: document.latest_version,
-        };
-        jobs::enqueue(&mut tx, &job).await.unwrap();
+        let document = ingest::request_version(&mut tx, id).await.unwrap();
         tx.commit().await.unwrap();
         document.latest_version
     }

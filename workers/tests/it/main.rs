@@ -3,17 +3,24 @@
 #![expect(clippy::unwrap_used, reason = "what the tests share fails as they do")]
 
 mod answers;
+mod citations;
 mod documents;
+mod evals;
+mod every_format;
 mod formats;
 mod library;
 mod looks;
 #[path = "../../../crates/rag/tests/it/office_writer.rs"]
 mod office_writer;
+mod pages;
 #[path = "../../../crates/rag/tests/it/pdf_writer.rs"]
 mod pdf_writer;
+mod reindexing;
 mod reports;
 mod sends;
+mod sources;
 mod stage;
+mod tools;
 mod turns;
 mod upkeep;
 mod vectors;

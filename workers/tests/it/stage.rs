@@ -236,7 +236,7 @@ fn extract_program() -> PathBuf {
     target.join("examples").join("extract-child")
 }
 
-async fn add_tenant(assistant: &Assistant, settings: &TenantSettings) -> TenantId {
+pub(crate) async fn add_tenant(assistant: &Assistant, settings: &TenantSettings) -> TenantId {
     let id = TenantId::new();
     let values = TenantValues {
         name: "Shop",

@@ -2,23 +2,28 @@
 //! the model of the tenant's choice lead to one message, or to none if the contact went on writing.
 
 mod prompt;
+mod rounds;
+mod shown;
 mod turn;
 
 use std::time::Duration;
 
 use db::TenantTx;
-use domain::{Author, Source};
+use domain::{Author, RagMode, Source};
 use fail::fail_point;
-use futures::StreamExt as _;
 use jobs::kinds::{AnswerTurn, SendReply};
 use jobs::{DeadJob, Failure, JobHandle};
-use live::{DeltaCoalescer, LiveBody, LiveEvent};
-use llm::{Completion, Event};
+use live::{LiveBody, LiveEvent};
+use llm::FinishReason;
 use store::{conversations, messages};
 
 use crate::{Assistant, Error, TenantProfile};
+use rounds::MAX_ROUNDS;
 use turn::Turn;
 
+pub(crate) use prompt::Prompt;
+pub(crate) use rounds::{Answered, Asking, Stopped, rag_mode};
+pub(crate) use shown::Shown;
 pub(crate) use turn::is_answered_by_machine;
 
 /// Answers the open turn of a conversation, if there is one and a person has not taken it over.
@@ -38,24 +43,18 @@ pub async fn answer(
     };
     check_deadline(assistant, &turn)?;
     fail_point!("answer.before_model");
-    let sources = turn.find_sources(assistant).await?;
-    let completion = ask(assistant, handle, &turn, &sources).await?;
-    let text = completion.text.trim();
-    if text.is_empty() {
-        return Err(Failure::retry(Error::Refused(
-            "the model gave no text".to_owned(),
-        )));
-    }
+    let (answered, attempt) = ask(assistant, handle, &turn).await?;
     let mut tx = assistant.db.tenant(job.tenant_id).await?;
     fail_point!("answer.before_commit");
     handle.fence(&mut tx).await?;
     let now = conversations::lock(&mut tx, turn.conversation.id).await?;
     if now.turn_seq != turn.conversation.turn_seq || !is_answered_by_machine(now.status) {
         tracing::info!(conversation.id = %now.id, "an answer came too late and is dropped");
-        turn.forget_deltas(assistant, attempt_of(handle));
+        turn.forget_deltas(assistant, attempt);
         return Ok(());
     }
-    let cited = prompt::cited(text, sources);
+    let text = &answered.text;
+    let cited = prompt::cited(text, answered.passages);
     let answer = Outgoing {
         author: Author::Assistant,
         turn: now.turn_seq,
@@ -68,51 +67,40 @@ pub async fn answer(
     Ok(())
 }
 
-/// Asks the model, and shows web chats the answer as it grows.
+/// Asks the model, and shows web chats the answer as it grows. Returns with it what number its
+/// attempt has in open windows.
 async fn ask(
     assistant: &Assistant,
     handle: &JobHandle,
     turn: &Turn,
-    sources: &[turn::Passage],
-) -> Result<Completion, Failure> {
-    let settings = &turn.profile.settings.llm;
+) -> Result<(Answered, u32), Failure> {
+    let settings = &turn.profile.settings;
     let model = assistant
         .models
-        .model_for(settings, turn.profile.llm_api_key.clone())
+        .model_for(&settings.llm, turn.profile.llm_api_key.clone())
         .map_err(|error| failure_of_model(error, turn))?;
-    handle.check_lease()?;
-    let request = prompt::build(turn, sources);
-    let work = async {
-        let mut deltas = turn.shows_deltas.then(|| {
-            DeltaCoalescer::new(
-                assistant.db.clone(),
-                turn.conversation.id,
-                turn.conversation.turn_seq,
-                attempt_of(handle),
-            )
-        });
-        let mut completion = Completion::default();
-        let mut events = model
-            .stream(request)
-            .await
-            .map_err(|error| failure_of_model(error, turn))?;
-        while let Some(event) = events.next().await {
-            let event = event.map_err(|error| failure_of_model(error, turn))?;
-            if let (Some(deltas), Event::TextDelta(text)) = (&mut deltas, &event) {
-                deltas.push(text);
-            }
-            completion.add(event);
-        }
-        if let Some(deltas) = deltas {
-            deltas.finish();
-        }
-        Ok(completion)
+    let mode = rag_mode(settings, model.as_ref());
+    let passages = turn.find_sources(assistant, mode).await?;
+    let question = turn.question();
+    let asking = Asking {
+        assistant,
+        tenant: turn.tenant_id,
+        prompt: Prompt {
+            profile: &turn.profile,
+            history: &turn.history,
+            question: &question,
+        },
+        model,
+        has_tools: mode == RagMode::Tool,
     };
+    let mut shown = turn.shown(assistant, attempt_of(handle));
+    let work = asking.ask(passages, &mut shown, || handle.check_lease());
     let deadline = deadline(turn);
-    match tokio::time::timeout(deadline, work).await {
-        Ok(answer) => answer,
-        Err(_) => Err(Failure::dead(format!("no answer within {deadline:?}"))),
-    }
+    let answered = match tokio::time::timeout(deadline, work).await {
+        Ok(answered) => answered.map_err(|stopped| failure_of(stopped, turn))?,
+        Err(_) => return Err(Failure::dead(format!("no answer within {deadline:?}"))),
+    };
+    Ok((answered, shown.finish()))
 }
 
 fn deadline(turn: &Turn) -> Duration {
@@ -132,9 +120,26 @@ fn check_deadline(assistant: &Assistant, turn: &Turn) -> Result<(), Failure> {
     }
 }
 
-/// Which attempt at the answer open windows see.
+/// Which attempt at the answer open windows see first: each round with tools may begin another one.
 fn attempt_of(handle: &JobHandle) -> u32 {
-    u32::try_from(handle.job.attempt).unwrap_or(1)
+    let before = u32::try_from(handle.job.attempt).unwrap_or(1).max(1) - 1;
+    before * (MAX_ROUNDS + 1) + 1
+}
+
+/// What it means for the job that there is no answer.
+fn failure_of(stopped: Stopped, turn: &Turn) -> Failure {
+    match stopped {
+        Stopped::Model(error) => failure_of_model(error, turn),
+        Stopped::Lost(failure) => failure,
+        // The same request would come to the same end.
+        Stopped::Empty(FinishReason::ContentFilter) => {
+            Failure::dead("the provider's filter held the answer back")
+        }
+        Stopped::Empty(FinishReason::Length) => {
+            Failure::dead("the model used up its tokens before it said anything")
+        }
+        Stopped::Empty(_) => Failure::retry(Error::Refused("the model gave no text".to_owned())),
+    }
 }
 
 /// What a model's failure means for the job.

@@ -4,10 +4,9 @@ use jobs::Failure;
 use live::{LiveBody, LiveEvent};
 use store::{conversations, messages};
 
-use crate::ingest::search;
+use super::shown::Shown;
+use crate::ingest::search::{self, Passage};
 use crate::{Assistant, TenantProfile};
-
-pub(super) use crate::ingest::search::Passage;
 
 /// What the answer to one turn is made from.
 pub(super) struct Turn {
@@ -67,6 +66,15 @@ impl Turn {
         }))
     }
 
+    /// Who sees the answer grow, from attempt number `attempt` on.
+    pub(super) fn shown(&self, assistant: &Assistant, attempt: u32) -> Shown {
+        if !self.shows_deltas {
+            return Shown::to_nobody();
+        }
+        let turn = self.conversation.turn_seq;
+        Shown::to_windows(assistant, self.conversation.id, turn, attempt)
+    }
+
     /// Takes back what open windows were shown of an answer that is dropped.
     pub(super) fn forget_deltas(&self, assistant: &Assistant, attempt: u32) {
         if self.shows_deltas {
@@ -111,12 +119,14 @@ impl Turn {
         }
     }
 
-    /// Finds the passages to answer from, best first.
+    /// Finds the passages to answer from, best first; none where the model does without, or searches
+    /// by itself.
     pub(super) async fn find_sources(
         &self,
         assistant: &Assistant,
+        mode: RagMode,
     ) -> Result<Vec<Passage>, Failure> {
-        if self.profile.settings.rag == RagMode::Off {
+        if mode != RagMode::Context {
             return Ok(Vec::new());
         }
         let query = self.query();

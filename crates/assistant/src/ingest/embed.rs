@@ -7,8 +7,8 @@ use store::chunk_embeddings::{self, Run, Unembedded};
 use store::embedding_sets::{self, EmbeddingSet, SetStatus};
 use store::{chunks, documents};
 
-use super::sets;
 use super::vectors::{Vectors, vectors_for, vectors_so_far};
+use super::{news, sets};
 use crate::Assistant;
 
 /// The most chunks of a version that was replaced, deleted by one statement.
@@ -195,9 +195,15 @@ async fn switch_if_whole(assistant: &Assistant, job: &EmbedChunk) -> Result<(), 
         .await?
         .is_none()
         || !documents::is_written(&mut tx, document, version).await?
-        || !is_whole(&mut tx, job).await?
     {
         return Ok(());
+    }
+    let Some(unembedded) = count_unembedded(&mut tx, job).await? else {
+        return Ok(());
+    };
+    if unembedded > 0 {
+        documents::set_remaining(&mut tx, document, version, unembedded).await?;
+        return Ok(tx.commit().await?);
     }
     let counts = chunks::count_version(&mut tx, document, version).await?;
     let switched = documents::switch_version(
@@ -208,6 +214,9 @@ async fn switch_if_whole(assistant: &Assistant, job: &EmbedChunk) -> Result<(), 
         counts.term_count,
     )
     .await?;
+    if switched {
+        news::tell_ready(assistant, &mut tx, document).await?;
+    }
     tx.commit().await?;
     if switched {
         tracing::info!(document.id = %document, version, chunks = counts.chunk_count,
@@ -224,14 +233,16 @@ async fn switch_if_whole(assistant: &Assistant, job: &EmbedChunk) -> Result<(), 
     }
 }
 
-async fn is_whole(tx: &mut TenantTx, job: &EmbedChunk) -> db::Result<bool> {
+/// How many chunks of the version have no vector in the live set, which is held until the commit;
+/// `None`: there is no live set.
+async fn count_unembedded(tx: &mut TenantTx, job: &EmbedChunk) -> db::Result<Option<i64>> {
     let active = embedding_sets::hold_active(tx).await?;
     let Some(live) = active.iter().find(|set| set.status == SetStatus::Live) else {
-        return Ok(false);
+        return Ok(None);
     };
     let missing =
         chunk_embeddings::count_unembedded(tx, live.id, job.document_id, job.version).await?;
-    Ok(missing == 0)
+    Ok(Some(missing))
 }
 
 /// In a transaction of its own: the lock on the tenant's key would let one switch wait for the other.

@@ -1,16 +1,21 @@
-use domain::{ChunkId, ChunkingSettings};
+use std::time::{Duration, Instant};
+
+use domain::{ChunkId, ChunkingSettings, DocumentStage};
 use fail::fail_point;
 use jobs::kinds::IngestDocument;
 use jobs::{Failure, JobHandle};
 use rag::chunk::{Chunk, Tokenizer};
-use rag::extract::{Event, ExtractError, Facts, Limits, Progress, Reading, Request};
+use rag::extract::{self, Event, ExtractError, Facts, Limits, Reading, Request};
 use rag::keyword::{self, Indexable};
 use store::chunks::{self, NewChunk};
-use store::documents::{self, Document, VersionFacts};
+use store::documents::{self, Document, Progress, VersionFacts};
 use store::tenants;
 
-use super::{as_i32, sets};
+use super::{as_i32, news, sets};
 use crate::Assistant;
+
+/// How long progress is not shown again.
+const NOTED_EVERY: Duration = Duration::from_millis(300);
 
 /// Reads a document's file and writes one version of its chunks, which no search sees yet.
 ///
@@ -22,7 +27,7 @@ pub async fn ingest(
     handle: &JobHandle,
     job: IngestDocument,
 ) -> Result<(), Failure> {
-    let Some((document, chunking)) = begin(assistant, handle, &job).await? else {
+    let Some(begun) = begin(assistant, handle, &job).await? else {
         return Ok(());
     };
     let mut version = Version {
@@ -31,8 +36,9 @@ pub async fn ingest(
         job: &job,
         text_config: String::new(),
         chunks: 0,
+        noted_at: Instant::now(),
     };
-    match version.read(&document, chunking).await {
+    match version.read(&begun).await {
         Ok(()) => Ok(()),
         Err(Problem::Passing(failure)) => Err(failure),
         Err(Problem::OfFile(reason)) => refuse(assistant, &job, &reason).await,
@@ -60,27 +66,45 @@ impl From<Failure> for Problem {
     }
 }
 
+/// What is read, and how it is cut.
+struct Begun {
+    document: Document,
+    chunking: ChunkingSettings,
+    tokenizer: Tokenizer,
+}
+
 /// Notes that the work begins; `None` if nobody wants this version any more.
 async fn begin(
     assistant: &Assistant,
     handle: &JobHandle,
     job: &IngestDocument,
-) -> Result<Option<(Document, ChunkingSettings)>, Failure> {
+) -> Result<Option<Begun>, Failure> {
     let mut tx = assistant.db.tenant(job.tenant_id).await?;
     handle.fence(&mut tx).await?;
     let Some(document) = documents::find(&mut tx, job.document_id).await? else {
         return Ok(None);
     };
     let chunking = tenants::get(&mut tx).await?.settings.chunking;
+    let embedder = sets::wanted(assistant, &mut tx).await?;
     let wanted = documents::mark_processing(&mut tx, job.document_id, job.version).await?;
+    let begun = Progress {
+        stage: DocumentStage::Reading,
+        done: 0,
+        total: None,
+    };
+    documents::set_progress(&mut tx, job.document_id, job.version, begun).await?;
     tx.commit().await?;
-    Ok(wanted.then_some((document, chunking)))
+    Ok(wanted.then(|| Begun {
+        document,
+        chunking,
+        tokenizer: Tokenizer::of_embedding_model(embedder.model()),
+    }))
 }
 
 /// Makes the document `failed`, with the reason for its owner, and leaves nothing of the version.
 async fn refuse(assistant: &Assistant, job: &IngestDocument, reason: &str) -> Result<(), Failure> {
     let mut tx = assistant.db.tenant(job.tenant_id).await?;
-    documents::mark_failed(&mut tx, job.document_id, job.version, reason).await?;
+    news::fail(assistant, &mut tx, job.document_id, job.version, reason).await?;
     chunks::delete_version(&mut tx, job.document_id, job.version).await?;
     Ok(tx.commit().await?)
 }
@@ -94,18 +118,15 @@ struct Version<'a> {
     job: &'a IngestDocument,
     text_config: String,
     chunks: usize,
+    noted_at: Instant,
 }
 
 impl Version<'_> {
-    async fn read(
-        &mut self,
-        document: &Document,
-        chunking: ChunkingSettings,
-    ) -> Result<(), Problem> {
-        let mut reading = self.start(document, chunking).await?;
-        while let Some(event) = self.next(document, &mut reading).await? {
+    async fn read(&mut self, begun: &Begun) -> Result<(), Problem> {
+        let mut reading = self.start(begun).await?;
+        while let Some(event) = self.next(&begun.document, &mut reading).await? {
             match event {
-                Event::Progress(progress) => self.note(document, progress),
+                Event::Progress(progress) => self.note(progress).await?,
                 Event::Facts(facts) => self.open(&facts).await?,
                 Event::Chunks(chunks) => self.write(chunks).await?,
             }
@@ -113,11 +134,8 @@ impl Version<'_> {
         self.close().await
     }
 
-    async fn start(
-        &self,
-        document: &Document,
-        chunking: ChunkingSettings,
-    ) -> Result<Reading, Problem> {
+    async fn start(&self, begun: &Begun) -> Result<Reading, Problem> {
+        let document = &begun.document;
         let media_type = document
             .media_type
             .parse()
@@ -130,8 +148,8 @@ impl Version<'_> {
             program: &self.assistant.settings.extract_program,
             input: &self.assistant.files.path(&key),
             media_type,
-            chunking,
-            tokenizer: Tokenizer::of_embedding_model(self.assistant.embedder.model()),
+            chunking: begun.chunking,
+            tokenizer: begun.tokenizer,
         };
         fail_point!("ingest.before_extract");
         Reading::start(&request, &Limits::default())
@@ -150,11 +168,21 @@ impl Version<'_> {
             .map_err(|error| of_reader(document, error))
     }
 
-    /// Notes how far the reader has come.
-    fn note(&self, document: &Document, progress: Progress) {
-        tracing::debug!(document.id = %document.id, version = self.job.version,
-            unit = ?progress.unit, done = progress.done, total = progress.total,
-            "a file is being read");
+    /// Shows how far the reader has come, a few times a second at most.
+    async fn note(&mut self, progress: extract::Progress) -> Result<(), Problem> {
+        if self.noted_at.elapsed() < NOTED_EVERY {
+            return Ok(());
+        }
+        self.noted_at = Instant::now();
+        let job = self.job;
+        let progress = Progress {
+            stage: DocumentStage::Reading,
+            done: i64::try_from(progress.done).unwrap_or(i64::MAX),
+            total: progress.total.and_then(|total| i64::try_from(total).ok()),
+        };
+        let mut tx = self.assistant.db.tenant(job.tenant_id).await?;
+        documents::set_progress(&mut tx, job.document_id, job.version, progress).await?;
+        Ok(tx.commit().await?)
     }
 
     /// Stores what the file says of itself, and leaves nothing of an earlier try.
@@ -206,6 +234,12 @@ impl Version<'_> {
             chunk_count: as_i32(self.chunks),
         };
         sets::enqueue_runs(&mut tx, job.tenant_id, version).await?;
+        let embedding = Progress {
+            stage: DocumentStage::Embedding,
+            done: 0,
+            total: i64::try_from(self.chunks).ok(),
+        };
+        documents::set_progress(&mut tx, job.document_id, job.version, embedding).await?;
         fail_point!("ingest.before_commit");
         tx.commit().await?;
         Ok(())

@@ -6,7 +6,7 @@ use domain::{DocumentId, RerankMethod, RetrievalSettings, Source, TenantId};
 use jobs::Failure;
 use llm::RerankClient;
 use rag::rerank::{Candidate, RerankError, Reranker};
-use rag::retrieve::{Embedding, Question, Retrieval, Retrieved, builtin_reranker, find, rank};
+use rag::retrieve::{self, Embedding, Question, Retrieved, Timings, builtin_reranker, rank};
 use store::embedding_sets::{self, EmbeddingSet};
 
 use super::sets;
@@ -21,6 +21,84 @@ pub struct Passage {
     pub text: String,
 }
 
+/// What is looked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Query<'a> {
+    /// Its words.
+    pub text: &'a str,
+    /// How passages are found and ranked.
+    pub settings: &'a RetrievalSettings,
+    /// Only passages of these documents; `None`: of all.
+    pub documents: Option<&'a [DocumentId]>,
+}
+
+/// What was found, and how long it took.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The passages, best first.
+    pub passages: Vec<Retrieved>,
+    /// Whether vectors were searched, too; words alone decide while the embedder is away.
+    pub by_vector: bool,
+    /// How long each step took.
+    pub timings: Timings,
+}
+
+impl Found {
+    /// The passages, numbered from 1.
+    pub fn into_passages(self) -> Vec<Passage> {
+        self.passages
+            .into_iter()
+            .zip(1..)
+            .map(|(found, number)| as_passage(number, found))
+            .collect()
+    }
+}
+
+/// Finds the passages of a tenant's documents that fit a query, with every partial score and the time
+/// that each step took. All of them belong to the versions that were live at one moment: no search
+/// meets half a document.
+///
+/// The query is embedded by the model of the live set. If that cannot be done now, words alone
+/// decide; if a provider's reranker cannot be asked, the fused order stays.
+///
+/// # Errors
+/// Those of the database.
+pub async fn find(assistant: &Assistant, tenant: TenantId, query: &Query<'_>) -> db::Result<Found> {
+    let mut tx = assistant.db.tenant(tenant).await?;
+    let set = embedding_sets::find_live(&mut tx).await?;
+    let provider = reranker(assistant, &mut tx, query.settings).await?;
+    tx.commit().await?;
+    let start = Instant::now();
+    let vector = match &set {
+        Some(set) => embed(assistant, tenant, set, query.text).await,
+        None => None,
+    };
+    let embed_time = start.elapsed();
+    let question = Question {
+        text: query.text,
+        embedding: set
+            .as_ref()
+            .zip(vector.as_deref())
+            .map(|(set, vector)| Embedding { set, vector }),
+        documents: query.documents,
+    };
+    let mut tx = assistant.db.tenant_snapshot(tenant).await?;
+    let mut candidates = retrieve::find(&mut tx, question, query.settings).await?;
+    // Nobody waits for a provider in a transaction.
+    tx.commit().await?;
+    candidates.timings.embed = embed_time;
+    let reranker = match &provider {
+        Some(provider) => Some(provider as &dyn Reranker),
+        None => builtin_reranker(query.settings),
+    };
+    let found = rank(candidates, query.text, query.settings, reranker).await;
+    Ok(Found {
+        passages: found.passages,
+        by_vector: vector.is_some(),
+        timings: found.timings,
+    })
+}
+
 /// Finds the passages of a tenant's documents that fit `query`, best first.
 ///
 /// # Errors
@@ -31,58 +109,12 @@ pub async fn search(
     query: &str,
     settings: &RetrievalSettings,
 ) -> Result<Vec<Passage>, Failure> {
-    let found = retrieve(assistant, tenant, query, None, settings).await?;
-    Ok(found
-        .passages
-        .into_iter()
-        .zip(1..)
-        .map(|(found, number)| as_passage(number, found))
-        .collect())
-}
-
-/// Finds the passages that fit `query`, in these documents or in all of the tenant's, with every
-/// partial score and the time that each step took.
-///
-/// The question is embedded by the model of the live set. If that cannot be done now, words alone
-/// decide; if a provider's reranker cannot be asked, the fused order stays.
-///
-/// # Errors
-/// A retry for what may pass.
-pub async fn retrieve(
-    assistant: &Assistant,
-    tenant: TenantId,
-    query: &str,
-    documents: Option<&[DocumentId]>,
-    settings: &RetrievalSettings,
-) -> Result<Retrieval, Failure> {
-    let mut tx = assistant.db.tenant(tenant).await?;
-    let set = embedding_sets::find_live(&mut tx).await?;
-    let provider = reranker(assistant, &mut tx, settings).await?;
-    tx.commit().await?;
-    let start = Instant::now();
-    let vector = match &set {
-        Some(set) => embed(assistant, tenant, set, query).await,
-        None => None,
-    };
-    let embed_time = start.elapsed();
-    let question = Question {
+    let query = Query {
         text: query,
-        embedding: set
-            .as_ref()
-            .zip(vector.as_deref())
-            .map(|(set, vector)| Embedding { set, vector }),
-        documents,
+        settings,
+        documents: None,
     };
-    let mut tx = assistant.db.tenant(tenant).await?;
-    let mut candidates = find(&mut tx, question, settings).await?;
-    // Nobody waits for a provider in a transaction.
-    tx.commit().await?;
-    candidates.timings.embed = embed_time;
-    let reranker = match &provider {
-        Some(provider) => Some(provider as &dyn Reranker),
-        None => builtin_reranker(settings),
-    };
-    Ok(rank(candidates, query, settings, reranker).await)
+    Ok(find(assistant, tenant, &query).await?.into_passages())
 }
 
 /// The question's vector by the set's model; `None` if it cannot be had now: words alone still find

@@ -26,7 +26,10 @@ pub(super) fn maker(embedder: &dyn Embedder) -> Maker<'_> {
 ///
 /// # Errors
 /// A retry for what may pass; death for settings that lead to no embedder.
-async fn wanted(assistant: &Assistant, tx: &mut TenantTx) -> Result<Arc<dyn Embedder>, Failure> {
+pub(super) async fn wanted(
+    assistant: &Assistant,
+    tx: &mut TenantTx,
+) -> Result<Arc<dyn Embedder>, Failure> {
     let profile = TenantProfile::load(tx, &assistant.keyring).await?;
     of_settings(assistant, &profile).map_err(|error| Failure::dead(error.to_string()))
 }

@@ -57,6 +57,7 @@ pub(super) async fn add_document(
     let new = NewDocument {
         id,
         name: "measured.txt",
+        source: domain::DocumentSource::File,
         media_type: "text/plain",
         size_bytes: 1,
         sha256: &[0; 32],

@@ -81,6 +81,11 @@ impl Http {
         self.send(request.json(body)).await
     }
 
+    pub(crate) async fn delete(&self, path: &str) -> Reply {
+        self.send(self.client.delete(format!("{}{path}", self.base)))
+            .await
+    }
+
     /// Posts a file as the field `file` of a form.
     pub(crate) async fn upload(&self, path: &str, name: &str, bytes: &[u8]) -> Reply {
         let file = Part::bytes(bytes.to_vec()).file_name(name.to_owned());

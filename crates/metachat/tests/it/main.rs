@@ -11,6 +11,9 @@ mod answers;
 mod commands;
 mod crashes;
 mod documents;
+#[path = "../../../../workers/tests/it/every_format.rs"]
+mod every_format;
+mod formats;
 mod http;
 mod metrics;
 mod outage;

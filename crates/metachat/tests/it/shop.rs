@@ -21,7 +21,12 @@ pub(crate) struct Shop {
 impl Shop {
     /// Creates a tenant that answers at once by OpenAI's model, and connects its number.
     pub(crate) async fn open(http: &Http) -> Self {
-        let tenant = tenant(http, &json!({"provider": "openai", "model": "gpt-4o-mini"})).await;
+        Self::open_with(http, &json!({"provider": "openai", "model": "gpt-4o-mini"})).await
+    }
+
+    /// Creates a tenant that answers at once by that model, and connects its number.
+    pub(crate) async fn open_with(http: &Http, llm: &Value) -> Self {
+        let tenant = tenant(http, llm).await;
         let channel = json!({"type": "whatsapp", "name": "Shop", "config": {
             "phone_number_id": NUMBER,
             "access_token": "EAAG-the-shops-own",

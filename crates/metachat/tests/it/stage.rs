@@ -17,8 +17,9 @@ use crate::process::Process;
 pub(crate) const ADMIN_KEY: &str = "the-operators-own-key";
 pub(crate) const MODEL_KEY: &str = "sk-the-platforms-own";
 
-const UPKEEP_TOMORROW: &str = "INSERT INTO job_schedules (name, kind, spec, payload, next_at)
-    VALUES ('upkeep', 'upkeep', '7 * * * *', '{}', now() + interval '1 day')";
+const SCHEDULES_TOMORROW: &str = "INSERT INTO job_schedules (name, kind, spec, payload, next_at)
+    VALUES ('upkeep', 'upkeep', '7 * * * *', '{}', now() + interval '1 day'),
+        ('refresh-sources', 'refresh-sources', '*/5 * * * *', '{}', now() + interval '1 day')";
 
 /// Two stages at a time on two cores would make each other's processes late.
 static ALONE: Mutex<()> = Mutex::const_new(());
@@ -49,8 +50,8 @@ impl Stage {
     pub(crate) async fn new() -> Self {
         let alone = ALONE.lock().await;
         let database = TestDb::new().await;
-        // The job that comes at the first start would be the one that a failpoint cuts off.
-        sqlx::query(UPKEEP_TOMORROW)
+        // A job that comes by itself would be the one that a failpoint cuts off.
+        sqlx::query(SCHEDULES_TOMORROW)
             .execute(database.pool())
             .await
             .unwrap();

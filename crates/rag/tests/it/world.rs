@@ -54,6 +54,7 @@ impl World {
         let document = NewDocument {
             id,
             name: "rules.txt",
+            source: domain::DocumentSource::File,
             media_type: "text/plain",
             size_bytes: 1,
             sha256: &[0; 32],

@@ -45,6 +45,10 @@ const ACROSS_TENANTS: &[(&str, &str)] = &[
         "Retention: what nobody claimed for long goes, whosever it is.",
     ),
     (
+        "FROM document_sources WHERE next_fetch_at <= $1",
+        "What is due is looked at again, whosever it is; each becomes a job of its tenant's.",
+    ),
+    (
         "FROM raw_items WHERE outcome = $1",
         "Operators see what went wrong, also of posts that belong to nobody.",
     ),
@@ -75,6 +79,7 @@ const SYSTEM_FUNCTIONS: &[&str] = &[
     "channels::find_any",
     "channels::list_by_external_ids",
     "channels::list_sealed",
+    "document_sources::take_due",
     "documents::list_file_keys",
     "embedding_sets::list_untended",
     "embedding_cache::delete_unused",

@@ -1,0 +1,259 @@
+use std::sync::Arc;
+
+use domain::{RagMode, TenantId, TenantSettings};
+use futures::StreamExt as _;
+use jobs::Failure;
+use llm::{Completion, Error, Event, FinishReason, Message, Model, Provider, Request, ToolCall};
+
+use super::prompt::{self, Prompt, Room};
+use super::shown::Shown;
+use crate::Assistant;
+use crate::ingest::search::Passage;
+use crate::tools::{Registry, Sources, ToolContext};
+
+/// The most rounds in which a model may call tools; after them it has to answer.
+pub(super) const MAX_ROUNDS: u32 = 5;
+/// The most calls of one round that are done.
+const MAX_CALLS: usize = 8;
+
+/// An answer as a model gave it.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    /// Its text, never empty.
+    pub(crate) text: String,
+    /// The passages that it may cite.
+    pub(crate) passages: Vec<Passage>,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(crate) enum Stopped {
+    /// The model cannot answer.
+    Model(Error),
+    /// It said nothing, for this reason.
+    Empty(FinishReason),
+    /// Somebody else has the job.
+    Lost(Failure),
+}
+
+/// One asking of a model.
+pub(crate) struct Asking<'a> {
+    pub(crate) assistant: &'a Assistant,
+    /// Whose documents its tools search.
+    pub(crate) tenant: TenantId,
+    pub(crate) prompt: Prompt<'a>,
+    pub(crate) model: Arc<dyn Model>,
+    /// Whether it may call tools.
+    pub(crate) has_tools: bool,
+}
+
+/// How documents reach a model: one that takes no tools gets passages in the prompt instead.
+pub(crate) fn rag_mode(settings: &TenantSettings, model: &dyn Model) -> RagMode {
+    let named = Provider::find(&settings.llm.provider);
+    let takes_tools = named.is_some_and(|provider| provider.capabilities.tools)
+        // Whatever the settings name, it may be the one built in that answers.
+        && Provider::find(model.provider()).is_none_or(|provider| provider.capabilities.tools);
+    match settings.rag {
+        RagMode::Tool if !takes_tools => RagMode::Context,
+        mode => mode,
+    }
+}
+
+/// What was said between model and tools so far.
+#[derive(Default)]
+struct Exchange(Vec<Message>);
+
+impl Exchange {
+    /// The exchange with results of at most so many characters.
+    fn within(&self, result_chars: usize) -> impl Iterator<Item = Message> {
+        self.0.iter().map(move |message| {
+            let mut message = message.clone();
+            if message.tool_call_id.is_some()
+                && let Some((end, _)) = message.text.char_indices().nth(result_chars)
+            {
+                message.text.truncate(end);
+                message
+                    .text
+                    .push_str("\n</source>\n(The rest was left out.)\n");
+            }
+            message
+        })
+    }
+}
+
+impl Asking<'_> {
+    /// Asks until there is an answer: calls are done and their results go back, [`MAX_ROUNDS`] times
+    /// at most, and a request that is too long goes out again with less in it. `check` comes before
+    /// each request.
+    pub(crate) async fn ask(
+        &self,
+        passages: Vec<Passage>,
+        shown: &mut Shown,
+        check: impl Fn() -> Result<(), Failure> + Send + Sync,
+    ) -> Result<Answered, Stopped> {
+        let mut sources = Sources::of(passages.clone());
+        let mut exchange = Exchange::default();
+        let mut room = 0;
+        let mut round = 0;
+        loop {
+            let may_call = self.has_tools && round < MAX_ROUNDS;
+            let request = self.request(&passages, &exchange, Room::ALL[room], may_call);
+            check().map_err(Stopped::Lost)?;
+            let completion = match self.stream(request, shown).await {
+                Err(Error::ContextTooLong { .. }) if room + 1 < Room::ALL.len() => {
+                    room += 1;
+                    tracing::info!(
+                        room,
+                        "the request was too long and goes out with less in it"
+                    );
+                    continue;
+                }
+                result => result.map_err(Stopped::Model)?,
+            };
+            self.note_usage(round, &completion);
+            if !may_call || completion.tool_calls.is_empty() {
+                return answered(completion, sources);
+            }
+            shown.begin_again();
+            self.call_tools(completion, &mut exchange, &mut sources)
+                .await;
+            round += 1;
+        }
+    }
+
+    fn request(
+        &self,
+        passages: &[Passage],
+        exchange: &Exchange,
+        room: Room,
+        may_call: bool,
+    ) -> Request {
+        let mut request = prompt::build(&self.prompt, passages, self.has_tools, room);
+        request.messages.extend(exchange.within(room.result_chars));
+        if may_call {
+            request.tools = Registry::builtin().definitions();
+        }
+        request
+    }
+
+    async fn stream(&self, request: Request, shown: &mut Shown) -> Result<Completion, Error> {
+        let mut completion = Completion::default();
+        let mut events = self.model.stream(request).await?;
+        while let Some(event) = events.next().await {
+            let event = event?;
+            if let Event::TextDelta(text) = &event {
+                shown.push(text);
+            }
+            completion.add(event);
+        }
+        Ok(completion)
+    }
+
+    /// Every round costs: each is told of by itself.
+    fn note_usage(&self, round: u32, completion: &Completion) {
+        let usage = completion.usage.unwrap_or_default();
+        tracing::info!(
+            tenant.id = %self.tenant,
+            provider = self.model.provider(),
+            round,
+            tokens.input = usage.input,
+            tokens.output = usage.output,
+            tokens.cached = usage.cached,
+            calls = completion.tool_calls.len(),
+            "a model answered"
+        );
+    }
+
+    /// Does the calls of one round, one after the other, so that what they find is numbered in order.
+    async fn call_tools(
+        &self,
+        completion: Completion,
+        exchange: &mut Exchange,
+        sources: &mut Sources,
+    ) {
+        let calls = completion.tool_calls.clone();
+        let said = Message::calling(completion.text, completion.tool_calls);
+        exchange.0.push(said);
+        for (at, call) in calls.iter().enumerate() {
+            let result = if at < MAX_CALLS {
+                self.call(call, sources).await
+            } else {
+                format!("Error: at most {MAX_CALLS} calls are done at a time")
+            };
+            exchange.0.push(Message::tool(&call.id, result));
+        }
+    }
+
+    async fn call(&self, call: &ToolCall, sources: &mut Sources) -> String {
+        let mut context = ToolContext {
+            assistant: self.assistant,
+            tenant: self.tenant,
+            retrieval: &self.prompt.profile.settings.retrieval,
+            sources,
+        };
+        Registry::builtin().call(&mut context, call).await
+    }
+}
+
+fn answered(completion: Completion, sources: Sources) -> Result<Answered, Stopped> {
+    let text = completion.text.trim();
+    if text.is_empty() {
+        return Err(Stopped::Empty(completion.finish_reason));
+    }
+    Ok(Answered {
+        text: text.to_owned(),
+        passages: sources.into_passages(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use llm::{Builtin, Scripted};
+
+    use super::*;
+
+    fn settings(provider: &str, rag: RagMode) -> TenantSettings {
+        let mut settings = TenantSettings {
+            rag,
+            ..TenantSettings::default()
+        };
+        settings.llm.provider = provider.to_owned();
+        settings
+    }
+
+    #[test]
+    fn a_model_without_tools_gets_its_passages_in_the_prompt() {
+        let scripted = Scripted::default();
+        for (provider, model, rag, expected) in [
+            (
+                "openai",
+                &scripted as &dyn Model,
+                RagMode::Tool,
+                RagMode::Tool,
+            ),
+            ("openai", &scripted, RagMode::Context, RagMode::Context),
+            ("openai", &scripted, RagMode::Off, RagMode::Off),
+            ("builtin", &Builtin, RagMode::Tool, RagMode::Context),
+            ("openai", &Builtin, RagMode::Tool, RagMode::Context),
+        ] {
+            let mode = rag_mode(&settings(provider, rag), model);
+            assert_eq!(mode, expected, "{provider}, {}", model.provider());
+        }
+    }
+
+    #[test]
+    fn results_are_cut_where_there_is_no_room() {
+        let exchange = Exchange(vec![
+            Message::calling("Let me see.", Vec::new()),
+            Message::tool("1", "\u{e4}".repeat(100)),
+            Message::tool("2", "short"),
+        ]);
+        let texts: Vec<String> = exchange.within(10).map(|message| message.text).collect();
+        assert_eq!(texts[0], "Let me see.");
+        assert!(texts[1].starts_with(&"\u{e4}".repeat(10)) && texts[1].contains("left out"));
+        assert!(!texts[1].contains(&"\u{e4}".repeat(11)));
+        assert_eq!(texts[2], "short");
+        let whole: Vec<Message> = exchange.within(usize::MAX).collect();
+        assert_eq!(whole, exchange.0);
+    }
+}

@@ -1,0 +1,70 @@
+//! What a model may call while it answers.
+//!
+//! A tool is a file here and a line in [`Registry::builtin`]. Whose data a tool meets comes from the
+//! job that answers, in [`ToolContext`], and never from the arguments: those are what the model wrote,
+//! and the model may repeat what stands in a document. Whatever goes wrong with a call is told to the
+//! model as a text, so that it can do better; it never ends the turn.
+
+mod arguments;
+mod passages;
+mod registry;
+mod search_knowledge_base;
+
+use std::time::Duration;
+
+use domain::{RetrievalSettings, TenantId};
+use serde_json::Value;
+
+use crate::Assistant;
+
+pub(crate) use passages::quote;
+
+pub use passages::Sources;
+pub use registry::{InvalidTool, Registry};
+pub use search_knowledge_base::SearchKnowledgeBase;
+
+/// Something that a model may call.
+#[async_trait::async_trait]
+pub trait Tool: Send + Sync {
+    /// Its name: letters, digits and `_`, at most 64. Never changes.
+    fn name(&self) -> &'static str;
+
+    /// When and what for, as the model reads it.
+    fn description(&self) -> &'static str;
+
+    /// The JSON schema of its arguments, an object.
+    fn parameters(&self) -> Value;
+
+    /// How long a call may take.
+    fn timeout(&self) -> Duration {
+        Duration::from_secs(10)
+    }
+
+    /// Does what was asked for, by arguments that fit the schema; the text goes to the model.
+    ///
+    /// # Errors
+    /// [`ToolError`] with a sentence for the model.
+    async fn run(
+        &self,
+        context: &mut ToolContext<'_>,
+        arguments: Value,
+    ) -> Result<String, ToolError>;
+}
+
+/// What a call works on.
+#[derive(Debug)]
+pub struct ToolContext<'a> {
+    /// The use cases.
+    pub assistant: &'a Assistant,
+    /// Whose answer it is: a tool meets nothing of anybody else's.
+    pub tenant: TenantId,
+    /// How passages are found.
+    pub retrieval: &'a RetrievalSettings,
+    /// The passages that the answer may cite; what a tool finds is added here.
+    pub sources: &'a mut Sources,
+}
+
+/// Why a call came to nothing, as a sentence for the model.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ToolError(pub String);

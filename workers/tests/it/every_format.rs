@@ -1,0 +1,115 @@
+//! One file of each type that can be read, all of which answer the same question.
+
+use rust_xlsxwriter::Workbook;
+
+use crate::office_writer as office;
+use crate::pdf_writer::Pdf;
+
+pub(crate) const QUESTION: &str = "For how many days are returns free?";
+/// What every right answer says.
+pub(crate) const SAYS: &str = "fourteen days";
+
+const ANSWER: &str = "Returns are free for fourteen days after the delivery.";
+const OTHER: &str = "We sell green tea and black tea from four gardens.";
+
+/// A file, and where it answers the question.
+pub(crate) struct Row {
+    pub(crate) name: &'static str,
+    pub(crate) media_type: &'static str,
+    pub(crate) content: Vec<u8>,
+    pub(crate) page: Option<i32>,
+    /// The headings it stands under; of a workbook the sheet.
+    pub(crate) heading: Option<&'static str>,
+}
+
+/// One row for each type of file.
+pub(crate) fn rows() -> Vec<Row> {
+    let pages: [&[&str]; 2] = [&[OTHER], &[ANSWER]];
+    vec![
+        Row {
+            name: "rules.txt",
+            media_type: "text/plain",
+            content: format!("{OTHER}\n\n{ANSWER}").into_bytes(),
+            page: None,
+            heading: None,
+        },
+        Row {
+            name: "rules.md",
+            media_type: "text/markdown",
+            content: format!("# Tea\n\n{OTHER}\n\n# Returns\n\n{ANSWER}\n").into_bytes(),
+            page: None,
+            heading: Some("Returns"),
+        },
+        Row {
+            name: "rules.pdf",
+            media_type: "application/pdf",
+            content: Pdf::with_pages(&pages).bytes(),
+            page: Some(2),
+            heading: None,
+        },
+        Row {
+            name: "rules.docx",
+            media_type: "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+            content: office::docx(&word()),
+            page: None,
+            heading: Some("Returns"),
+        },
+        Row {
+            name: "rules.pptx",
+            media_type: "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+            content: office::pptx(&[("Tea", &[OTHER], ""), ("Returns", &[ANSWER], "")]),
+            page: Some(2),
+            heading: Some("Returns"),
+        },
+        Row {
+            name: "rules.xlsx",
+            media_type: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+            content: workbook(),
+            page: None,
+            heading: Some("Returns"),
+        },
+        Row {
+            name: "rules.xls",
+            media_type: "application/vnd.ms-excel",
+            content: office::xls("Returns", &TABLE),
+            page: None,
+            heading: Some("Returns"),
+        },
+        Row {
+            name: "rules.csv",
+            media_type: "text/csv",
+            content: format!("Topic;Rule\nTea;{OTHER}\nReturns;{ANSWER}\n").into_bytes(),
+            page: None,
+            heading: None,
+        },
+        Row {
+            name: "rules.html",
+            media_type: "text/html",
+            content: format!(
+                "<html><nav>Home</nav><h1>Tea</h1><p>{OTHER}</p><h1>Returns</h1><p>{ANSWER}</p>"
+            )
+            .into_bytes(),
+            page: None,
+            heading: Some("Returns"),
+        },
+    ]
+}
+
+const TABLE: [&[&str]; 3] = [&["Topic", "Rule"], &["Tea", OTHER], &["Returns", ANSWER]];
+
+fn word() -> String {
+    [("Tea", OTHER), ("Returns", ANSWER)]
+        .map(|(title, text)| office::heading(1, title) + &office::paragraph("", text))
+        .concat()
+}
+
+fn workbook() -> Vec<u8> {
+    let mut book = Workbook::new();
+    for (name, text) in [("Tea", OTHER), ("Returns", ANSWER)] {
+        let sheet = book.add_worksheet().set_name(name).unwrap();
+        sheet
+            .write_row_matrix(0, 0, [["Topic", "Rule"], [name, text]])
+            .unwrap();
+    }
+    book.save_to_buffer().unwrap()
+}
