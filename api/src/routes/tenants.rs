@@ -1,4 +1,5 @@
 use chrono::{DateTime, Utc};
+use assistant::ingest;
 use domain::{TenantId, TenantSettings};
 use poem_openapi::param::{Path, Query};
 use poem_openapi::{Object, OpenApi};
@@ -176,6 +177,7 @@ impl TenantRoutes {
             .ok_or_else(Problem::not_found)?;
         let mut secrets = open(state, &old)?;
         let mut settings = old.settings;
+        let embedding = settings.embedding.clone();
         let mut checks = Checks::default();
         let name = match &body.value.name {
             Some(name) => checks.text("name", name, 200),
@@ -199,6 +201,9 @@ impl TenantRoutes {
             sealed_secrets: sealed.as_deref(),
         };
         let tenant = tenants::update(&mut tx, &values).await?;
+        if tenant.settings.embedding != embedding {
+            ingest::change_embedder(&mut tx).await?;
+        }
         tx.commit().await?;
         Ok(Answer(view(tenant, &secrets)))
     }

@@ -23,7 +23,7 @@ use crate::Assistant;
 
 pub use embed::{embed, embed_together};
 pub use read::ingest;
-pub use tend::{tend, tend_all};
+pub use tend::{change_embedder, tend, tend_all};
 pub use vectors::{EmbeddingUsage, Stopped, Vectors, vectors_for, vectors_so_far};
 
 /// How many chunks one `embed-chunk` job takes.

@@ -1,5 +1,6 @@
 //! Tends what searches read, once documents have changed.
 
+use db::TenantTx;
 use jobs::kinds::TendIndex;
 use jobs::{Failure, JobHandle};
 use rag::keyword;
@@ -44,6 +45,16 @@ pub async fn tend(
     tending.change_model().await
 }
 
+/// Has the vectors made anew by the model that the tenant chose just now.
+///
+/// # Errors
+/// Those of the database.
+pub async fn change_embedder(tx: &mut TenantTx) -> db::Result<()> {
+    let tenant_id = tx.tenant();
+    jobs::enqueue(tx, &TendIndex { tenant_id }).await?;
+    Ok(())
+}
+
 /// Enqueues a [`TendIndex`] for every tenant that needs one.
 ///
 /// # Errors
@@ -69,7 +80,7 @@ struct Tending<'a> {
 
 impl Tending<'_> {
     /// A transaction that only the holder of the job's lease can commit.
-    async fn begin(&self) -> Result<db::TenantTx, Failure> {
+    async fn begin(&self) -> Result<TenantTx, Failure> {
         let mut tx = self.assistant.db.tenant(self.job.tenant_id).await?;
         self.handle.fence(&mut tx).await?;
         Ok(tx)
