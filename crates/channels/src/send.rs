@@ -222,7 +222,7 @@ mod tests {
             [1, 4, 16, 64, 256, 256],
             "4^n seconds"
         );
-        let asked = Some(Duration::from_secs(60));
+        let asked = Some(Duration::from_mins(1));
         let all = waits(SendClass::Retry { after: asked });
         assert_eq!(all.len(), 12);
         assert_eq!((all[0], all[6], all[11]), (60, 64, 600));

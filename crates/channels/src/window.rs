@@ -110,7 +110,7 @@ mod tests {
         DateTime::UNIX_EPOCH + chrono::Duration::minutes(hours * 60 + minutes)
     }
 
-    fn situation<'a>(content: &'a Content, author: Author, now: DateTime<Utc>) -> Situation<'a> {
+    fn situation(content: &Content, author: Author, now: DateTime<Utc>) -> Situation<'_> {
         Situation {
             content,
             author,

@@ -151,34 +151,16 @@ mod tests {
 
     #[test]
     fn what_happens_to_the_account_says_what_it_means() {
-        use AccountEffect::{Disabled, Limit, None, Restricted, Warned, Working};
-        let cases = [
-            ("account_update", json!({"event": "VERIFIED_ACCOUNT"}), None),
-            (
-                "account_update",
-                json!({"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "DISABLE"}}),
-                Disabled,
-            ),
-            (
-                "account_update",
-                json!({"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "REINSTATE"}}),
-                Working,
-            ),
-            (
-                "account_update",
-                json!({"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "SCHEDULE_FOR_DISABLE"}}),
-                Warned,
-            ),
-            (
-                "account_update",
-                json!({"event": "ACCOUNT_RESTRICTION"}),
-                Restricted,
-            ),
-            (
-                "account_update",
-                json!({"event": "PARTNER_REMOVED"}),
-                Disabled,
-            ),
+        use AccountEffect::{Disabled, None, Restricted, Warned, Working};
+        let ban = |state: &str| json!({"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": state}});
+        let event = |name: &str| json!({"event": name});
+        for (kind, value, expected) in [
+            ("account_update", event("VERIFIED_ACCOUNT"), None),
+            ("account_update", ban("DISABLE"), Disabled),
+            ("account_update", ban("REINSTATE"), Working),
+            ("account_update", ban("SCHEDULE_FOR_DISABLE"), Warned),
+            ("account_update", event("ACCOUNT_RESTRICTION"), Restricted),
+            ("account_update", event("PARTNER_REMOVED"), Disabled),
             ("account_update", json!({"event": 5}), None),
             (
                 "account_review_update",
@@ -187,7 +169,7 @@ mod tests {
             ),
             (
                 "account_alerts",
-                json!({"alert_severity": "CRITICAL", "alert_type": "X"}),
+                json!({"alert_severity": "CRITICAL"}),
                 Warned,
             ),
             (
@@ -200,42 +182,48 @@ mod tests {
                 json!({"alert_severity": "INFORMATIONAL"}),
                 None,
             ),
-            (
-                "phone_number_quality_update",
-                json!({"event": "FLAGGED", "current_limit": "TIER_2K"}),
-                Warned,
-            ),
-            (
-                "phone_number_quality_update",
-                json!({"event": "UPGRADE", "current_limit": "TIER_10K"}),
-                Limit {
-                    per_day: Some(10_000),
-                },
-            ),
-            (
-                "phone_number_quality_update",
-                json!({"event": "ONBOARDING", "current_limit": "TIER_250"}),
-                Limit { per_day: Some(250) },
-            ),
-            (
-                "business_capability_update",
-                json!({"max_daily_conversation_per_phone": 1000}),
-                Limit {
-                    per_day: Some(1000),
-                },
-            ),
-            (
-                "business_capability_update",
-                json!({"max_daily_conversations_per_business": -1}),
-                Limit {
-                    per_day: Option::None,
-                },
-            ),
-        ];
-        for (kind, value, expected) in cases {
+            ("phone_number_quality_update", event("FLAGGED"), Warned),
+            ("phone_number_quality_update", event("UNFLAGGED"), Working),
+        ] {
             assert_eq!(effect(kind, &value), expected, "{kind} {value}");
         }
         assert_eq!(account_event("history", &json!({})), Option::None);
+    }
+
+    #[test]
+    fn tiers_are_numbers_of_contacts() {
+        let quality = "phone_number_quality_update";
+        let business = "business_capability_update";
+        for (kind, value, per_day) in [
+            (
+                quality,
+                json!({"event": "UPGRADE", "current_limit": "TIER_10K"}),
+                Some(10_000),
+            ),
+            (
+                quality,
+                json!({"event": "ONBOARDING", "current_limit": "TIER_250"}),
+                Some(250),
+            ),
+            (
+                business,
+                json!({"max_daily_conversation_per_phone": 1000}),
+                Some(1000),
+            ),
+            (
+                business,
+                json!({"max_daily_conversations_per_business": -1}),
+                None,
+            ),
+        ] {
+            assert_eq!(
+                effect(kind, &value),
+                AccountEffect::Limit { per_day },
+                "{value}"
+            );
+        }
+        assert_eq!(tier("TIER_UNLIMITED"), None);
+        assert_eq!(tier("TIER_99999999999999999999K"), None);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::fixtures::{items, items_of, message, message_of, post, post_of};
 use crate::samples::now;
 
-const META: [ChannelKind; 2] = [ChannelKind::Whatsapp, ChannelKind::Messenger];
+const META: [ChannelKind; 2] = [Whatsapp, Messenger];
 
 #[test]
 fn a_status_never_goes_back_whatever_the_order() {
@@ -27,7 +27,7 @@ fn a_status_never_goes_back_whatever_the_order() {
     ]
     .into_iter()
     .map(
-        |name| match channel(ChannelKind::Whatsapp).decode(&items(name)[0].payload) {
+        |name| match channel(Whatsapp).decode(&items(name)[0].payload) {
             Ok(Inbound::Status(status)) => status.status,
             other => panic!("{other:?}"),
         },
@@ -57,15 +57,15 @@ fn a_status_for_an_unknown_id_or_number_is_an_item_like_any_other() {
         items[0].external_account_id.as_deref(),
         Some("100000000000001")
     );
-    let decoded = channel(ChannelKind::Whatsapp).decode(&items[0].payload);
+    let decoded = channel(Whatsapp).decode(&items[0].payload);
     assert!(matches!(decoded, Ok(Inbound::Status(_))), "{decoded:?}");
 }
 
 #[test]
 fn a_message_delivered_twice_in_one_post_has_one_id() {
     for (kind, path) in [
-        (ChannelKind::Whatsapp, "/entry/0/changes/0/value/messages"),
-        (ChannelKind::Messenger, "/entry/0/messaging"),
+        (Whatsapp, "/entry/0/changes/0/value/messages"),
+        (Messenger, "/entry/0/messaging"),
     ] {
         let mut post: Value = serde_json::from_slice(&post_of(kind, "text")).unwrap();
         let list = post.pointer_mut(path).unwrap().as_array_mut().unwrap();
@@ -81,12 +81,9 @@ fn a_message_delivered_twice_in_one_post_has_one_id() {
 #[test]
 fn an_echo_is_never_a_contacts_message() {
     for (kind, names) in [
+        (Whatsapp, &["echo-text", "echo-revoke", "echo-edit"][..]),
         (
-            ChannelKind::Whatsapp,
-            &["echo-text", "echo-revoke", "echo-edit"][..],
-        ),
-        (
-            ChannelKind::Messenger,
+            Messenger,
             &[
                 "echo-of-ours",
                 "echo-of-a-person",
@@ -94,7 +91,7 @@ fn an_echo_is_never_a_contacts_message() {
                 "echo-the-other-way-round",
             ],
         ),
-        (ChannelKind::Http, &["echo"]),
+        (Http, &["echo"]),
     ] {
         for name in names {
             let decoded = channel(kind).decode(&items_of(kind, name)[0].payload);
@@ -109,7 +106,7 @@ fn an_echo_is_never_a_contacts_message() {
 #[test]
 fn an_echo_names_the_contact_and_not_the_page() {
     for name in ["echo-of-a-person", "echo-the-other-way-round"] {
-        let contact = message_of(ChannelKind::Messenger, name).contact;
+        let contact = message_of(Messenger, name).contact;
         assert_eq!(contact.external_id, "7000000000000001", "{name}");
     }
 }
@@ -117,15 +114,15 @@ fn an_echo_names_the_contact_and_not_the_page() {
 #[test]
 fn reactions_edits_and_deletions_are_not_answered_even_of_unknown_messages() {
     for (kind, name) in [
-        (ChannelKind::Whatsapp, "reaction"),
-        (ChannelKind::Whatsapp, "edit"),
-        (ChannelKind::Whatsapp, "revoke"),
-        (ChannelKind::Messenger, "reaction"),
-        (ChannelKind::Messenger, "message-edited"),
-        (ChannelKind::Messenger, "message-deleted"),
-        (ChannelKind::Http, "reaction"),
-        (ChannelKind::Http, "edit"),
-        (ChannelKind::Http, "revoke"),
+        (Whatsapp, "reaction"),
+        (Whatsapp, "edit"),
+        (Whatsapp, "revoke"),
+        (Messenger, "reaction"),
+        (Messenger, "message-edited"),
+        (Messenger, "message-deleted"),
+        (Http, "reaction"),
+        (Http, "edit"),
+        (Http, "revoke"),
     ] {
         let content = message_of(kind, name).content;
         assert!(!content.expects_answer(), "{kind} {name}");
@@ -169,9 +166,8 @@ fn posts_of_another_product_are_kept_and_not_read() {
 
 #[test]
 fn while_another_app_has_the_conversation_nothing_is_answered() {
-    for item in items_of(ChannelKind::Messenger, "standby") {
-        let Ok(Inbound::Message(message)) = channel(ChannelKind::Messenger).decode(&item.payload)
-        else {
+    for item in items_of(Messenger, "standby") {
+        let Ok(Inbound::Message(message)) = channel(Messenger).decode(&item.payload) else {
             panic!("{item:?}");
         };
         assert!(message.content.context.standby);
@@ -182,7 +178,7 @@ fn while_another_app_has_the_conversation_nothing_is_answered() {
 #[test]
 fn a_sticker_that_comes_in_both_forms_is_one() {
     for name in ["sticker", "sticker-as-image", "sticker-as-both"] {
-        let content = message_of(ChannelKind::Messenger, name).content;
+        let content = message_of(Messenger, name).content;
         let ContentBody::Media(media) = &content.body else {
             panic!("{name}: {content:?}");
         };
@@ -202,11 +198,7 @@ fn broken_utf_8_is_no_json_and_no_panic() {
 
 #[test]
 fn halves_of_characters_and_nul_harm_nothing_in_any_channel() {
-    for kind in [
-        ChannelKind::Whatsapp,
-        ChannelKind::Messenger,
-        ChannelKind::Http,
-    ] {
+    for kind in [Whatsapp, Messenger, Http] {
         let body = String::from_utf8(post_of(kind, "text")).unwrap();
         let body = body.replace("When do you open?", r"cut \ud83d\u0000 here");
         let items = channel(kind).split_items(body.as_bytes()).unwrap();
@@ -268,7 +260,7 @@ fn a_long_part_is_not_kept_twice() {
         "messages": [{"id": "a", "from": "1", "timestamp": "1790416800", "type": "hologram",
             "hologram": {"x": long}}],
     }}]}]});
-    let whatsapp = channel(ChannelKind::Whatsapp);
+    let whatsapp = channel(Whatsapp);
     let items = whatsapp.split_items(body.to_string().as_bytes()).unwrap();
     let Ok(Inbound::Message(message)) = whatsapp.decode(&items[0].payload) else {
         panic!("no message");
@@ -282,9 +274,9 @@ fn a_long_part_is_not_kept_twice() {
 #[test]
 fn a_bad_part_of_every_list_leaves_the_rest_readable() {
     for (kind, name, good) in [
-        (ChannelKind::Whatsapp, "bad-items-among-good", 4),
-        (ChannelKind::Messenger, "bad-items-among-good", 2),
-        (ChannelKind::Http, "bad-events-among-good", 2),
+        (Whatsapp, "bad-items-among-good", 4),
+        (Messenger, "bad-items-among-good", 2),
+        (Http, "bad-events-among-good", 2),
     ] {
         let items = items_of(kind, name);
         let readable = items
@@ -298,7 +290,7 @@ fn a_bad_part_of_every_list_leaves_the_rest_readable() {
 
 #[test]
 fn two_pages_in_one_post_are_told_apart() {
-    let pages: Vec<Option<String>> = items_of(ChannelKind::Messenger, "two-pages")
+    let pages: Vec<Option<String>> = items_of(Messenger, "two-pages")
         .into_iter()
         .map(|item| item.external_channel_id)
         .collect();
@@ -365,7 +357,7 @@ proptest! {
                 headers.insert("x-hub-signature-256", value);
             }
             let post = Post { headers: &headers, body, received_at: now() };
-            channel(ChannelKind::Messenger).verify(&[&secret], &post).is_ok()
+            channel(Messenger).verify(&[&secret], &post).is_ok()
         };
         let genuine = sign("a-secret", &body);
         prop_assert!(said(&body, genuine.as_bytes()));
