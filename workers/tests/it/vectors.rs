@@ -213,7 +213,7 @@ async fn a_tenant_is_embedded_for_by_the_model_it_chose() {
     let text = "Returns are free for fourteen days.";
     let id = stage.upload("a.txt", "text/plain", text.as_bytes()).await;
     let wait = stage.put_off(EmbedChunk::KIND).await;
-    assert!((8..=11).contains(&wait.as_secs()), "{wait:?}");
+    assert!((6..=20).contains(&wait.as_secs()), "{wait:?}");
     stage.hurry().await;
     stage.stands(id, DocumentStatus::Ready).await;
     let found = stage.found("Are returns free?").await;

@@ -13,6 +13,9 @@ use crate::{Error, Models};
 /// The provider that is a model in this very process.
 const LOCAL: &str = "local";
 
+/// The provider that needs no model.
+const BUILTIN: &str = "builtin";
+
 /// The most embedders kept ready; beyond that the store is emptied and fills again.
 const KEPT: usize = 1024;
 
@@ -76,10 +79,10 @@ impl Embedders {
     /// # Errors
     /// [`Error::Misconfigured`] for settings that lead to no embedder.
     pub fn new(models: Arc<Models>, platform: &PlatformEmbedding) -> Result<Self, Error> {
-        let mut settings = platform.settings.clone();
-        if settings.provider.is_empty() {
-            chosen(&models, &platform.local).clone_into(&mut settings.provider);
-        }
+        let settings = match platform.settings.provider.as_str() {
+            "" => chosen(&models, platform),
+            _ => platform.settings.clone(),
+        };
         let shelf = Shelf {
             models,
             local: platform.local.clone(),
@@ -124,14 +127,19 @@ impl Embedders {
     }
 }
 
-/// The best provider there is without any setting.
-fn chosen(models: &Models, local: &LocalModel) -> &'static str {
+/// The best there is without any provider set.
+fn chosen(models: &Models, platform: &PlatformEmbedding) -> EmbeddingSettings {
     if models.has_openai_key() {
-        "openai"
-    } else if LocalModel::SUPPORTED && local.is_there() {
-        LOCAL
-    } else {
-        "builtin"
+        return EmbeddingSettings {
+            provider: "openai".to_owned(),
+            ..platform.settings.clone()
+        };
+    }
+    // Model and dimensions are set for a provider that could have them.
+    let is_local = LocalModel::SUPPORTED && platform.local.is_there();
+    EmbeddingSettings {
+        provider: if is_local { LOCAL } else { BUILTIN }.to_owned(),
+        ..EmbeddingSettings::default()
     }
 }
 
@@ -149,7 +157,8 @@ impl Shelf {
         tenant_key: Option<SecretString>,
     ) -> Result<Arc<dyn Embedder>, Error> {
         let choice = match settings.provider.as_str() {
-            // There is one, whatever else is set: it is loaded once for all.
+            BUILTIN => return fitting(Arc::new(HashedNgrams), settings),
+            // There is one, loaded once for all.
             LOCAL => {
                 let settings = EmbeddingSettings {
                     provider: LOCAL.to_owned(),
@@ -157,12 +166,11 @@ impl Shelf {
                 };
                 (settings, Key(None))
             }
-            "builtin" => return Ok(Arc::new(HashedNgrams)),
             _ => (settings.clone(), Key(tenant_key)),
         };
         let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(embedder) = ready.get(&choice) {
-            return Ok(Arc::clone(embedder));
+            return fitting(Arc::clone(embedder), settings);
         }
         let embedder = self.make(&choice)?;
         if ready.len() >= KEPT {
@@ -170,7 +178,7 @@ impl Shelf {
             ready.retain(|(settings, _), _| settings.provider == LOCAL);
         }
         ready.insert(choice, Arc::clone(&embedder));
-        Ok(embedder)
+        fitting(embedder, settings)
     }
 
     fn make(&self, choice: &(EmbeddingSettings, Key)) -> Result<Arc<dyn Embedder>, Error> {
@@ -184,4 +192,28 @@ impl Shelf {
             RetryEmbeddings::POLICY,
         )))
     }
+}
+
+/// The embedder, if it is the one that was asked for: a provider may have another model than it had
+/// when the settings were made.
+fn fitting(
+    embedder: Arc<dyn Embedder>,
+    settings: &EmbeddingSettings,
+) -> Result<Arc<dyn Embedder>, Error> {
+    let is_model = settings.model.is_empty() || settings.model == embedder.model();
+    let dimensions = embedder.dimensions();
+    let is_size = settings
+        .dimensions
+        .is_none_or(|set| usize::try_from(set.get()) == Ok(dimensions));
+    if is_model && is_size {
+        return Ok(embedder);
+    }
+    Err(Error::Misconfigured {
+        provider: embedder.provider().to_owned(),
+        detail: format!(
+            "its model is {}, whose vectors have {dimensions} numbers",
+            embedder.model()
+        ),
+        source: None,
+    })
 }

@@ -81,6 +81,23 @@ fn what_is_named_and_not_there_is_told() {
 }
 
 #[test]
+fn a_provider_with_another_model_is_not_used_in_its_place() {
+    let embedders = embedders_at(None);
+    let builtin = |model: &str, dimensions: u32| EmbeddingSettings {
+        model: model.to_owned(),
+        dimensions: dimensions.try_into().ok(),
+        ..EmbeddingSettings::default()
+    };
+    let own = builtin(HashedNgrams.model(), 256);
+    assert!(embedders.for_tenant(Some(&own), None).is_ok());
+    for other in [builtin("hashed-ngrams-0", 256), builtin("", 128)] {
+        let error = embedders.for_tenant(Some(&other), None).err().unwrap();
+        let error = error.to_string();
+        assert!(error.contains("its model is hashed-ngrams-1"), "{error}");
+    }
+}
+
+#[test]
 fn the_same_settings_and_key_give_the_same_embedder() {
     let embedders = embedders_at(None);
     let get = |settings: &EmbeddingSettings, key: &str| {
