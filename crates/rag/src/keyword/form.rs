@@ -132,7 +132,7 @@ pub(super) fn pack(postings: &[Posting]) -> Vec<u8> {
     let mut next = 0;
     for posting in postings {
         let gap = posting.number.saturating_sub(next);
-        write_number(&mut bytes, gap << 1 | u32::from(posting.frequency > 1));
+        write_number(&mut bytes, (gap << 1) | u32::from(posting.frequency > 1));
         if posting.frequency > 1 {
             write_number(&mut bytes, posting.frequency - 2);
         }

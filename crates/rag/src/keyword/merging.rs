@@ -10,9 +10,8 @@ use super::form::{self, Entries, Posting, Run};
 use super::segment::{self, add_to_runs, bits_for, into_buckets};
 use super::write_buckets;
 
-/// Segments of up to this many chunks are of the lowest tier; each further one holds [`FAN_IN`]
-/// times as much.
-const LOWEST_TIER: i64 = 512;
+/// Segments below this many chunks are of the lowest tier; each further one holds eight times as much.
+const LOWEST_TIER: u32 = 512;
 /// How many segments of a tier there may be before they are merged, at most.
 const FAN_IN: usize = 8;
 /// Bytes of postings that a merge holds at a time, about.
@@ -82,7 +81,7 @@ fn sources(segments: Vec<Segment>, gone: &BTreeSet<(DocumentId, i32)>) -> Option
 fn choose(sources: &[Source]) -> Vec<i64> {
     let mut tiers: BTreeMap<u32, Vec<i64>> = BTreeMap::new();
     for source in sources {
-        let tier = tier(i64::from(source.segment.chunk_count));
+        let tier = tier(source.segment.chunk_count.unsigned_abs());
         tiers.entry(tier).or_default().push(source.segment.id);
     }
     if let Some(full) = tiers.into_values().find(|tier| tier.len() >= FAN_IN) {
@@ -94,10 +93,9 @@ fn choose(sources: &[Source]) -> Vec<i64> {
     hollow.map(|source| source.segment.id).into_iter().collect()
 }
 
-fn tier(chunk_count: i64) -> u32 {
+fn tier(chunk_count: u32) -> u32 {
     (chunk_count / LOWEST_TIER)
-        .max(0)
-        .checked_ilog(FAN_IN as i64)
+        .checked_ilog(8)
         .map_or(0, |tier| tier + 1)
 }
 
