@@ -1,5 +1,5 @@
-use chrono::{DateTime, Utc};
 use assistant::ingest;
+use chrono::{DateTime, Utc};
 use domain::{TenantId, TenantSettings};
 use poem_openapi::param::{Path, Query};
 use poem_openapi::{Object, OpenApi};

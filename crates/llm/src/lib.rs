@@ -28,8 +28,8 @@ pub use builtin::Builtin;
 #[cfg(feature = "local-embeddings")]
 pub use embed::LocalEmbeddings;
 pub use embed::{
-    Embedded, Embedder, Embedders, HashedNgrams, LocalModel, OllamaEmbeddings,
-    OpenAiEmbeddings, PlatformEmbedding, RetryEmbeddings,
+    Embedded, Embedder, Embedders, HashedNgrams, LocalModel, OllamaEmbeddings, OpenAiEmbeddings,
+    PlatformEmbedding, RetryEmbeddings,
 };
 pub use error::{Cause, Error, Phase};
 pub use listing::ListedModel;

@@ -152,7 +152,9 @@ impl Models {
         } else {
             OpenAiEmbeddings::dimensions_of(model)
         };
-        let set = settings.dimensions.and_then(|set| set.get().try_into().ok());
+        let set = settings
+            .dimensions
+            .and_then(|set| set.get().try_into().ok());
         let dimensions = set.or(known).ok_or_else(|| {
             let detail = format!("how many dimensions {model} has is not known: set it");
             misconfigured(provider.name, &detail)

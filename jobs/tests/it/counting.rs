@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use db::{Db, DbOptions};
 use jobs::counters::{
-    self, Counters, Event, KindCount, ProcessLoad, Place, Reconciled, depths, reconcile,
+    self, Counters, Event, KindCount, Place, ProcessLoad, Reconciled, depths, reconcile,
 };
 use sqlx::PgPool;
 use testkit::TestDb;

@@ -2,17 +2,17 @@
 
 mod embedders;
 mod hashed_ngrams;
-mod ollama;
 #[cfg(feature = "local-embeddings")]
 mod local;
+mod ollama;
 mod openai;
 mod retry;
 
 pub use embedders::{Embedders, LocalModel, PlatformEmbedding};
 pub use hashed_ngrams::HashedNgrams;
-pub use ollama::OllamaEmbeddings;
 #[cfg(feature = "local-embeddings")]
 pub use local::LocalEmbeddings;
+pub use ollama::OllamaEmbeddings;
 pub use openai::OpenAiEmbeddings;
 pub use retry::RetryEmbeddings;
 

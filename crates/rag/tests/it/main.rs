@@ -8,11 +8,11 @@ mod formats;
 mod hostile;
 #[cfg(test)]
 mod hostile_office;
+mod index;
 #[cfg(test)]
 mod memory;
 #[cfg(test)]
 mod office_writer;
-mod index;
 #[cfg(test)]
 mod pdf_writer;
 #[cfg(test)]

@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::json;
 
 use super::{Embedded, Embedder};
+use crate::Error;
 use crate::endpoint::Endpoint;
 use crate::providers::Provider;
-use crate::Error;
 use answer::Answer;
 
 /// The most an answer may weigh: 2048 vectors of 3072 written-out numbers, with room.
