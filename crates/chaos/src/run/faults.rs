@@ -5,6 +5,7 @@ use std::str::FromStr as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::ValueEnum;
 use rustix::process::Signal;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{Connection as _, PgPool};
@@ -18,7 +19,7 @@ use crate::kinds::{Does, Kind, UNHEARD, Version, Work};
 use crate::worker::CONNECTIONS;
 
 /// A sort of fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub(crate) enum Fault {
     /// A worker is killed, and started again after a while.
     Kill,

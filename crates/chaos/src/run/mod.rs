@@ -61,6 +61,9 @@ pub(crate) struct Arguments {
     /// Faults, of all sorts in equal parts.
     #[arg(long, default_value_t = 200)]
     faults: usize,
+    /// Only these sorts of faults.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Fault>,
     /// Names the plan; drawn when missing.
     #[arg(long)]
     seed: Option<u64>,
@@ -107,6 +110,7 @@ pub(crate) async fn run(mut arguments: Arguments) -> anyhow::Result<bool> {
         .iter()
         .copied()
         .filter(|it| server.is_own() || it.spares_server())
+        .filter(|it| arguments.only.is_empty() || arguments.only.contains(it))
         .collect();
     let plan = Plan::draw(seed, jobs, faults, &possible, SEATS);
     let setting = Setting {
