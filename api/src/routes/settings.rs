@@ -177,6 +177,8 @@ impl SettingsView {
                 base_url: llm.base_url.map(Into::into),
                 max_output_tokens: llm.max_output_tokens,
                 temperature: llm.temperature,
+                context_tokens: llm.context_tokens,
+                keep_alive_seconds: llm.keep_alive_seconds,
                 api_key_set: secrets.llm_api_key.is_some(),
             },
             instructions: settings.instructions,
