@@ -33,10 +33,9 @@ pub async fn ingest(
         chunks: 0,
     };
     match version.read(&document, chunking).await {
-        Ok(()) => Ok(()),
+        Ok(()) | Err(Problem::Unwanted) => Ok(()),
         Err(Problem::Passing(failure)) => Err(failure),
         Err(Problem::OfFile(reason)) => refuse(assistant, &job, &reason).await,
-        Err(Problem::Unwanted) => Ok(()),
     }
 }
 
