@@ -39,10 +39,9 @@ pub async fn ingest(
         noted_at: Instant::now(),
     };
     match version.read(&begun).await {
-        Ok(()) => Ok(()),
+        Ok(()) | Err(Problem::Unwanted) => Ok(()),
         Err(Problem::Passing(failure)) => Err(failure),
         Err(Problem::OfFile(reason)) => refuse(assistant, &job, &reason).await,
-        Err(Problem::Unwanted) => Ok(()),
     }
 }
 

@@ -77,7 +77,8 @@ impl<'b> Archive<'b> {
     /// [`ExtractError::Damaged`], [`ExtractError::Bomb`], [`ExtractError::PasswordProtected`].
     pub(super) fn open(bytes: &'b [u8]) -> Result<Self, ExtractError> {
         let config = read::Config::default();
-        let zip = ZipArchive::with_config(config, Cursor::new(bytes)).map_err(of_zip)?;
+        let zip =
+            ZipArchive::with_config(config, Cursor::new(bytes)).map_err(|error| of_zip(&error))?;
         if zip.len() > ENTRIES {
             return Err(ExtractError::Bomb);
         }
@@ -87,7 +88,10 @@ impl<'b> Archive<'b> {
         };
         let mut total = 0_u64;
         for index in 0..archive.zip.len() {
-            let entry = archive.zip.by_index_raw(index).map_err(of_zip)?;
+            let entry = archive
+                .zip
+                .by_index_raw(index)
+                .map_err(|error| of_zip(&error))?;
             if entry.encrypted() {
                 return Err(ExtractError::PasswordProtected);
             }
@@ -128,7 +132,7 @@ impl<'b> Archive<'b> {
             return Ok(None);
         };
         Ok(Some(Part {
-            file: self.zip.by_index(index).map_err(of_zip)?,
+            file: self.zip.by_index(index).map_err(|error| of_zip(&error))?,
             left: &mut self.left,
         }))
     }
@@ -154,7 +158,7 @@ impl<'b> Archive<'b> {
     /// Unpacks all parts of a folder to nowhere: whatever their sizes claim, they fit.
     fn check_parts(&mut self, folder: &str) -> Result<(), ExtractError> {
         for index in 0..self.zip.len() {
-            let file = self.zip.by_index(index).map_err(of_zip)?;
+            let file = self.zip.by_index(index).map_err(|error| of_zip(&error))?;
             let name = file.name_raw().to_ascii_lowercase();
             let is_read = [&b".xml"[..], b".rels", b".bin"]
                 .iter()
@@ -190,7 +194,7 @@ impl Read for Part<'_, '_> {
     }
 }
 
-fn of_zip(error: ZipError) -> ExtractError {
+fn of_zip(error: &ZipError) -> ExtractError {
     match error {
         ZipError::InvalidPassword | ZipError::UnsupportedArchive(ZipError::PASSWORD_REQUIRED) => {
             ExtractError::PasswordProtected

@@ -81,7 +81,7 @@ fn extract(header: &Header) -> Result<(), ExtractError> {
     let chunks = chunk::chunks(&extracted, &header.chunking, header.tokenizer.counter());
     let chunks = chunks.map_err(|error| match error {
         ChunkError::Empty => ExtractError::Empty,
-        _ => ExtractError::Unavailable(io::Error::other(error)),
+        ChunkError::OverlapTooLarge => ExtractError::Unavailable(io::Error::other(error)),
     })?;
     let mut run = Run::default();
     for chunk in chunks {

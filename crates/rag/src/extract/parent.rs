@@ -218,7 +218,7 @@ impl Said {
     /// Listens for as long as the future is polled.
     async fn listen(&mut self) {
         self.rest().await;
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// Listens until the child closes the pipe.

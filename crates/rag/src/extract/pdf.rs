@@ -52,9 +52,13 @@ fn second_opinion(bytes: &[u8], watch: Watch<'_>) -> Option<Extracted> {
     let (sender, receiver) = mpsc::channel();
     thread::Builder::new()
         .stack_size(STACK_BYTES)
-        .spawn(move || sender.send(guarded(|| by_pdf_extract(&bytes, watch))))
+        .spawn(move || {
+            let found = guarded(|| by_pdf_extract(&bytes, watch)).ok();
+            // Nobody may listen any more.
+            sender.send(found).is_ok()
+        })
         .ok()?;
-    receiver.recv_timeout(SECOND_OPINION).ok()?.ok()
+    receiver.recv_timeout(SECOND_OPINION).ok()?
 }
 
 /// Whether a text is suspiciously short, or full of chars that stand for unknown ones.
@@ -74,7 +78,8 @@ fn by_unpdf(bytes: &[u8], watch: Watch<'_>) -> Result<Extracted, ExtractError> {
     // One thread: the child has a limit of address space, which each further one would eat.
     let options = ParseOptions::new().lenient().sequential();
     let stream = PageStreamOptions::from(&options);
-    let parser = PdfParser::from_bytes_with_options(bytes, options).map_err(of_unpdf)?;
+    let parser =
+        PdfParser::from_bytes_with_options(bytes, options).map_err(|error| of_unpdf(&error))?;
     let mut assembly = Assembly::new(MediaType::Pdf, watch);
     let (mut done, mut total) = (0_u64, 0_u32);
     let ended = parser.for_each_page(stream, |event| {
@@ -102,14 +107,14 @@ fn by_unpdf(bytes: &[u8], watch: Watch<'_>) -> Result<Extracted, ExtractError> {
             ControlFlow::Continue(())
         }
     });
-    ended.map_err(of_unpdf)?;
+    ended.map_err(|error| of_unpdf(&error))?;
     if total == 0 {
         return Err(ExtractError::Damaged);
     }
     with_text(assembly)
 }
 
-fn of_unpdf(error: unpdf::Error) -> ExtractError {
+fn of_unpdf(error: &unpdf::Error) -> ExtractError {
     match error.kind() {
         ErrorKind::Encrypted | ErrorKind::InvalidPassword => ExtractError::PasswordProtected,
         ErrorKind::UnknownFormat => ExtractError::NotPdf,

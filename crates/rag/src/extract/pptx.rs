@@ -30,7 +30,9 @@ pub(super) fn read(archive: &mut Archive<'_>, watch: Watch<'_>) -> Result<Extrac
             None => Vec::new(),
         };
         assembly.page(number, |assembly| {
-            shapes.into_iter().for_each(|shape| shape.write(assembly));
+            for shape in shapes {
+                shape.write(assembly);
+            }
             for note in notes.into_iter().filter(|note| note.is_body) {
                 note.write(assembly);
             }

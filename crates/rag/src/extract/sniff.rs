@@ -232,7 +232,21 @@ mod tests {
                 b"\xef\xbb\xbf <!-- x --> <!DOCTYPE html><p>",
                 Ok(MediaType::Html),
             ),
-            ("part.HTM", None, b"<p>words", Ok(MediaType::Html)),
+            (
+                "scan.txt",
+                None,
+                b"\x89PNG\r\n\x1a\n",
+                Err(Unsupported::Format("Pictures")),
+            ),
+        ] {
+            assert_eq!(sniff(name, declared, bytes), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn texts_are_told_apart_by_what_they_are_called() {
+        for (name, declared, bytes, expected) in [
+            ("part.HTM", None, &b"<p>words"[..], Ok(MediaType::Html)),
             ("prices.xls", None, b"<html><table>", Ok(MediaType::Html)),
             (
                 "prices.csv",
@@ -246,12 +260,6 @@ mod tests {
                 Some("text/plain"),
                 b"a\tb",
                 Ok(MediaType::Csv),
-            ),
-            (
-                "scan.txt",
-                None,
-                b"\x89PNG\r\n\x1a\n",
-                Err(Unsupported::Format("Pictures")),
             ),
         ] {
             assert_eq!(sniff(name, declared, bytes), expected, "{name}");

@@ -133,7 +133,9 @@ struct Merged {
 impl Merged {
     fn new(areas: Vec<Dimensions>) -> Self {
         let mut merged = Self { areas: Vec::new() };
-        areas.into_iter().for_each(|area| merged.add(area));
+        for area in areas {
+            merged.add(area);
+        }
         merged
     }
 
@@ -349,9 +351,9 @@ mod tests {
     fn dates_and_times_read_as_people_write_them() {
         use ExcelDateTimeType::{DateTime, TimeDelta};
         assert_eq!(time(46352.0, DateTime), "2026-11-26");
-        assert_eq!(time(46352.395_833_333_336, DateTime), "2026-11-26 09:30");
-        assert_eq!(time(0.395_833_333_333_333_3, DateTime), "09:30");
-        assert_eq!(time(1.503_472_222_222_222, TimeDelta), "36:05:00");
+        assert_eq!(time(46352.0 + 9.5 / 24.0, DateTime), "2026-11-26 09:30");
+        assert_eq!(time(9.5 / 24.0, DateTime), "09:30");
+        assert_eq!(time(1.5 + 5.0 / 1440.0, TimeDelta), "36:05:00");
     }
 
     #[test]

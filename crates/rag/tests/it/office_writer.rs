@@ -40,15 +40,14 @@ pub(crate) fn archive_of_zeros(name: &str, bytes: usize) -> Vec<u8> {
 
 /// Relations by kind and target; their ids are `r1`, `r2` and so on.
 pub(crate) fn relations(targets: &[(&str, &str)]) -> String {
-    let mut all = format!("<Relationships xmlns=\"{OOXML}/package/2006/relationships\">");
-    for (number, (kind, target)) in (1..).zip(targets) {
-        all.push_str(&format!(
+    let relation = |(number, (kind, target)): (u32, &(&str, &str))| {
+        format!(
             "<Relationship Id=\"r{number}\" Type=\"{OOXML}/officeDocument/2006/relationships/{kind}\" \
              Target=\"{target}\"/>"
-        ));
-    }
-    all.push_str("</Relationships>");
-    all
+        )
+    };
+    let all: String = (1..).zip(targets).map(relation).collect();
+    format!("<Relationships xmlns=\"{OOXML}/package/2006/relationships\">{all}</Relationships>")
 }
 
 fn properties() -> String {
@@ -59,73 +58,59 @@ fn properties() -> String {
 
 /// A Word document with a title and an author around this body.
 pub(crate) fn docx(body: &str) -> Vec<u8> {
-    let word = format!("xmlns:w=\"{OOXML}/wordprocessingml/2006/main\"");
-    let style = |id: &str, name: &str| {
-        format!("<w:style w:styleId=\"{id}\"><w:name w:val=\"{name}\"/></w:style>")
+    let part = |name: &str, content: &str| {
+        format!("<w:{name} xmlns:w=\"{OOXML}/wordprocessingml/2006/main\">{content}</w:{name}>")
     };
+    let of_package = [
+        ("officeDocument", "word/document.xml"),
+        ("metadata/core-properties", "docProps/core.xml"),
+    ];
+    let of_document = [
+        ("styles", "styles.xml"),
+        ("numbering", "numbering.xml"),
+        ("footnotes", "footnotes.xml"),
+    ];
+    let body = format!("<w:body>{body}</w:body>");
+    archive(&[
+        ("_rels/.rels", &relations(&of_package)),
+        ("docProps/core.xml", &properties()),
+        ("word/_rels/document.xml.rels", &relations(&of_document)),
+        ("word/document.xml", &part("document", &body)),
+        ("word/styles.xml", &part("styles", &styles())),
+        ("word/numbering.xml", &part("numbering", &lists())),
+        ("word/footnotes.xml", &part("footnotes", FOOTNOTES)),
+    ])
+}
+
+const FOOTNOTES: &str = "<w:footnote w:type=\"separator\" w:id=\"-1\"/>\
+                         <w:footnote w:id=\"1\"><w:p><w:r><w:t>Not on Sundays.</w:t></w:r></w:p>\
+                         </w:footnote>";
+
+/// `H1`, `H2`, and `Sub`, which is based on `H2`.
+fn styles() -> String {
+    let style = |id: &str, inside: &str| format!("<w:style w:styleId=\"{id}\">{inside}</w:style>");
+    let name = |name: &str| format!("<w:name w:val=\"{name}\"/>");
+    style("H1", &name("heading 1"))
+        + &style("H2", &name("heading 2"))
+        + &style("Sub", &(name("sub") + "<w:basedOn w:val=\"H2\"/>"))
+}
+
+/// List 1 has bullets, list 2 counts.
+fn lists() -> String {
     let level = |at: u32, format: &str, text: &str| {
         format!(
             "<w:lvl w:ilvl=\"{at}\"><w:start w:val=\"1\"/><w:numFmt w:val=\"{format}\"/>\
              <w:lvlText w:val=\"{text}\"/></w:lvl>"
         )
     };
-    let list = |id: u32, levels: &str| {
+    let bullets = level(0, "bullet", "•") + &level(1, "bullet", "o");
+    let numbers = level(0, "decimal", "%1.") + &level(1, "lowerLetter", "%2)");
+    let definitions = [(1, bullets), (2, numbers)].map(|(id, levels)| {
         format!("<w:abstractNum w:abstractNumId=\"{id}\">{levels}</w:abstractNum>")
-    };
-    let number =
-        |id: u32| format!("<w:num w:numId=\"{id}\"><w:abstractNumId w:val=\"{id}\"/></w:num>");
-    archive(&[
-        (
-            "_rels/.rels",
-            &relations(&[
-                ("officeDocument", "word/document.xml"),
-                ("metadata/core-properties", "docProps/core.xml"),
-            ]),
-        ),
-        ("docProps/core.xml", &properties()),
-        (
-            "word/_rels/document.xml.rels",
-            &relations(&[
-                ("styles", "styles.xml"),
-                ("numbering", "numbering.xml"),
-                ("footnotes", "footnotes.xml"),
-            ]),
-        ),
-        (
-            "word/document.xml",
-            &format!("<w:document {word}><w:body>{body}</w:body></w:document>"),
-        ),
-        (
-            "word/styles.xml",
-            &format!(
-                "<w:styles {word}>{}{}<w:style w:styleId=\"Sub\"><w:name w:val=\"sub\"/>\
-             <w:basedOn w:val=\"H2\"/></w:style></w:styles>",
-                style("H1", "heading 1"),
-                style("H2", "heading 2")
-            ),
-        ),
-        (
-            "word/numbering.xml",
-            &format!(
-                "<w:numbering {word}>{}{}{}{}</w:numbering>",
-                list(1, &(level(0, "bullet", "•") + &level(1, "bullet", "o"))),
-                list(
-                    2,
-                    &(level(0, "decimal", "%1.") + &level(1, "lowerLetter", "%2)"))
-                ),
-                number(1),
-                number(2)
-            ),
-        ),
-        (
-            "word/footnotes.xml",
-            &format!(
-                "<w:footnotes {word}><w:footnote w:type=\"separator\" w:id=\"-1\"/>\
-             <w:footnote w:id=\"1\"><w:p><w:r><w:t>Not on Sundays.</w:t></w:r></w:p></w:footnote>\
-             </w:footnotes>"
-            ),
-        ),
-    ])
+    });
+    let lists = [1, 2]
+        .map(|id| format!("<w:num w:numId=\"{id}\"><w:abstractNumId w:val=\"{id}\"/></w:num>"));
+    definitions.concat() + &lists.concat()
 }
 
 /// A paragraph of a Word document; `properties` are XML.
@@ -155,56 +140,27 @@ pub(crate) fn word_table(rows: &[&[&str]]) -> String {
     format!("<w:tbl><w:tblPr/>{rows}</w:tbl>")
 }
 
-/// A presentation: title, lines and notes of each slide.
-pub(crate) fn pptx(slides: &[(&str, &[&str], &str)]) -> Vec<u8> {
-    let names = "xmlns:a=\"a\" xmlns:p=\"p\" xmlns:r=\"r\"";
-    let text = |text: &str| format!("<a:p><a:r><a:t>{text}</a:t></a:r></a:p>");
-    let shape = |kind: &str, body: &str| {
-        format!(
-            "<p:sp><p:nvSpPr><p:nvPr><p:ph type=\"{kind}\"/></p:nvPr></p:nvSpPr>\
-             <p:txBody>{body}</p:txBody></p:sp>"
-        )
-    };
+/// Title, lines and notes of a slide.
+pub(crate) type Slide<'a> = (&'a str, &'a [&'a str], &'a str);
+
+/// A presentation with a title and an author.
+pub(crate) fn pptx(slides: &[Slide<'_>]) -> Vec<u8> {
+    let of_package = [
+        ("officeDocument", "ppt/presentation.xml"),
+        ("metadata/core-properties", "docProps/core.xml"),
+    ];
     let mut parts = vec![
-        (
-            "_rels/.rels".to_owned(),
-            relations(&[
-                ("officeDocument", "ppt/presentation.xml"),
-                ("metadata/core-properties", "docProps/core.xml"),
-            ]),
-        ),
+        ("_rels/.rels".to_owned(), relations(&of_package)),
         ("docProps/core.xml".to_owned(), properties()),
     ];
-    let (mut ids, mut targets) = (String::new(), Vec::new());
-    for (number, (title, lines, notes)) in (1..).zip(slides) {
-        ids.push_str(&format!(
+    let (mut ids, mut targets) = (Vec::new(), Vec::new());
+    for (number, slide) in (1..).zip(slides) {
+        ids.push(format!(
             "<p:sldId id=\"{}\" r:id=\"r{number}\"/>",
             255 + number
         ));
         targets.push(format!("slides/slide{number}.xml"));
-        let lines: String = lines.iter().map(|line| text(line)).collect();
-        parts.push((
-            format!("ppt/slides/slide{number}.xml"),
-            format!(
-                "<p:sld {names}><p:cSld><p:spTree>{}{}</p:spTree></p:cSld></p:sld>",
-                shape("body", &lines),
-                shape("title", &text(title))
-            ),
-        ));
-        if !notes.is_empty() {
-            parts.push((
-                format!("ppt/slides/_rels/slide{number}.xml.rels"),
-                relations(&[("notesSlide", &format!("../notesSlides/notes{number}.xml"))]),
-            ));
-            parts.push((
-                format!("ppt/notesSlides/notes{number}.xml"),
-                format!(
-                    "<p:notes {names}>{}{}</p:notes>",
-                    shape("body", &text(notes)),
-                    shape("sldNum", &text("7"))
-                ),
-            ));
-        }
+        parts.extend(slide_parts(number, slide));
     }
     let targets: Vec<_> = targets
         .iter()
@@ -216,13 +172,46 @@ pub(crate) fn pptx(slides: &[(&str, &[&str], &str)]) -> Vec<u8> {
     ));
     parts.push((
         "ppt/presentation.xml".to_owned(),
-        format!("<p:presentation {names}><p:sldIdLst>{ids}</p:sldIdLst></p:presentation>"),
+        format!(
+            "<p:presentation {DRAWN}><p:sldIdLst>{}</p:sldIdLst></p:presentation>",
+            ids.concat()
+        ),
     ));
     let parts: Vec<_> = parts
         .iter()
         .map(|(name, content)| (name.as_str(), content.as_str()))
         .collect();
     archive(&parts)
+}
+
+const DRAWN: &str = "xmlns:a=\"a\" xmlns:p=\"p\" xmlns:r=\"r\"";
+
+fn slide_parts(number: u32, (title, lines, notes): &Slide<'_>) -> Vec<(String, String)> {
+    let text = |text: &str| format!("<a:p><a:r><a:t>{text}</a:t></a:r></a:p>");
+    let shape = |kind: &str, body: &str| {
+        format!(
+            "<p:sp><p:nvSpPr><p:nvPr><p:ph type=\"{kind}\"/></p:nvPr></p:nvSpPr>\
+             <p:txBody>{body}</p:txBody></p:sp>"
+        )
+    };
+    let lines: String = lines.iter().map(|line| text(line)).collect();
+    let shapes = shape("body", &lines) + &shape("title", &text(title));
+    let mut parts = vec![(
+        format!("ppt/slides/slide{number}.xml"),
+        format!("<p:sld {DRAWN}><p:cSld><p:spTree>{shapes}</p:spTree></p:cSld></p:sld>"),
+    )];
+    if !notes.is_empty() {
+        let shapes = shape("body", &text(notes)) + &shape("sldNum", &text("7"));
+        parts.push((
+            format!("ppt/slides/_rels/slide{number}.xml.rels"),
+            relations(&[("notesSlide", &format!("../notesSlides/notes{number}.xml"))]),
+        ));
+        parts.push((
+            format!("ppt/notesSlides/notes{number}.xml"),
+            format!("<p:notes {DRAWN}>{shapes}</p:notes>"),
+        ));
+    }
+    parts
 }
 
 /// An OpenDocument spreadsheet of these tables, which are XML.

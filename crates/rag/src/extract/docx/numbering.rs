@@ -94,8 +94,8 @@ impl Numbering {
             return Some("-".to_owned());
         }
         let mut mark = current.text.clone();
-        for above in 0..=at {
-            let count = match counts[above] {
+        for (above, count) in counts.iter().enumerate().take(at + 1) {
+            let count = match *count {
                 0 => start(above),
                 count => count,
             };

@@ -93,7 +93,6 @@ impl<'a, 'b> Page<'a, 'b> {
             return;
         }
         match name {
-            "title" => self.flush(),
             "ul" | "menu" => self.open_list(None),
             "ol" => {
                 let start = attribute("start").and_then(|start| start.parse().ok());
@@ -113,7 +112,7 @@ impl<'a, 'b> Page<'a, 'b> {
             }
             "tr" => self.close_row(),
             "td" | "th" => self.open_cell(name == "th", attribute),
-            "caption" => self.flush(),
+            "title" | "caption" => self.flush(),
             _ if is_block(name) => self.end_block(),
             _ => {}
         }
