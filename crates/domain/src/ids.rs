@@ -79,4 +79,6 @@ ids! {
     EventId;
     /// A visitor's stay in a web chat.
     WebchatSessionId;
+    /// One call to a model.
+    ModelCallId;
 }

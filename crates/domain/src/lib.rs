@@ -10,6 +10,7 @@ mod page;
 mod plain_text;
 mod settings;
 mod source;
+mod spending;
 mod state;
 
 pub use clock::Clock;
@@ -19,12 +20,15 @@ pub use content::{
 };
 pub use ids::{
     ApiKeyId, ChannelId, ChunkId, ContactId, ConversationId, DeliveryId, DocumentId, EndpointId,
-    EventId, MessageId, RawItemId, TenantId, WebchatSessionId,
+    EventId, MessageId, ModelCallId, RawItemId, TenantId, WebchatSessionId,
 };
 pub use inbound::{ContactRef, Inbound, InboundMessage, StatusUpdate};
 pub use page::{Cursor, InvalidCursor, Page};
-pub use settings::{LlmSettings, RagMode, RetrievalSettings, TenantSettings};
+pub use settings::{
+    BudgetSettings, LlmChoice, LlmSettings, RagMode, RetrievalSettings, TenantSettings,
+};
 pub use source::Source;
+pub use spending::{BudgetLevel, CallOutcome, CallPurpose, CircuitState, Health, WhenSpent};
 pub use state::{
     Author, ChannelKind, ConversationStatus, Direction, DocumentStatus, MessageStatus, RawOutcome,
     UnknownName,

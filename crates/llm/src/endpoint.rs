@@ -30,15 +30,30 @@ impl fmt::Debug for Endpoint {
 impl Endpoint {
     /// Posts `body` to a path below the base URL; the answer's head says success.
     pub(crate) async fn post(&self, path: &[&str], body: &Value) -> Result<Response, Error> {
+        self.call(Method::POST, path, Some(body)).await
+    }
+
+    /// Gets what is at a path below the base URL; the answer's head says success.
+    pub(crate) async fn get(&self, path: &[&str]) -> Result<Response, Error> {
+        self.call(Method::GET, path, None).await
+    }
+
+    async fn call(
+        &self,
+        method: Method,
+        path: &[&str],
+        body: Option<&Value>,
+    ) -> Result<Response, Error> {
         let mut url = self.base_url.clone();
         url.path_segments_mut()
             .map_err(|()| self.misconfigured("the base URL cannot have a path", None))?
             .pop_if_empty()
             .extend(path);
-        let request = self.client.request(Method::POST, &url);
-        let mut request = request
-            .map_err(|error| self.failed_to_send(error))?
-            .json(body);
+        let request = self.client.request(method, &url);
+        let mut request = request.map_err(|error| self.failed_to_send(error))?;
+        if let Some(body) = body {
+            request = request.json(body);
+        }
         if let Some(key) = &self.key {
             request = request.bearer_auth(key.expose_secret());
         }

@@ -59,12 +59,15 @@ pub enum Event {
 /// The tokens that an answer took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Tokens of the request, those from the provider's cache included.
+    /// All tokens of the request: those read from the provider's cache and those written to it
+    /// are among them.
     pub input: u64,
     /// Tokens of the answer, unseen reasoning included.
     pub output: u64,
     /// Those of `input` that the provider had in its cache.
     pub cached: u64,
+    /// Those of `input` that the provider put into its cache.
+    pub cache_written: u64,
 }
 
 /// Why a model stopped.

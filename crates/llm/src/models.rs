@@ -133,7 +133,7 @@ impl Models {
     }
 
     /// Decides who is called with whose key.
-    fn endpoint(
+    pub(crate) fn endpoint(
         &self,
         provider: &'static Provider,
         tenant_url: Option<&Url>,
@@ -165,7 +165,7 @@ impl Models {
     }
 }
 
-fn known(name: &str) -> Result<&'static Provider, Error> {
+pub(crate) fn known(name: &str) -> Result<&'static Provider, Error> {
     Provider::find(name).ok_or_else(|| Error::Misconfigured {
         provider: name.to_owned(),
         detail: "no such provider is known".to_owned(),
@@ -191,7 +191,7 @@ struct Choice {
 }
 
 /// A key, compared by its content: two tenants never share what is made with one tenant's key.
-struct Key(Option<SecretString>);
+pub(crate) struct Key(pub(crate) Option<SecretString>);
 
 impl Key {
     fn content(&self) -> Option<&str> {

@@ -27,7 +27,7 @@ impl Reply {
         events.push(Event::Usage(Usage {
             input: 10,
             output: events.len() as u64,
-            cached: 0,
+            ..Usage::default()
         }));
         events.push(Event::Done {
             finish_reason: FinishReason::Stop,

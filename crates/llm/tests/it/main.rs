@@ -8,6 +8,7 @@
 
 mod embeddings;
 mod endpoints;
+mod manager;
 mod openai_chat;
 mod openai_failures;
 mod retry;

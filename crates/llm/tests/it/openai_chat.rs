@@ -59,7 +59,8 @@ async fn text_is_whole_wherever_the_network_cuts_it() {
             Some(Usage {
                 input: 120,
                 output: 9,
-                cached: 100
+                cached: 100,
+                cache_written: 0,
             })
         );
         assert_eq!(completion.finish_reason, FinishReason::Stop);
@@ -107,7 +108,7 @@ async fn compatible_servers_may_leave_out_indexes_ids_and_ends() {
         Some(Usage {
             input: 3,
             output: 4,
-            cached: 0
+            ..Usage::default()
         })
     );
 }

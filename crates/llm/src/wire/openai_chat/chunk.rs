@@ -106,12 +106,12 @@ fn usage(value: &Value) -> Option<Usage> {
     if input.is_none() && output.is_none() {
         return None;
     }
+    let detail = |name: &str| value["prompt_tokens_details"][name].as_u64().unwrap_or(0);
     Some(Usage {
         input: input.unwrap_or(0),
         output: output.unwrap_or(0),
-        cached: value["prompt_tokens_details"]["cached_tokens"]
-            .as_u64()
-            .unwrap_or(0),
+        cached: detail("cached_tokens"),
+        cache_written: detail("cache_write_tokens"),
     })
 }
 
@@ -140,12 +140,13 @@ mod tests {
     fn usage_is_read_with_what_was_cached() {
         let chunk = json!({"choices": null, "usage": {
             "prompt_tokens": 120, "completion_tokens": 30,
-            "prompt_tokens_details": {"cached_tokens": 100},
+            "prompt_tokens_details": {"cached_tokens": 100, "cache_write_tokens": 7},
         }});
         let usage = Usage {
             input: 120,
             output: 30,
             cached: 100,
+            cache_written: 7,
         };
         assert_eq!(Chunk::read(&chunk).usage, Some(usage));
     }
