@@ -4,6 +4,7 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 use domain::{
     Author, ChannelId, ConversationId, Direction, MessageId, MessageStatus, Source, UnknownName,
+    WhenSpent,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -18,14 +19,20 @@ pub enum EventType {
     MessageSent,
     /// An outbound message failed.
     MessageFailed,
+    /// A month's budget is almost spent.
+    BudgetWarning,
+    /// A month's budget is spent.
+    BudgetExhausted,
 }
 
 impl EventType {
     /// Every type, in the order in which they are shown.
-    pub const ALL: [Self; 3] = [
+    pub const ALL: [Self; 5] = [
         Self::MessageReceived,
         Self::MessageSent,
         Self::MessageFailed,
+        Self::BudgetWarning,
+        Self::BudgetExhausted,
     ];
 
     /// The name on the wire: dotted, never changed.
@@ -34,6 +41,8 @@ impl EventType {
             Self::MessageReceived => "message.received",
             Self::MessageSent => "message.sent",
             Self::MessageFailed => "message.failed",
+            Self::BudgetWarning => "budget.warning",
+            Self::BudgetExhausted => "budget.exhausted",
         }
     }
 
@@ -45,6 +54,10 @@ impl EventType {
             Self::MessageFailed => {
                 "A message of the assistant's or an agent's did not reach the contact."
             }
+            Self::BudgetWarning => {
+                "The share of the month's budget that is warned of is spent; once a month."
+            }
+            Self::BudgetExhausted => "The month's budget is spent; once a month.",
         }
     }
 }
@@ -69,7 +82,7 @@ impl FromStr for EventType {
     }
 }
 
-/// Something that happened to a tenant's conversations.
+/// Something that happened to a tenant.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// A contact's message was stored.
@@ -78,6 +91,27 @@ pub enum Event {
     MessageSent(MessageData),
     /// An outbound message failed.
     MessageFailed(MessageData),
+    /// A month's budget is almost spent.
+    BudgetWarning(BudgetData),
+    /// A month's budget is spent.
+    BudgetExhausted(BudgetData),
+}
+
+/// A month's budget as events tell it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BudgetData {
+    /// The month (UTC), for example `2026-11`.
+    pub month: String,
+    /// What was spent by then, in micro-dollars, as far as the cost of calls is known.
+    pub spent_microdollars: i64,
+    /// What the month may cost, in micro-dollars.
+    pub monthly_microdollars: i64,
+    /// The share that is warned of, in percent.
+    pub warn_percent: u8,
+    /// What happens to answers once all is spent.
+    pub when_spent: WhenSpent,
+    /// When it was noticed.
+    pub occurred_at: DateTime<Utc>,
 }
 
 /// A message as events tell it.
@@ -131,7 +165,15 @@ impl MessageData {
 struct Payload<'a> {
     r#type: &'static str,
     timestamp: DateTime<Utc>,
-    data: &'a MessageData,
+    data: Data<'a>,
+}
+
+/// What is told of an event.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Data<'a> {
+    Message(&'a MessageData),
+    Budget(&'a BudgetData),
 }
 
 impl Event {
@@ -141,6 +183,8 @@ impl Event {
             Self::MessageReceived(_) => EventType::MessageReceived,
             Self::MessageSent(_) => EventType::MessageSent,
             Self::MessageFailed(_) => EventType::MessageFailed,
+            Self::BudgetWarning(_) => EventType::BudgetWarning,
+            Self::BudgetExhausted(_) => EventType::BudgetExhausted,
         }
     }
 
@@ -154,7 +198,7 @@ impl Event {
     /// # Errors
     /// `Corrupt` if the data has no JSON form.
     pub fn data(&self) -> db::Result<Value> {
-        serde_json::to_value(self.message()).map_err(|error| self.unwritable(&error))
+        serde_json::to_value(self.told()).map_err(|error| self.unwritable(&error))
     }
 
     /// The whole webhook payload: type, the time at which it was emitted, data.
@@ -162,16 +206,17 @@ impl Event {
         let payload = Payload {
             r#type: self.event_type(),
             timestamp,
-            data: self.message(),
+            data: self.told(),
         };
         serde_json::to_string(&payload).map_err(|error| self.unwritable(&error))
     }
 
-    const fn message(&self) -> &MessageData {
+    const fn told(&self) -> Data<'_> {
         match self {
             Self::MessageReceived(data) | Self::MessageSent(data) | Self::MessageFailed(data) => {
-                data
+                Data::Message(data)
             }
+            Self::BudgetWarning(data) | Self::BudgetExhausted(data) => Data::Budget(data),
         }
     }
 

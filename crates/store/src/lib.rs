@@ -5,6 +5,7 @@
 //! [`db::SystemTx`] cross tenants on purpose.
 
 pub mod api_keys;
+pub mod budget_notices;
 pub mod channels;
 pub mod chunks;
 pub mod contacts;
@@ -12,7 +13,9 @@ pub mod conversations;
 pub mod documents;
 pub mod idempotency_keys;
 pub mod messages;
+pub mod model_calls;
 pub mod parked_statuses;
+pub mod provider_health;
 pub mod raw_items;
 pub mod search;
 pub mod tenants;

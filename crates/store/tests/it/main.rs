@@ -10,6 +10,7 @@ mod deliveries;
 mod documents;
 mod idempotency;
 mod schema;
+mod spending;
 mod tenancy;
 mod tenants;
 mod webchat;
