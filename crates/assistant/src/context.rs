@@ -7,9 +7,12 @@ use channels::whatsapp::Graph;
 use db::Db;
 use domain::Clock;
 use files::Files;
+use llm::manager::Manager;
 use llm::{Embedder, Models};
 use secrecy::SecretString;
 use secrets::Keyring;
+
+use crate::spending::Spending;
 
 /// What the use cases work with; clones share everything.
 #[derive(Clone)]
@@ -24,6 +27,10 @@ pub struct Assistant {
     pub files: Files,
     /// The models that tenants may choose.
     pub models: Arc<Models>,
+    /// The chains of tenants' models, with how their providers do.
+    pub manager: Arc<Manager>,
+    /// What calls to models cost.
+    pub spending: Arc<Spending>,
     /// What turns text into vectors.
     pub embedder: Arc<dyn Embedder>,
     /// The client for addresses that the operator set.
@@ -70,15 +77,18 @@ pub struct Retention {
     pub raw_items_days: NonZeroU32,
     /// Attempts to deliver webhooks.
     pub webhook_attempts_days: NonZeroU32,
+    /// Calls to models, one by one; their sums are kept for ever.
+    pub model_calls_days: NonZeroU32,
 }
 
 impl Default for Retention {
-    /// 30 days, and 90 for dead jobs.
+    /// 30 days, and 90 for dead jobs and calls to models.
     fn default() -> Self {
         const MONTH: NonZeroU32 = NonZeroU32::MIN.saturating_add(29);
         Self {
             job_history_days: MONTH,
             dead_jobs_days: Some(NonZeroU32::MIN.saturating_add(89)),
+            model_calls_days: NonZeroU32::MIN.saturating_add(89),
             raw_items_days: MONTH,
             webhook_attempts_days: MONTH,
         }

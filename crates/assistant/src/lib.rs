@@ -1,12 +1,14 @@
 //! The use cases: what happens when a message comes in, a turn is answered, an answer goes out, a
-//! document is read. The only crate that composes channels, retrieval, models, events and jobs.
+//! document is read, and what it costs. The only crate that composes channels, retrieval, models, events and jobs.
 
 pub mod answer;
 mod context;
 pub mod deliver;
 mod error;
 pub mod ingest;
+pub mod providers;
 pub mod receive;
+pub mod spending;
 mod tenant;
 pub mod webchat;
 

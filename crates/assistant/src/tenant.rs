@@ -1,5 +1,8 @@
+use std::collections::BTreeMap;
+
 use db::TenantTx;
 use domain::TenantSettings;
+use llm::manager::Keys;
 use secrecy::SecretString;
 use secrets::{Keyring, row_context};
 use serde::Deserialize;
@@ -14,8 +17,8 @@ pub struct TenantProfile {
     pub enabled: bool,
     /// What it set.
     pub settings: TenantSettings,
-    /// Its own key to the model's provider.
-    pub llm_api_key: Option<SecretString>,
+    /// Its own keys to providers.
+    pub llm_keys: Keys,
 }
 
 /// A tenant's secrets as they are sealed, as one JSON object.
@@ -23,6 +26,7 @@ pub struct TenantProfile {
 #[serde(default)]
 struct Secrets {
     llm_api_key: Option<SecretString>,
+    llm_api_keys: BTreeMap<String, SecretString>,
 }
 
 impl TenantProfile {
@@ -46,7 +50,10 @@ impl TenantProfile {
             name: tenant.name,
             enabled: tenant.enabled,
             settings: tenant.settings,
-            llm_api_key: secrets.llm_api_key,
+            llm_keys: Keys {
+                first: secrets.llm_api_key,
+                by_account: secrets.llm_api_keys,
+            },
         })
     }
 }

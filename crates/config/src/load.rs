@@ -6,7 +6,8 @@ use std::path::Path;
 use crate::reference::reference;
 use crate::section::Section;
 use crate::sections::{
-    Database, Jobs, Keys, Log, Meta, Models, Outbound, Retention, Server, Testing, Webchat,
+    Database, Jobs, Keys, Log, Meta, Models, Outbound, Retention, Server, Spending, Testing,
+    Webchat,
 };
 use crate::value::Value;
 
@@ -23,6 +24,8 @@ pub struct Config {
     pub meta: Meta,
     /// The model providers.
     pub models: Models,
+    /// What models cost, and when another one is asked.
+    pub spending: Spending,
     /// What tenants' addresses may lead to.
     pub outbound: Outbound,
     /// The job engine.
@@ -198,6 +201,7 @@ impl Reader {
         let keys = Keys::read(self);
         let meta = Meta::read(self);
         let models = Models::read(self);
+        let spending = Spending::read(self);
         let outbound = Outbound::read(self);
         let jobs = Jobs::read(self);
         let retention = Retention::read(self);
@@ -210,6 +214,7 @@ impl Reader {
             keys: keys?,
             meta: meta?,
             models: models?,
+            spending: spending?,
             outbound: outbound?,
             jobs: jobs?,
             retention: retention?,

@@ -1,6 +1,7 @@
 use crate::section::Section as _;
 use crate::sections::{
-    Database, Jobs, Keys, Log, Meta, Models, Outbound, Retention, Server, Testing, Webchat,
+    Database, Jobs, Keys, Log, Meta, Models, Outbound, Retention, Server, Spending, Testing,
+    Webchat,
 };
 
 /// What one variable means, in the words of its field.
@@ -35,6 +36,7 @@ pub fn reference() -> &'static [SectionReference] {
         Keys::REFERENCE,
         Meta::REFERENCE,
         Models::REFERENCE,
+        Spending::REFERENCE,
         Outbound::REFERENCE,
         Jobs::REFERENCE,
         Retention::REFERENCE,

@@ -5,13 +5,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use assistant::spending::Spending;
 use assistant::{Assistant, MetaPlatform, Retention, Settings, WebchatCaps};
 use channels::whatsapp::Graph;
 use config::{Config, LogFormat};
 use db::{Db, DbOptions};
 use domain::Clock;
 use files::Files;
-use llm::{HashedNgrams, Models, PlatformProviders, Timeouts};
+use llm::manager::{CircuitPolicy, Manager, ManagerPolicy};
+use llm::{HashedNgrams, Models, PlatformProviders, Prices, Timeouts};
 use outbound::Guard;
 use secrecy::{ExposeSecret as _, SecretString};
 use secrets::{ApiKey, Keyring, keyfile};
@@ -93,17 +95,48 @@ pub(crate) fn assistant(config: &Config, db: Db) -> anyhow::Result<Assistant> {
         openai_api_key: config.models.openai_api_key.clone(),
         openai_base_url: Some(config.models.openai_base_url.clone()),
     };
+    let models = Arc::new(Models::new(platform, &guard, Timeouts::default())?);
+    let manager = Manager::new(Arc::clone(&models), manager_policy(config));
     Ok(Assistant {
         db,
         clock: Clock::system(),
         keyring: Arc::new(keyring(config)?),
         files: Files::disk(config.server.data_dir.join("files")),
-        models: Arc::new(Models::new(platform, &guard, Timeouts::default())?),
+        models,
+        manager: Arc::new(manager),
+        spending: Arc::new(Spending::new(prices(config)?)),
         embedder: Arc::new(HashedNgrams),
         trusted: outbound::Client::trusted(outbound::Timeouts::default())?,
         guarded: outbound::Client::guarded(&guard)?,
         settings: Arc::new(settings(config)?),
     })
+}
+
+/// When another model is asked, and when none is.
+const fn manager_policy(config: &Config) -> ManagerPolicy {
+    let spending = &config.spending;
+    ManagerPolicy {
+        patience: spending.fallback_after,
+        circuit: CircuitPolicy {
+            failures: spending.circuit_failures,
+            failure_percent: spending.circuit_failure_percent,
+            least_calls: spending.circuit_least_calls,
+            window: spending.circuit_window,
+            open: spending.circuit_open,
+            longest_open: spending.circuit_longest_open,
+        },
+    }
+}
+
+/// The prices that come with the program, under those of the operator's file.
+fn prices(config: &Config) -> anyhow::Result<Prices> {
+    let prices = Prices::bundled()?;
+    let Some(path) = &config.spending.prices_file else {
+        return Ok(prices);
+    };
+    let wrong = || format!("METACHAT_PRICES_FILE: {}", path.display());
+    let table = std::fs::read_to_string(path).with_context(wrong)?;
+    prices.overridden_by(&table).with_context(wrong)
 }
 
 /// Which addresses a tenant may set.
@@ -136,6 +169,7 @@ fn settings(config: &Config) -> anyhow::Result<Settings> {
             dead_jobs_days: NonZeroU32::new(config.retention.dead_jobs_days),
             raw_items_days: config.retention.raw_items_days,
             webhook_attempts_days: config.retention.webhook_attempts_days,
+            model_calls_days: config.retention.model_calls_days,
         },
     })
 }

@@ -10,6 +10,7 @@ mod looks;
 mod pdf_writer;
 mod reports;
 mod sends;
+mod spending;
 mod stage;
 mod turns;
 mod upkeep;

@@ -1,6 +1,7 @@
 //! A turn is answered: what the contact wrote since the last answer, the passages that fit it, and
 //! the model of the tenant's choice lead to one message, or to none if the contact went on writing.
 
+mod model;
 mod prompt;
 mod turn;
 
@@ -13,9 +14,10 @@ use futures::StreamExt as _;
 use jobs::kinds::{AnswerTurn, SendReply};
 use jobs::{DeadJob, Failure, JobHandle};
 use live::{DeltaCoalescer, LiveBody, LiveEvent};
-use llm::{Completion, Event};
+use llm::{Completion, Event, Model};
 use store::{conversations, messages};
 
+use crate::spending::Calls;
 use crate::{Assistant, Error, TenantProfile};
 use turn::Turn;
 
@@ -37,16 +39,30 @@ pub async fn answer(
         return Ok(());
     };
     check_deadline(assistant, &turn)?;
+    let calls = Calls::begin(assistant, turn.about());
+    let answered = Box::pin(answer_turn(assistant, handle, &turn, &calls)).await;
+    // Calls whose answer was not committed cost money all the same.
+    calls.close().await;
+    answered
+}
+
+async fn answer_turn(
+    assistant: &Assistant,
+    handle: &JobHandle,
+    turn: &Turn,
+    calls: &Calls,
+) -> Result<(), Failure> {
     fail_point!("answer.before_model");
     let sources = turn.find_sources(assistant).await?;
-    let completion = ask(assistant, handle, &turn, &sources).await?;
+    let model = model::choose(assistant, turn, calls).await?;
+    let completion = ask(assistant, handle, turn, &sources, &*model).await?;
     let text = completion.text.trim();
     if text.is_empty() {
         return Err(Failure::retry(Error::Refused(
             "the model gave no text".to_owned(),
         )));
     }
-    let mut tx = assistant.db.tenant(job.tenant_id).await?;
+    let mut tx = assistant.db.tenant(turn.tenant_id).await?;
     fail_point!("answer.before_commit");
     handle.fence(&mut tx).await?;
     let now = conversations::lock(&mut tx, turn.conversation.id).await?;
@@ -63,6 +79,7 @@ pub async fn answer(
         sources: &cited,
     };
     queue(&mut tx, &now, &answer).await?;
+    calls.record(&mut tx).await?;
     tx.commit().await?;
     fail_point!("answer.after_commit");
     Ok(())
@@ -74,12 +91,8 @@ async fn ask(
     handle: &JobHandle,
     turn: &Turn,
     sources: &[turn::Passage],
+    model: &dyn Model,
 ) -> Result<Completion, Failure> {
-    let settings = &turn.profile.settings.llm;
-    let model = assistant
-        .models
-        .model_for(settings, turn.profile.llm_api_key.clone())
-        .map_err(|error| failure_of_model(error, turn))?;
     handle.check_lease()?;
     let request = prompt::build(turn, sources);
     let work = async {

@@ -1,10 +1,11 @@
 use chrono::{DateTime, Utc};
-use domain::{ChannelKind, ConversationId, ConversationStatus, RagMode, TenantId};
+use domain::{CallPurpose, ChannelKind, ConversationId, ConversationStatus, RagMode, TenantId};
 use jobs::Failure;
 use live::{LiveBody, LiveEvent};
 use store::{conversations, messages};
 
 use crate::ingest::search;
+use crate::spending::About;
 use crate::{Assistant, TenantProfile};
 
 pub(super) use crate::ingest::search::Passage;
@@ -65,6 +66,16 @@ impl Turn {
             history,
             shows_deltas: channel.kind == ChannelKind::Webchat,
         }))
+    }
+
+    /// What its calls to models are made for.
+    pub(super) fn about(&self) -> About {
+        About {
+            tenant: self.tenant_id,
+            purpose: CallPurpose::Answer,
+            conversation: Some(self.conversation.id),
+            budget: self.profile.settings.budget,
+        }
     }
 
     /// Takes back what open windows were shown of an answer that is dropped.

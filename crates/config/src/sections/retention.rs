@@ -20,6 +20,9 @@ section! {
 
     /// Days for which attempts to deliver webhooks are kept, with what the receivers answered.
     "METACHAT_WEBHOOK_ATTEMPTS_DAYS" = "30" => webhook_attempts_days: NonZeroU32, check at_most;
+
+    /// Days for which calls to models are kept one by one. Their sums by day and model stay.
+    "METACHAT_MODEL_CALLS_DAYS" = "90" => model_calls_days: NonZeroU32, check at_most;
 }
 
 fn at_most<T: Copy + Into<u32>>(days: &T) -> Result<(), &'static str> {
