@@ -1,18 +1,22 @@
 //! The routes, one file for each resource.
 
 mod api_keys;
+mod budget_settings;
 mod channels;
 mod conversations;
 mod documents;
 mod health;
 mod jobs;
 mod limits;
+mod llm_settings;
 mod messages;
+mod providers;
 mod queues;
 mod raw_items;
 mod settings;
 mod tenants;
 mod upload;
+mod usage;
 pub(crate) mod webchat;
 mod webhooks;
 pub(crate) mod whatsapp;
@@ -32,6 +36,7 @@ pub(crate) type Routes = (
     (jobs::JobRoutes, queues::QueueRoutes, limits::LimitRoutes),
     raw_items::RawItemRoutes,
     webchat::WebchatRoutes,
+    (usage::UsageRoutes, providers::ProviderRoutes),
 );
 
 /// The routes as they are served and specified.
@@ -48,6 +53,7 @@ pub(crate) fn all() -> Routes {
         (jobs::JobRoutes, queues::QueueRoutes, limits::LimitRoutes),
         raw_items::RawItemRoutes,
         webchat::WebchatRoutes,
+        (usage::UsageRoutes, providers::ProviderRoutes),
     )
 }
 
@@ -76,4 +82,8 @@ pub(crate) enum Tag {
     RawItems,
     /// The chat on a web site.
     Webchat,
+    /// What calls to models take and cost.
+    Usage,
+    /// Who answers, and how they do.
+    Providers,
 }

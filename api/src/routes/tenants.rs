@@ -4,6 +4,7 @@ use poem_openapi::param::{Path, Query};
 use poem_openapi::{Object, OpenApi};
 use secrets::row_context;
 use serde::Deserialize;
+use store::provider_health;
 use store::tenants::{self, SECRETS_COLUMN, Tenant, TenantSecrets, TenantValues};
 use uuid::Uuid;
 
@@ -175,6 +176,7 @@ impl TenantRoutes {
             .await?
             .ok_or_else(Problem::not_found)?;
         let mut secrets = open(state, &old)?;
+        let providers = (old.settings.llm.clone(), secrets.clone());
         let mut settings = old.settings;
         let mut checks = Checks::default();
         let name = match &body.value.name {
@@ -199,6 +201,10 @@ impl TenantRoutes {
             sealed_secrets: sealed.as_deref(),
         };
         let tenant = tenants::update(&mut tx, &values).await?;
+        if providers != (settings.llm, secrets.clone()) {
+            // What was seen of them was seen with other keys or addresses.
+            provider_health::delete_all(&mut tx).await?;
+        }
         tx.commit().await?;
         Ok(Answer(view(tenant, &secrets)))
     }
@@ -259,7 +265,7 @@ fn seal(
     id: TenantId,
     secrets: &TenantSecrets,
 ) -> Result<Option<Vec<u8>>, Problem> {
-    if secrets.llm_api_key.is_none() {
+    if secrets.is_empty() {
         return Ok(None);
     }
     Ok(Some(state.keyring.seal_json(&context(id), secrets)?))
