@@ -117,6 +117,18 @@ CREATE TABLE public.api_keys (
 
 ALTER TABLE ONLY public.api_keys FORCE ROW LEVEL SECURITY;
 
+CREATE TABLE public.budget_notices (
+    tenant_id uuid NOT NULL,
+    month date NOT NULL,
+    level text NOT NULL,
+    spent_microdollars bigint NOT NULL,
+    monthly_microdollars bigint NOT NULL,
+    noticed_at timestamp with time zone NOT NULL,
+    CONSTRAINT budget_notices_level_check CHECK ((level = ANY (ARRAY['warning'::text, 'exhausted'::text])))
+);
+
+ALTER TABLE ONLY public.budget_notices FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.channels (
     id uuid NOT NULL,
     tenant_id uuid NOT NULL,
@@ -587,6 +599,91 @@ CREATE TABLE public.messages (
 
 ALTER TABLE ONLY public.messages FORCE ROW LEVEL SECURITY;
 
+CREATE TABLE public.model_calls (
+    id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    conversation_id uuid,
+    purpose text NOT NULL,
+    provider text NOT NULL,
+    account text NOT NULL,
+    model text NOT NULL,
+    own_key boolean NOT NULL,
+    is_fallback boolean NOT NULL,
+    outcome text NOT NULL,
+    fault text,
+    input_tokens bigint NOT NULL,
+    cached_tokens bigint NOT NULL,
+    cache_written_tokens bigint NOT NULL,
+    output_tokens bigint NOT NULL,
+    is_estimated boolean NOT NULL,
+    cost_microdollars bigint,
+    first_event_ms bigint,
+    duration_ms bigint NOT NULL,
+    CONSTRAINT model_calls_cache_written_tokens_check CHECK ((cache_written_tokens >= 0)),
+    CONSTRAINT model_calls_cached_tokens_check CHECK ((cached_tokens >= 0)),
+    CONSTRAINT model_calls_check CHECK (((outcome = 'failed'::text) = (fault IS NOT NULL))),
+    CONSTRAINT model_calls_cost_microdollars_check CHECK ((cost_microdollars >= 0)),
+    CONSTRAINT model_calls_input_tokens_check CHECK ((input_tokens >= 0)),
+    CONSTRAINT model_calls_outcome_check CHECK ((outcome = ANY (ARRAY['completed'::text, 'failed'::text, 'dropped'::text]))),
+    CONSTRAINT model_calls_output_tokens_check CHECK ((output_tokens >= 0)),
+    CONSTRAINT model_calls_purpose_check CHECK ((purpose = ANY (ARRAY['answer'::text, 'embedding'::text, 'search'::text, 'rerank'::text, 'eval'::text])))
+)
+PARTITION BY RANGE (started_at);
+
+ALTER TABLE ONLY public.model_calls FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.model_calls_default (
+    id uuid CONSTRAINT model_calls_id_not_null NOT NULL,
+    tenant_id uuid CONSTRAINT model_calls_tenant_id_not_null NOT NULL,
+    started_at timestamp with time zone CONSTRAINT model_calls_started_at_not_null NOT NULL,
+    conversation_id uuid,
+    purpose text CONSTRAINT model_calls_purpose_not_null NOT NULL,
+    provider text CONSTRAINT model_calls_provider_not_null NOT NULL,
+    account text CONSTRAINT model_calls_account_not_null NOT NULL,
+    model text CONSTRAINT model_calls_model_not_null NOT NULL,
+    own_key boolean CONSTRAINT model_calls_own_key_not_null NOT NULL,
+    is_fallback boolean CONSTRAINT model_calls_is_fallback_not_null NOT NULL,
+    outcome text CONSTRAINT model_calls_outcome_not_null NOT NULL,
+    fault text,
+    input_tokens bigint CONSTRAINT model_calls_input_tokens_not_null NOT NULL,
+    cached_tokens bigint CONSTRAINT model_calls_cached_tokens_not_null NOT NULL,
+    cache_written_tokens bigint CONSTRAINT model_calls_cache_written_tokens_not_null NOT NULL,
+    output_tokens bigint CONSTRAINT model_calls_output_tokens_not_null NOT NULL,
+    is_estimated boolean CONSTRAINT model_calls_is_estimated_not_null NOT NULL,
+    cost_microdollars bigint,
+    first_event_ms bigint,
+    duration_ms bigint CONSTRAINT model_calls_duration_ms_not_null NOT NULL,
+    CONSTRAINT model_calls_cache_written_tokens_check CHECK ((cache_written_tokens >= 0)),
+    CONSTRAINT model_calls_cached_tokens_check CHECK ((cached_tokens >= 0)),
+    CONSTRAINT model_calls_check CHECK (((outcome = 'failed'::text) = (fault IS NOT NULL))),
+    CONSTRAINT model_calls_cost_microdollars_check CHECK ((cost_microdollars >= 0)),
+    CONSTRAINT model_calls_input_tokens_check CHECK ((input_tokens >= 0)),
+    CONSTRAINT model_calls_outcome_check CHECK ((outcome = ANY (ARRAY['completed'::text, 'failed'::text, 'dropped'::text]))),
+    CONSTRAINT model_calls_output_tokens_check CHECK ((output_tokens >= 0)),
+    CONSTRAINT model_calls_purpose_check CHECK ((purpose = ANY (ARRAY['answer'::text, 'embedding'::text, 'search'::text, 'rerank'::text, 'eval'::text])))
+);
+
+CREATE TABLE public.model_usage (
+    tenant_id uuid NOT NULL,
+    day date NOT NULL,
+    account text NOT NULL,
+    model text NOT NULL,
+    purpose text NOT NULL,
+    slot smallint NOT NULL,
+    calls bigint NOT NULL,
+    failed_calls bigint NOT NULL,
+    unpriced_calls bigint NOT NULL,
+    input_tokens bigint NOT NULL,
+    cached_tokens bigint NOT NULL,
+    cache_written_tokens bigint NOT NULL,
+    output_tokens bigint NOT NULL,
+    cost_microdollars bigint NOT NULL
+)
+WITH (fillfactor='70');
+
+ALTER TABLE ONLY public.model_usage FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.parked_statuses (
     id uuid NOT NULL,
     tenant_id uuid NOT NULL,
@@ -599,6 +696,22 @@ CREATE TABLE public.parked_statuses (
 );
 
 ALTER TABLE ONLY public.parked_statuses FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.provider_health (
+    tenant_id uuid NOT NULL,
+    account text NOT NULL,
+    health text NOT NULL,
+    since timestamp with time zone NOT NULL,
+    circuit text NOT NULL,
+    retry_at timestamp with time zone,
+    fault text,
+    failed_at timestamp with time zone,
+    seen_at timestamp with time zone NOT NULL,
+    CONSTRAINT provider_health_circuit_check CHECK ((circuit = ANY (ARRAY['closed'::text, 'half_open'::text, 'open'::text]))),
+    CONSTRAINT provider_health_health_check CHECK ((health = ANY (ARRAY['healthy'::text, 'degraded'::text, 'down'::text])))
+);
+
+ALTER TABLE ONLY public.provider_health FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.raw_items (
     id uuid NOT NULL,
@@ -743,6 +856,8 @@ ALTER TABLE ONLY public.job_attempts ATTACH PARTITION public.job_attempts_defaul
 
 ALTER TABLE ONLY public.job_history ATTACH PARTITION public.job_history_default DEFAULT;
 
+ALTER TABLE ONLY public.model_calls ATTACH PARTITION public.model_calls_default DEFAULT;
+
 ALTER TABLE ONLY public.raw_items ATTACH PARTITION public.raw_items_default DEFAULT;
 
 ALTER TABLE ONLY public.webhook_attempts ATTACH PARTITION public.webhook_attempts_default DEFAULT;
@@ -752,6 +867,9 @@ ALTER TABLE ONLY public.api_keys
 
 ALTER TABLE ONLY public.api_keys
     ADD CONSTRAINT api_keys_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.budget_notices
+    ADD CONSTRAINT budget_notices_pkey PRIMARY KEY (tenant_id, month, level);
 
 ALTER TABLE ONLY public.channels
     ADD CONSTRAINT channels_kind_external_id_key UNIQUE (kind, external_id);
@@ -831,11 +949,23 @@ ALTER TABLE ONLY public.messages
 ALTER TABLE ONLY public.messages
     ADD CONSTRAINT messages_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.model_calls
+    ADD CONSTRAINT model_calls_pkey PRIMARY KEY (id, started_at);
+
+ALTER TABLE ONLY public.model_calls_default
+    ADD CONSTRAINT model_calls_default_pkey PRIMARY KEY (id, started_at);
+
+ALTER TABLE ONLY public.model_usage
+    ADD CONSTRAINT model_usage_pkey PRIMARY KEY (tenant_id, day, account, model, purpose, slot);
+
 ALTER TABLE ONLY public.parked_statuses
     ADD CONSTRAINT parked_statuses_once_key UNIQUE (channel_id, external_id, status);
 
 ALTER TABLE ONLY public.parked_statuses
     ADD CONSTRAINT parked_statuses_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.provider_health
+    ADD CONSTRAINT provider_health_pkey PRIMARY KEY (tenant_id, account);
 
 ALTER TABLE ONLY public.raw_items
     ADD CONSTRAINT raw_items_pkey PRIMARY KEY (id, received_at);
@@ -953,6 +1083,14 @@ CREATE UNIQUE INDEX messages_one_answer_key ON public.messages USING btree (conv
 
 CREATE INDEX messages_tenant_id_idx ON public.messages USING btree (tenant_id, id);
 
+CREATE INDEX model_calls_conversation_id_idx ON ONLY public.model_calls USING btree (tenant_id, conversation_id, id) WHERE (conversation_id IS NOT NULL);
+
+CREATE INDEX model_calls_default_tenant_id_conversation_id_id_idx ON public.model_calls_default USING btree (tenant_id, conversation_id, id) WHERE (conversation_id IS NOT NULL);
+
+CREATE INDEX model_calls_tenant_id_idx ON ONLY public.model_calls USING btree (tenant_id, id);
+
+CREATE INDEX model_calls_default_tenant_id_id_idx ON public.model_calls_default USING btree (tenant_id, id);
+
 CREATE INDEX raw_items_outcome_idx ON ONLY public.raw_items USING btree (outcome, id) WHERE (outcome = ANY (ARRAY['unroutable'::text, 'unreadable'::text, 'failed'::text]));
 
 CREATE INDEX raw_items_default_outcome_id_idx ON public.raw_items_default USING btree (outcome, id) WHERE (outcome = ANY (ARRAY['unroutable'::text, 'unreadable'::text, 'failed'::text]));
@@ -975,6 +1113,12 @@ ALTER INDEX public.job_history_id_idx ATTACH PARTITION public.job_history_defaul
 
 ALTER INDEX public.job_history_tenant_id_idx ATTACH PARTITION public.job_history_default_tenant_id_id_idx;
 
+ALTER INDEX public.model_calls_pkey ATTACH PARTITION public.model_calls_default_pkey;
+
+ALTER INDEX public.model_calls_conversation_id_idx ATTACH PARTITION public.model_calls_default_tenant_id_conversation_id_id_idx;
+
+ALTER INDEX public.model_calls_tenant_id_idx ATTACH PARTITION public.model_calls_default_tenant_id_id_idx;
+
 ALTER INDEX public.raw_items_outcome_idx ATTACH PARTITION public.raw_items_default_outcome_id_idx;
 
 ALTER INDEX public.raw_items_pkey ATTACH PARTITION public.raw_items_default_pkey;
@@ -987,6 +1131,9 @@ CREATE TRIGGER set_job_flow BEFORE INSERT ON public.jobs FOR EACH ROW WHEN ((new
 
 ALTER TABLE ONLY public.api_keys
     ADD CONSTRAINT api_keys_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.budget_notices
+    ADD CONSTRAINT budget_notices_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.channels
     ADD CONSTRAINT channels_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
@@ -1054,11 +1201,17 @@ ALTER TABLE ONLY public.messages
 ALTER TABLE ONLY public.messages
     ADD CONSTRAINT messages_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY public.model_usage
+    ADD CONSTRAINT model_usage_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY public.parked_statuses
     ADD CONSTRAINT parked_statuses_channel_id_fkey FOREIGN KEY (channel_id) REFERENCES public.channels(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.parked_statuses
     ADD CONSTRAINT parked_statuses_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.provider_health
+    ADD CONSTRAINT provider_health_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.webchat_sessions
     ADD CONSTRAINT webchat_sessions_channel_id_fkey FOREIGN KEY (channel_id) REFERENCES public.channels(id) ON DELETE CASCADE;
@@ -1076,6 +1229,8 @@ ALTER TABLE ONLY public.webhook_endpoints
     ADD CONSTRAINT webhook_endpoints_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
 ALTER TABLE public.api_keys ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.budget_notices ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.channels ENABLE ROW LEVEL SECURITY;
 
@@ -1103,11 +1258,19 @@ ALTER TABLE public.keyword_segments ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.messages ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.model_calls ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.model_usage ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.parked_statuses ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.provider_health ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.raw_items ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY system_access ON public.api_keys TO metachat_system USING (true) WITH CHECK (true);
+
+CREATE POLICY system_access ON public.budget_notices TO metachat_system USING (true) WITH CHECK (true);
 
 CREATE POLICY system_access ON public.channels TO metachat_system USING (true) WITH CHECK (true);
 
@@ -1135,7 +1298,13 @@ CREATE POLICY system_access ON public.keyword_segments TO metachat_system USING 
 
 CREATE POLICY system_access ON public.messages TO metachat_system USING (true) WITH CHECK (true);
 
+CREATE POLICY system_access ON public.model_calls TO metachat_system USING (true) WITH CHECK (true);
+
+CREATE POLICY system_access ON public.model_usage TO metachat_system USING (true) WITH CHECK (true);
+
 CREATE POLICY system_access ON public.parked_statuses TO metachat_system USING (true) WITH CHECK (true);
+
+CREATE POLICY system_access ON public.provider_health TO metachat_system USING (true) WITH CHECK (true);
 
 CREATE POLICY system_access ON public.raw_items TO metachat_system USING (true) WITH CHECK (true);
 
@@ -1150,6 +1319,8 @@ CREATE POLICY system_access ON public.webhook_deliveries TO metachat_system USIN
 CREATE POLICY system_access ON public.webhook_endpoints TO metachat_system USING (true) WITH CHECK (true);
 
 CREATE POLICY tenant_isolation ON public.api_keys TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
+
+CREATE POLICY tenant_isolation ON public.budget_notices TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
 
 CREATE POLICY tenant_isolation ON public.channels TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
 
@@ -1175,7 +1346,13 @@ CREATE POLICY tenant_isolation ON public.keyword_segments TO metachat_app USING 
 
 CREATE POLICY tenant_isolation ON public.messages TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
 
+CREATE POLICY tenant_isolation ON public.model_calls TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
+
+CREATE POLICY tenant_isolation ON public.model_usage TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
+
 CREATE POLICY tenant_isolation ON public.parked_statuses TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
+
+CREATE POLICY tenant_isolation ON public.provider_health TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
 
 CREATE POLICY tenant_isolation ON public.raw_items TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
 
@@ -1207,6 +1384,9 @@ GRANT ALL ON FUNCTION public.ensure_daily_partitions(parent regclass, days_ahead
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.api_keys TO metachat_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.api_keys TO metachat_system;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.budget_notices TO metachat_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.budget_notices TO metachat_system;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.channels TO metachat_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.channels TO metachat_system;
@@ -1273,8 +1453,17 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.keyword_segments TO metachat_s
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.messages TO metachat_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.messages TO metachat_system;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.model_calls TO metachat_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.model_calls TO metachat_system;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.model_usage TO metachat_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.model_usage TO metachat_system;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.parked_statuses TO metachat_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.parked_statuses TO metachat_system;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.provider_health TO metachat_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.provider_health TO metachat_system;
 
 GRANT SELECT,UPDATE ON TABLE public.raw_items TO metachat_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.raw_items TO metachat_system;

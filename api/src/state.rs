@@ -2,6 +2,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use assistant::Assistant;
+use assistant::providers::Providers;
 use assistant::webchat::Webchat;
 use db::Db;
 use domain::Clock;
@@ -26,6 +27,8 @@ pub struct AppState {
     pub webchat: Webchat,
     /// The open connections of web chats.
     pub live: Live,
+    /// Tenants' model providers.
+    pub providers: Providers,
     /// The database.
     pub db: Db,
     /// What secrets are sealed under.
@@ -119,6 +122,7 @@ impl AppState {
         );
         Arc::new(Self {
             live: Live::new(&webchat),
+            providers: Providers::new(assistant.clone()),
             webchat,
             db: assistant.db.clone(),
             keyring: Arc::clone(&assistant.keyring),

@@ -1,6 +1,7 @@
 //! The routes, one file for each resource.
 
 mod api_keys;
+mod budget_settings;
 mod channels;
 mod conversations;
 mod documents;
@@ -9,7 +10,9 @@ mod evals;
 mod health;
 mod jobs;
 mod limits;
+mod llm_settings;
 mod messages;
+mod providers;
 mod queues;
 mod raw_items;
 mod retrieval;
@@ -17,6 +20,7 @@ mod search;
 mod settings;
 mod tenants;
 mod upload;
+mod usage;
 pub(crate) mod webchat;
 mod webhooks;
 pub(crate) mod whatsapp;
@@ -41,6 +45,7 @@ pub(crate) type Routes = (
     (jobs::JobRoutes, queues::QueueRoutes, limits::LimitRoutes),
     raw_items::RawItemRoutes,
     webchat::WebchatRoutes,
+    (usage::UsageRoutes, providers::ProviderRoutes),
 );
 
 /// The routes as they are served and specified.
@@ -62,6 +67,7 @@ pub(crate) fn all() -> Routes {
         (jobs::JobRoutes, queues::QueueRoutes, limits::LimitRoutes),
         raw_items::RawItemRoutes,
         webchat::WebchatRoutes,
+        (usage::UsageRoutes, providers::ProviderRoutes),
     )
 }
 
@@ -94,4 +100,8 @@ pub(crate) enum Tag {
     RawItems,
     /// The chat on a web site.
     Webchat,
+    /// What calls to models take and cost.
+    Usage,
+    /// Who answers, and how they do.
+    Providers,
 }

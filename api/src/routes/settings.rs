@@ -1,6 +1,10 @@
 //! A tenant's settings, as they are shown and as they are changed.
 
-use domain::{ChunkMethod, RagMode, RerankMethod, RetrievalSettings, TenantSettings};
+use std::collections::HashMap;
+
+use domain::{
+    ChunkMethod, LlmSettings, RagMode, RerankMethod, RetrievalSettings, TenantSettings,
+};
 use outbound::Guard;
 use poem_openapi::{Enum, Object};
 use serde::Deserialize;
@@ -10,6 +14,10 @@ use url::Url;
 
 use super::embedding_settings::{self, EmbeddingChange, EmbeddingView};
 use super::retrieval::{self, Fusion};
+use super::budget_settings::{BudgetChange, BudgetView, check_budget};
+use super::llm_settings::{
+    LlmChoiceChange, LlmChoiceView, apply_keys, check_address, check_fallbacks,
+};
 use crate::payload::Checks;
 
 /// How documents reach the model.
@@ -80,6 +88,8 @@ pub(crate) struct SettingsView {
     chunking: ChunkingView,
     /// What turns texts into vectors; `null`: what the platform has set up.
     embedding: Option<EmbeddingView>,
+    /// What a calendar month (UTC) may cost.
+    budget: BudgetView,
 }
 
 /// Which model answers.
@@ -104,6 +114,25 @@ struct LlmView {
     keep_alive_seconds: Option<u32>,
     /// Whether the tenant set a key of its own; the key itself never comes back.
     api_key_set: bool,
+    /// Who answers instead, in this order, when the one before cannot.
+    fallbacks: Vec<LlmChoiceView>,
+    /// The accounts that the tenant set keys for; the keys themselves never come back.
+    api_keys_set: Vec<String>,
+}
+
+impl LlmView {
+    fn new(llm: LlmSettings, secrets: &TenantSecrets) -> Self {
+        Self {
+            provider: llm.provider,
+            model: llm.model,
+            base_url: llm.base_url.map(Into::into),
+            max_output_tokens: llm.max_output_tokens,
+            temperature: llm.temperature,
+            api_key_set: secrets.llm_api_key.is_some(),
+            fallbacks: llm.fallbacks.into_iter().map(LlmChoiceView::new).collect(),
+            api_keys_set: secrets.llm_api_keys.keys().cloned().collect(),
+        }
+    }
 }
 
 /// How passages are found and ranked.
@@ -181,6 +210,7 @@ impl SettingsView {
                 keep_alive_seconds: llm.keep_alive_seconds,
                 api_key_set: secrets.llm_api_key.is_some(),
             },
+            llm: LlmView::new(llm, secrets),
             instructions: settings.instructions,
             history_messages: settings.history_messages,
             rag: match settings.rag {
@@ -204,6 +234,7 @@ impl SettingsView {
             embedding: settings
                 .embedding
                 .map(|embedding| EmbeddingView::new(embedding, secrets)),
+            budget: BudgetView::new(settings.budget),
         }
     }
 }
@@ -234,11 +265,8 @@ pub(crate) struct SettingsChange {
     answer_deadline_seconds: Option<u32>,
     /// Origins that may open a web chat, such as `https://shop.example`, at most 50; empty: any.
     webchat_origins: Option<Vec<String>>,
-    /// How documents are cut into passages; holds for those that are indexed from then on.
-    chunking: Option<ChunkingChange>,
-    /// What turns texts into vectors; `null`: what the platform has set up. Documents are embedded
-    /// anew by another model before searches use it.
-    embedding: Option<EmbeddingChange>,
+    /// What a calendar month (UTC) may cost.
+    budget: Option<BudgetChange>,
 }
 
 /// A change to who answers.
@@ -263,6 +291,12 @@ struct LlmChange {
     /// The tenant's own key to the provider. Never comes back; `null` takes it away.
     #[oai(write_only)]
     api_key: Option<String>,
+    /// Who answers instead, in this order, when the one before cannot, at most 5. Default nobody.
+    fallbacks: Option<Vec<LlmChoiceChange>>,
+    /// The tenant's own keys by account: `<provider>`, or `<provider>@<host>` at another address.
+    /// Never come back; `null` takes one away, and those that are not named stay.
+    #[oai(write_only)]
+    api_keys: Option<HashMap<String, Option<String>>>,
 }
 
 impl std::fmt::Debug for LlmChange {
@@ -332,6 +366,15 @@ impl SettingsChange {
         if takes_key(&mut raw, "llm") {
             let key = self.llm.and_then(|llm| llm.api_key);
             secrets.llm_api_key = key.map(|key| checks.text("settings.llm.api_key", &key, 2000));
+        if let Some(llm) = raw.get_mut("llm").and_then(Value::as_object_mut) {
+            // Only the body as sent tells a missing key from `null`.
+            let has_key = llm.shift_remove("api_key").is_some();
+            llm.shift_remove("api_keys");
+            if let Some(change) = self.llm {
+                let first = has_key.then_some(change.api_key);
+                let by_account = change.api_keys.unwrap_or_default();
+                apply_keys(first, by_account, secrets, checks);
+            }
         }
         let retrieval = raw.get_mut("retrieval").and_then(Value::as_object_mut);
         if retrieval.is_some_and(|change| change.shift_remove("rerank_api_key").is_some()) {
@@ -411,15 +454,18 @@ fn check(settings: &TenantSettings, guard: &Guard, checks: &mut Checks) {
         "is needed for a provider's reranker",
     );
     check_addresses(settings, guard, checks);
-    let chunking = &settings.chunking;
-    checks.require(
-        chunking.overlap_tokens < chunking.max_tokens.div_ceil(2),
-        "settings.chunking.overlap_tokens",
-        "must be less than half of max_tokens",
+    check_address(
+        "settings.llm.base_url",
+        settings.llm.base_url.as_ref(),
+        guard,
+        checks,
     );
-    if let Some(embedding) = &settings.embedding {
-        embedding_settings::check(embedding, guard, checks);
-    }
+    check_address(
+        "settings.retrieval.rerank_url",
+        settings.retrieval.rerank_url.as_ref(),
+        guard,
+        checks,
+    );
 }
 
 fn check_numbers(settings: &TenantSettings, checks: &mut Checks) {
@@ -484,6 +530,12 @@ fn check_addresses(settings: &TenantSettings, guard: &Guard, checks: &mut Checks
             checks.require(false, field, refusal.to_string());
         }
     }
+    check_address(
+        "settings.llm.base_url",
+        settings.llm.base_url.as_ref(),
+        guard,
+        checks,
+    );
     let is_short = settings.webchat_origins.len() <= 50;
     checks.require(
         is_short,
@@ -518,6 +570,7 @@ mod tests {
             llm_api_key: Some("old".to_owned()),
             rerank_api_key: None,
             embedding_api_key: Some("old-too".to_owned()),
+            llm_api_keys: [("openai".to_owned(), "old".to_owned())].into(),
         };
         let change: SettingsChange = serde_json::from_value(raw.clone()).unwrap();
         change.apply(raw, settings, &mut secrets, &Guard::default(), &mut checks);
@@ -560,6 +613,50 @@ mod tests {
     }
 
     #[test]
+    fn keys_by_account_come_and_go_one_by_one() {
+        let mut settings = TenantSettings::default();
+        let raw = json!({"llm": {"api_keys": {"anthropic": "sk-a", "openai": null}}});
+        let (secrets, checked) = change(&mut settings, &raw);
+        checked.unwrap();
+        assert_eq!(
+            secrets.llm_api_keys,
+            [("anthropic".to_owned(), "sk-a".to_owned())].into()
+        );
+        assert_eq!(secrets.llm_api_key.as_deref(), Some("old"));
+        assert!(!serde_json::to_string(&settings).unwrap().contains("sk-a"));
+        let view = format!("{:?}", SettingsView::new(settings.clone(), &secrets));
+        assert!(
+            view.contains("anthropic") && !view.contains("sk-a"),
+            "{view}"
+        );
+        let many: serde_json::Map<String, Value> = (0..20)
+            .map(|n| (format!("openai@{n}"), json!("k")))
+            .collect();
+        let (_, refused) = change(&mut settings, &json!({"llm": {"api_keys": many}}));
+        assert!(refused.unwrap_err().contains("settings.llm.api_keys"));
+    }
+
+    #[test]
+    fn fallbacks_and_the_budget_are_replaced_and_put_back() {
+        let mut settings = TenantSettings::default();
+        let raw = json!({
+            "llm": {"fallbacks": [{"provider": "openai", "base_url": "https://llm.example/v1"},
+                                  {"provider": "builtin"}]},
+            "budget": {"monthly_microdollars": 5_000_000, "when_spent": "builtin"},
+        });
+        change(&mut settings, &raw).1.unwrap();
+        assert_eq!(settings.llm.fallbacks[0].account(), "openai@llm.example");
+        assert_eq!(settings.llm.chain().len(), 3);
+        assert_eq!(settings.budget.monthly_microdollars, Some(5_000_000));
+        assert_eq!(settings.budget.when_spent, domain::WhenSpent::Builtin);
+        let back = json!({"llm": {"fallbacks": null}, "budget": {"monthly_microdollars": null}});
+        change(&mut settings, &back).1.unwrap();
+        assert!(settings.llm.fallbacks.is_empty());
+        assert_eq!(settings.budget.monthly_microdollars, None);
+        assert_eq!(settings.budget.when_spent, domain::WhenSpent::Builtin);
+    }
+
+    #[test]
     fn everything_wrong_is_named() {
         let raw = json!({
             "settle_ms": 60_001,
@@ -570,6 +667,13 @@ mod tests {
             "embedding": {
                 "provider": "acme", "dimensions": 4001, "base_url": "http://127.0.0.1/v1",
             },
+            "llm": {"base_url": "http://127.0.0.1/v1", "temperature": 3.0, "fallbacks": [
+                {"provider": "", "base_url": "http://10.0.0.1/v1"}, {"provider": "builtin"},
+                {"provider": "builtin"}, {"provider": "builtin"}, {"provider": "builtin"},
+                {"provider": "builtin"}]},
+            "retrieval": {"top_k": 0},
+            "webchat_origins": ["https://shop.example/path"],
+            "budget": {"monthly_microdollars": -1, "warn_percent": 0},
         });
         let error = change(&mut TenantSettings::default(), &raw).1.unwrap_err();
         for field in [
@@ -585,6 +689,11 @@ mod tests {
             "settings.embedding.provider",
             "settings.embedding.dimensions",
             "settings.embedding.base_url",
+            "settings.llm.fallbacks",
+            "settings.llm.fallbacks[0].provider",
+            "settings.llm.fallbacks[0].base_url",
+            "settings.budget.monthly_microdollars",
+            "settings.budget.warn_percent",
         ] {
             assert!(
                 error.contains(&format!("\"{field}\"")),

@@ -5,6 +5,7 @@ use poem_openapi::param::{Path, Query};
 use poem_openapi::{Object, OpenApi};
 use secrets::row_context;
 use serde::Deserialize;
+use store::provider_health;
 use store::tenants::{self, SECRETS_COLUMN, Tenant, TenantSecrets, TenantValues};
 use uuid::Uuid;
 
@@ -176,6 +177,7 @@ impl TenantRoutes {
             .await?
             .ok_or_else(Problem::not_found)?;
         let mut secrets = open(state, &old)?;
+        let providers = (old.settings.llm.clone(), secrets.clone());
         let mut settings = old.settings;
         let embedding = settings.embedding.clone();
         let mut checks = Checks::default();
@@ -203,6 +205,10 @@ impl TenantRoutes {
         let tenant = tenants::update(&mut tx, &values).await?;
         if tenant.settings.embedding != embedding {
             ingest::change_embedder(&mut tx).await?;
+        }
+        if providers != (settings.llm, secrets.clone()) {
+            // What was seen of them was seen with other keys or addresses.
+            provider_health::delete_all(&mut tx).await?;
         }
         tx.commit().await?;
         Ok(Answer(view(tenant, &secrets)))
@@ -264,7 +270,7 @@ fn seal(
     id: TenantId,
     secrets: &TenantSecrets,
 ) -> Result<Option<Vec<u8>>, Problem> {
-    if secrets.llm_api_key.is_none() && secrets.embedding_api_key.is_none() {
+    if secrets.is_empty() {
         return Ok(None);
     }
     Ok(Some(state.keyring.seal_json(&context(id), secrets)?))

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::{AppState, Limits, StateParts};
+use assistant::spending::Spending;
 use assistant::{Assistant, MetaPlatform, Retention, Settings, WebchatCaps};
 use channels::whatsapp::Graph;
 use db::{Db, DbOptions};
 use domain::Clock;
 use files::Files;
-use llm::{Embedders, HashedNgrams, Models, PlatformProviders, Timeouts};
+use llm::manager::{Manager, ManagerPolicy};
+use llm::{Embedders, HashedNgrams, Models, PlatformProviders, Prices, Timeouts};
 use outbound::Guard;
 use poem::http::{HeaderMap, Method, StatusCode};
 use poem::{Body, Endpoint, Request, Response};
@@ -116,11 +118,21 @@ impl TestServer {
     }
 
     async fn with_limits(limits: Limits) -> Self {
+        Self::with(limits, PlatformProviders::default()).await
+    }
+
+    /// With these providers of the platform's.
+    pub(crate) async fn with_platform(platform: PlatformProviders) -> Self {
+        Self::with(Limits::default(), platform).await
+    }
+
+    async fn with(limits: Limits, platform: PlatformProviders) -> Self {
         let database = TestDb::new().await;
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::fixed("2026-11-23T12:00:00Z".parse().unwrap());
         let db = Db::connect_lazy(&DbOptions::new(database.url())).unwrap();
-        let state = state(db, &folder, clock.clone(), limits);
+        let assistant = assistant(db, &folder, clock.clone(), platform);
+        let state = state_of(assistant, limits);
         Self {
             state,
             clock,
@@ -209,8 +221,13 @@ impl TestServer {
 }
 
 pub(crate) fn state(db: Db, folder: &TempDir, clock: Clock, limits: Limits) -> Arc<AppState> {
+    let platform = PlatformProviders::default();
+    state_of(assistant(db, folder, clock, platform), limits)
+}
+
+fn state_of(assistant: Assistant, limits: Limits) -> Arc<AppState> {
     AppState::new(StateParts {
-        assistant: assistant(db, folder, clock),
+        assistant,
         guard: Guard::default(),
         admin_key: ADMIN_KEY.into(),
         limits,
@@ -219,15 +236,18 @@ pub(crate) fn state(db: Db, folder: &TempDir, clock: Clock, limits: Limits) -> A
     })
 }
 
-fn assistant(db: Db, folder: &TempDir, clock: Clock) -> Assistant {
+fn assistant(db: Db, folder: &TempDir, clock: Clock, platform: PlatformProviders) -> Assistant {
     let guard = Guard::default();
-    let platform = PlatformProviders::default();
+    let models = Arc::new(Models::new(platform, &guard, Timeouts::default()).unwrap());
+    let manager = Manager::new(Arc::clone(&models), ManagerPolicy::default());
     Assistant {
         db,
         clock,
         keyring: Arc::new(Keyring::new(MasterKey::generate(), Vec::new())),
         files: Files::disk(folder.path()),
-        models: Arc::new(Models::new(platform, &guard, Timeouts::default()).unwrap()),
+        models,
+        manager: Arc::new(manager),
+        spending: Arc::new(Spending::new(Prices::bundled().unwrap())),
         embedders: Arc::new(Embedders::only(Arc::new(HashedNgrams))),
         trusted: outbound::Client::trusted(outbound::Timeouts::default()).unwrap(),
         guarded: outbound::Client::guarded(&guard).unwrap(),

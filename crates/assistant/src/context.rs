@@ -7,9 +7,12 @@ use channels::whatsapp::Graph;
 use db::Db;
 use domain::Clock;
 use files::Files;
+use llm::manager::Manager;
 use llm::{Embedders, Models};
 use secrecy::SecretString;
 use secrets::Keyring;
+
+use crate::spending::Spending;
 
 /// What the use cases work with; clones share everything.
 #[derive(Clone)]
@@ -24,6 +27,10 @@ pub struct Assistant {
     pub files: Files,
     /// The models that tenants may choose.
     pub models: Arc<Models>,
+    /// The chains of tenants' models, with how their providers do.
+    pub manager: Arc<Manager>,
+    /// What calls to models cost.
+    pub spending: Arc<Spending>,
     /// What turns texts into vectors, for each tenant what it chose.
     pub embedders: Arc<Embedders>,
     /// The client for addresses that the operator set.
@@ -72,16 +79,19 @@ pub struct Retention {
     pub webhook_attempts_days: NonZeroU32,
     /// Vectors by their text, after they were last used.
     pub embedding_cache_days: NonZeroU32,
+    /// Calls to models, one by one; their sums are kept for ever.
+    pub model_calls_days: NonZeroU32,
 }
 
 impl Default for Retention {
-    /// 30 days, and 90 for dead jobs and vectors.
+    /// 30 days, and 90 for dead jobs, vectors and calls to models.
     fn default() -> Self {
         const MONTH: NonZeroU32 = NonZeroU32::MIN.saturating_add(29);
         const QUARTER: NonZeroU32 = NonZeroU32::MIN.saturating_add(89);
         Self {
             job_history_days: MONTH,
             dead_jobs_days: Some(QUARTER),
+            model_calls_days: QUARTER,
             raw_items_days: MONTH,
             webhook_attempts_days: MONTH,
             embedding_cache_days: QUARTER,

@@ -1,5 +1,5 @@
 //! The use cases: what happens when a message comes in, a turn is answered, an answer goes out, a
-//! document is read. The only crate that composes channels, retrieval, models, events and jobs.
+//! document is read, and what it costs. The only crate that composes channels, retrieval, models, events and jobs.
 
 pub mod answer;
 mod context;
@@ -7,7 +7,9 @@ pub mod deliver;
 mod error;
 pub mod evals;
 pub mod ingest;
+pub mod providers;
 pub mod receive;
+pub mod spending;
 mod tenant;
 pub mod tools;
 pub mod webchat;

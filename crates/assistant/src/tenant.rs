@@ -1,5 +1,8 @@
+use std::collections::BTreeMap;
+
 use db::TenantTx;
 use domain::TenantSettings;
+use llm::manager::Keys;
 use secrecy::SecretString;
 use secrets::{Keyring, row_context};
 use serde::Deserialize;
@@ -15,8 +18,8 @@ pub struct TenantProfile {
     pub enabled: bool,
     /// What it set.
     pub settings: TenantSettings,
-    /// Its own key to the model's provider.
-    pub llm_api_key: Option<SecretString>,
+    /// Its own keys to providers.
+    pub llm_keys: Keys,
     /// Its own key to the reranker.
     pub rerank_api_key: Option<SecretString>,
     /// Its own key to the provider of its embeddings.
@@ -30,6 +33,7 @@ struct Secrets {
     llm_api_key: Option<SecretString>,
     rerank_api_key: Option<SecretString>,
     embedding_api_key: Option<SecretString>,
+    llm_api_keys: BTreeMap<String, SecretString>,
 }
 
 impl TenantProfile {
@@ -53,7 +57,10 @@ impl TenantProfile {
             name: tenant.name,
             enabled: tenant.enabled,
             settings: tenant.settings,
-            llm_api_key: secrets.llm_api_key,
+            llm_keys: Keys {
+                first: secrets.llm_api_key,
+                by_account: secrets.llm_api_keys,
+            },
             rerank_api_key: secrets.rerank_api_key,
             embedding_api_key: secrets.embedding_api_key,
         })
@@ -68,7 +75,6 @@ impl TenantProfile {
 
     /// The tenant's key to a provider of embeddings at an address, if it set one for it.
     pub fn key_to(&self, provider: &str, base_url: Option<&Url>) -> Option<SecretString> {
-        let llm = &self.settings.llm;
         let embedding = self.settings.embedding.as_ref();
         let is_embeddings = embedding.is_some_and(|embedding| {
             embedding.provider == provider && embedding.base_url.as_ref() == base_url
@@ -76,8 +82,12 @@ impl TenantProfile {
         if is_embeddings && self.embedding_api_key.is_some() {
             return self.embedding_api_key.clone();
         }
-        let is_models = llm.provider == provider && llm.base_url.as_ref() == base_url;
-        self.llm_api_key.clone().filter(|_| is_models)
+        let choice = LlmChoice {
+            provider: provider.to_owned(),
+            base_url: base_url.cloned(),
+            ..LlmChoice::default()
+        };
+        self.llm_keys.to(&choice.account(), &self.settings.llm)
     }
 }
 
@@ -101,7 +111,10 @@ mod tests {
             name: "Shop".to_owned(),
             enabled: true,
             settings,
-            llm_api_key: Some("sk-chat".into()),
+            llm_keys: Keys {
+                first: Some("sk-chat".into()),
+                ..Keys::default()
+            },
             rerank_api_key: None,
             embedding_api_key: None,
         };

@@ -15,5 +15,5 @@ pub use load::{Config, ConfigError, Problem};
 pub use reference::{SectionReference, Variable, env_example, markdown, reference};
 pub use sections::{
     Database, Embedding, EmbeddingProvider, Jobs, Keys, Log, LogFormat, Meta, Models, Outbound,
-    Retention, Server, Testing, Webchat,
+    Retention, Server, Spending, Testing, Webchat,
 };

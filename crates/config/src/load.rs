@@ -6,7 +6,8 @@ use std::path::Path;
 use crate::reference::reference;
 use crate::section::Section;
 use crate::sections::{
-    Database, Embedding, Jobs, Keys, Log, Meta, Models, Outbound, Retention, Server, Testing,
+    Database, Embedding, Jobs, Keys, Log, Meta, Models, Outbound, Retention, Server, Spending,
+    Testing,
     Webchat,
 };
 use crate::value::Value;
@@ -26,6 +27,8 @@ pub struct Config {
     pub models: Models,
     /// What turns texts into vectors.
     pub embedding: Embedding,
+    /// What models cost, and when another one is asked.
+    pub spending: Spending,
     /// What tenants' addresses may lead to.
     pub outbound: Outbound,
     /// The job engine.
@@ -202,6 +205,7 @@ impl Reader {
         let meta = Meta::read(self);
         let models = Models::read(self);
         let embedding = Embedding::read(self);
+        let spending = Spending::read(self);
         let outbound = Outbound::read(self);
         let jobs = Jobs::read(self);
         let retention = Retention::read(self);
@@ -215,6 +219,7 @@ impl Reader {
             meta: meta?,
             models: models?,
             embedding: embedding?,
+            spending: spending?,
             outbound: outbound?,
             jobs: jobs?,
             retention: retention?,

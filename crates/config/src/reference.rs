@@ -1,6 +1,7 @@
 use crate::section::Section as _;
 use crate::sections::{
-    Database, Embedding, Jobs, Keys, Log, Meta, Models, Outbound, Retention, Server, Testing,
+    Database, Embedding, Jobs, Keys, Log, Meta, Models, Outbound, Retention, Server, Spending,
+    Testing,
     Webchat,
 };
 
@@ -37,6 +38,7 @@ pub fn reference() -> &'static [SectionReference] {
         Meta::REFERENCE,
         Models::REFERENCE,
         Embedding::REFERENCE,
+        Spending::REFERENCE,
         Outbound::REFERENCE,
         Jobs::REFERENCE,
         Retention::REFERENCE,

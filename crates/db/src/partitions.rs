@@ -15,15 +15,18 @@ pub enum Partitioned {
     JobAttempts,
     /// Attempts to deliver a webhook.
     WebhookAttempts,
+    /// Calls to models.
+    ModelCalls,
 }
 
 impl Partitioned {
     /// Every such table.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::RawItems,
         Self::JobHistory,
         Self::JobAttempts,
         Self::WebhookAttempts,
+        Self::ModelCalls,
     ];
 
     /// The table's name.
@@ -33,6 +36,7 @@ impl Partitioned {
             Self::JobHistory => "job_history",
             Self::JobAttempts => "job_attempts",
             Self::WebhookAttempts => "webhook_attempts",
+            Self::ModelCalls => "model_calls",
         }
     }
 
@@ -43,6 +47,7 @@ impl Partitioned {
             Self::JobHistory => "finished_at",
             Self::JobAttempts => "ended_at",
             Self::WebhookAttempts => "attempted_at",
+            Self::ModelCalls => "started_at",
         }
     }
 }

@@ -83,4 +83,6 @@ ids! {
     EvalQuestionId;
     /// One asking of such questions.
     EvalRunId;
+    /// One call to a model.
+    ModelCallId;
 }

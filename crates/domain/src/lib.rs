@@ -12,6 +12,7 @@ mod page;
 mod plain_text;
 mod settings;
 mod source;
+mod spending;
 mod state;
 
 pub use clock::Clock;
@@ -22,7 +23,7 @@ pub use content::{
 pub use eval::{EvalFound, ExpectedSource};
 pub use ids::{
     ApiKeyId, ChannelId, ChunkId, ContactId, ConversationId, DeliveryId, DocumentId, EndpointId,
-    EvalQuestionId, EvalRunId, EventId, MessageId, RawItemId, TenantId, WebchatSessionId,
+    EvalQuestionId, EvalRunId, EventId, MessageId, ModelCallId, RawItemId, TenantId, WebchatSessionId,
 };
 pub use inbound::{
     AccountEffect, AccountEvent, Consent, ContactRef, Handover, HandoverChange, Inbound,
@@ -34,10 +35,11 @@ pub use outgoing::{
 };
 pub use page::{Cursor, InvalidCursor, Page};
 pub use settings::{
-    ChunkMethod, ChunkingSettings, EmbeddingSettings, FusionMethod, LlmSettings, RagMode,
-    RerankMethod, RetrievalSettings, TenantSettings,
+    BudgetSettings, ChunkMethod, ChunkingSettings, EmbeddingSettings, FusionMethod, LlmChoice,
+    LlmSettings, RagMode, RerankMethod, RetrievalSettings, TenantSettings,
 };
 pub use source::Source;
+pub use spending::{BudgetLevel, CallOutcome, CallPurpose, CircuitState, Health, WhenSpent};
 pub use state::{
     Author, ChannelKind, ConversationStatus, Direction, DocumentSource, DocumentStage,
     DocumentStatus, EvalRunStatus, MessageStatus, RawOutcome, UnknownName, VersionState,

@@ -3,6 +3,8 @@ use std::num::NonZeroU32;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::WhenSpent;
+
 /// What a tenant may set and read back. Secrets are kept apart, sealed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -32,6 +34,8 @@ pub struct TenantSettings {
     pub chunking: ChunkingSettings,
     /// What turns texts into vectors; `None`: what the platform has set up.
     pub embedding: Option<EmbeddingSettings>,
+    /// What a month may cost.
+    pub budget: BudgetSettings,
 }
 
 impl Default for TenantSettings {
@@ -49,6 +53,7 @@ impl Default for TenantSettings {
             webchat_origins: Vec::new(),
             chunking: ChunkingSettings::default(),
             embedding: None,
+            budget: BudgetSettings::default(),
         }
     }
 }
@@ -73,6 +78,8 @@ pub struct LlmSettings {
     /// How long an Ollama server at `base_url` keeps the model loaded after an answer, in seconds;
     /// not set: its own setting.
     pub keep_alive_seconds: Option<u32>,
+    /// Who answers instead, in this order, when the one before cannot; empty: nobody.
+    pub fallbacks: Vec<LlmChoice>,
 }
 
 impl Default for LlmSettings {
@@ -85,6 +92,71 @@ impl Default for LlmSettings {
             temperature: None,
             context_tokens: None,
             keep_alive_seconds: None,
+            fallbacks: Vec::new(),
+        }
+    }
+}
+
+impl LlmSettings {
+    /// Who answers, in order: the chosen one, then its fallbacks.
+    pub fn chain(&self) -> Vec<LlmChoice> {
+        let first = LlmChoice {
+            provider: self.provider.clone(),
+            model: self.model.clone(),
+            base_url: self.base_url.clone(),
+        };
+        let mut chain = vec![first];
+        chain.extend(self.fallbacks.iter().cloned());
+        chain
+    }
+}
+
+/// One model, and where it is served.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LlmChoice {
+    /// The provider's name: `builtin`, `openai`, …
+    pub provider: String,
+    /// The provider's name of the model; empty: the provider's default.
+    pub model: String,
+    /// Another address that speaks the provider's format.
+    pub base_url: Option<Url>,
+}
+
+impl LlmChoice {
+    /// Whom a key belongs to and a bill comes from: the provider, or, at another address,
+    /// `<provider>@<host>`, with the port if the address names one.
+    pub fn account(&self) -> String {
+        let provider = &self.provider;
+        let Some(url) = &self.base_url else {
+            return provider.clone();
+        };
+        let host = url.host_str().unwrap_or_default();
+        match url.port() {
+            Some(port) => format!("{provider}@{host}:{port}"),
+            None => format!("{provider}@{host}"),
+        }
+    }
+}
+
+/// What a calendar month (UTC) may cost, and what happens then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BudgetSettings {
+    /// The most a month may cost, in micro-dollars; `None`: whatever it costs. Default none.
+    pub monthly_microdollars: Option<i64>,
+    /// The share of it that is warned of, in percent, 1 to 100. Default 80.
+    pub warn_percent: u8,
+    /// What happens once it is spent.
+    pub when_spent: WhenSpent,
+}
+
+impl Default for BudgetSettings {
+    fn default() -> Self {
+        Self {
+            monthly_microdollars: None,
+            warn_percent: 80,
+            when_spent: WhenSpent::Stop,
         }
     }
 }
@@ -224,5 +296,36 @@ impl Default for EmbeddingSettings {
             dimensions: None,
             base_url: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_from_before_fallbacks_and_budgets_are_read() {
+        let old = r#"{"llm": {"provider": "openai", "model": "m"}, "settle_ms": 5}"#;
+        let settings: TenantSettings = serde_json::from_str(old).unwrap();
+        assert_eq!(settings.llm.chain().len(), 1);
+        assert_eq!(settings.budget, BudgetSettings::default());
+    }
+
+    #[test]
+    fn an_account_is_a_provider_at_an_address() {
+        let at = |base_url: Option<&str>| {
+            let choice = LlmChoice {
+                provider: "openai".to_owned(),
+                model: "m".to_owned(),
+                base_url: base_url.map(|url| url.parse().unwrap()),
+            };
+            choice.account()
+        };
+        assert_eq!(at(None), "openai");
+        assert_eq!(
+            at(Some("https://LLM.example/v1?key=x")),
+            "openai@llm.example"
+        );
+        assert_eq!(at(Some("http://[::1]:8000/v1")), "openai@[::1]:8000");
     }
 }

@@ -53,6 +53,8 @@ macro_rules! named {
     )*};
 }
 
+pub(crate) use named;
+
 named! {
     /// What a channel is made of.
     "channel kind" ChannelKind {

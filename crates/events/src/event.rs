@@ -4,7 +4,7 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 use domain::{
     Author, ChannelId, ConversationId, Direction, DocumentId, DocumentSource, MessageId,
-    MessageStatus, Source, UnknownName,
+    MessageStatus, Source, UnknownName, WhenSpent,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -24,6 +24,10 @@ pub enum EventType {
     DocumentReady,
     /// A version of a document could not be made.
     DocumentFailed,
+    /// A month's budget is almost spent.
+    BudgetWarning,
+    /// A month's budget is spent.
+    BudgetExhausted,
 }
 
 impl EventType {
@@ -34,6 +38,8 @@ impl EventType {
         Self::MessageFailed,
         Self::DocumentReady,
         Self::DocumentFailed,
+        Self::BudgetWarning,
+        Self::BudgetExhausted,
     ];
 
     /// The name on the wire: dotted, never changed.
@@ -44,6 +50,8 @@ impl EventType {
             Self::MessageFailed => "message.failed",
             Self::DocumentReady => "document.ready",
             Self::DocumentFailed => "document.failed",
+            Self::BudgetWarning => "budget.warning",
+            Self::BudgetExhausted => "budget.exhausted",
         }
     }
 
@@ -59,6 +67,10 @@ impl EventType {
             Self::DocumentFailed => {
                 "A version of a document could not be fetched, read or indexed."
             }
+            Self::BudgetWarning => {
+                "The share of the month's budget that is warned of is spent; once a month."
+            }
+            Self::BudgetExhausted => "The month's budget is spent; once a month.",
         }
     }
 }
@@ -83,7 +95,7 @@ impl FromStr for EventType {
     }
 }
 
-/// Something that happened to a tenant's conversations or documents.
+/// Something that happened to a tenant.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// A contact's message was stored.
@@ -96,6 +108,27 @@ pub enum Event {
     DocumentReady(DocumentData),
     /// A version of a document could not be made.
     DocumentFailed(DocumentData),
+    /// A month's budget is almost spent.
+    BudgetWarning(BudgetData),
+    /// A month's budget is spent.
+    BudgetExhausted(BudgetData),
+}
+
+/// A month's budget as events tell it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BudgetData {
+    /// The month (UTC), for example `2026-11`.
+    pub month: String,
+    /// What was spent by then, in micro-dollars, as far as the cost of calls is known.
+    pub spent_microdollars: i64,
+    /// What the month may cost, in micro-dollars.
+    pub monthly_microdollars: i64,
+    /// The share that is warned of, in percent.
+    pub warn_percent: u8,
+    /// What happens to answers once all is spent.
+    pub when_spent: WhenSpent,
+    /// When it was noticed.
+    pub occurred_at: DateTime<Utc>,
 }
 
 /// A message as events tell it.
@@ -200,6 +233,14 @@ struct Payload<'a> {
     data: Data<'a>,
 }
 
+/// What is told of an event.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Data<'a> {
+    Message(&'a MessageData),
+    Budget(&'a BudgetData),
+}
+
 impl Event {
     /// Its type.
     pub const fn kind(&self) -> EventType {
@@ -209,6 +250,8 @@ impl Event {
             Self::MessageFailed(_) => EventType::MessageFailed,
             Self::DocumentReady(_) => EventType::DocumentReady,
             Self::DocumentFailed(_) => EventType::DocumentFailed,
+            Self::BudgetWarning(_) => EventType::BudgetWarning,
+            Self::BudgetExhausted(_) => EventType::BudgetExhausted,
         }
     }
 
@@ -241,6 +284,7 @@ impl Event {
                 Data::Message(data)
             }
             Self::DocumentReady(data) | Self::DocumentFailed(data) => Data::Document(data),
+            Self::BudgetWarning(data) | Self::BudgetExhausted(data) => Data::Budget(data),
         }
     }
 

@@ -2,7 +2,9 @@
 //!
 //! [`Model`] streams an answer to a [`Request`]; [`Models`] finds the one a tenant's settings name.
 //! A provider that speaks a known format is a row in [`PROVIDERS`], a format is a file in `wire`,
-//! and whatever applies to all of them is a wrapper over the same trait, as [`Retry`] is.
+//! and whatever applies to all of them is a wrapper over the same trait, as [`Retry`] is. The
+//! [`manager`] makes one model of a tenant's choice and its fallbacks; [`Prices`] says what a call
+//! costs.
 //! [`Builtin`] answers with no provider at all, [`Scripted`] is the double for tests.
 //!
 //! [`Embedder`] turns texts into vectors, and [`Embedders`] finds the one a tenant's settings name.
@@ -13,8 +15,10 @@ mod endpoint;
 mod error;
 mod failure;
 mod listing;
+pub mod manager;
 mod model;
 mod models;
+mod prices;
 mod providers;
 mod rate_limits;
 mod request;
@@ -35,6 +39,7 @@ pub use error::{Cause, Error, Phase};
 pub use listing::ListedModel;
 pub use model::{Completion, Event, EventStream, FinishReason, Model, Usage};
 pub use models::{Models, PlatformProviders};
+pub use prices::{InvalidPrices, Prices};
 pub use providers::{
     Auth, Capabilities, ModelRules, OutputLimit, PROVIDERS, Provider, ToolRule, Wire,
 };

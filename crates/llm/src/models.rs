@@ -271,7 +271,7 @@ impl Models {
     }
 }
 
-fn known(name: &str) -> Result<&'static Provider, Error> {
+pub(crate) fn known(name: &str) -> Result<&'static Provider, Error> {
     Provider::find(name).ok_or_else(|| misconfigured(name, "no such provider is known"))
 }
 

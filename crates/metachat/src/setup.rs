@@ -5,13 +5,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use assistant::spending::Spending;
 use assistant::{Assistant, MetaPlatform, Retention, Settings, WebchatCaps};
 use channels::whatsapp::Graph;
 use config::{Config, LogFormat};
 use db::{Db, DbOptions};
 use domain::{Clock, EmbeddingSettings};
 use files::Files;
-use llm::{Embedders, LocalModel, Models, PlatformEmbedding, PlatformProviders, Timeouts};
+use llm::manager::{CircuitPolicy, Manager, ManagerPolicy};
+use llm::{Embedders, LocalModel, Models, PlatformEmbedding, PlatformProviders, Prices, Timeouts};
 use outbound::Guard;
 use secrecy::{ExposeSecret as _, SecretString};
 use secrets::{ApiKey, Keyring, keyfile};
@@ -110,6 +112,7 @@ pub(crate) fn assistant(config: &Config, db: Db) -> anyhow::Result<Assistant> {
         embedder = embedders.platform().key(),
         "the embedder is chosen"
     );
+    let manager = Manager::new(Arc::clone(&models), manager_policy(config));
     Ok(Assistant {
         db,
         clock: Clock::system(),
@@ -117,6 +120,8 @@ pub(crate) fn assistant(config: &Config, db: Db) -> anyhow::Result<Assistant> {
         files: Files::disk(config.server.data_dir.join("files")),
         models,
         embedders: Arc::new(embedders),
+        manager: Arc::new(manager),
+        spending: Arc::new(Spending::new(prices(config)?)),
         trusted: outbound::Client::trusted(outbound::Timeouts::default())?,
         guarded: outbound::Client::guarded(&guard)?,
         settings: Arc::new(settings(config)?),
@@ -161,6 +166,33 @@ pub(crate) fn local_model(config: &Config) -> LocalModel {
     }
 }
 
+/// When another model is asked, and when none is.
+const fn manager_policy(config: &Config) -> ManagerPolicy {
+    let spending = &config.spending;
+    ManagerPolicy {
+        patience: spending.fallback_after,
+        circuit: CircuitPolicy {
+            failures: spending.circuit_failures,
+            failure_percent: spending.circuit_failure_percent,
+            least_calls: spending.circuit_least_calls,
+            window: spending.circuit_window,
+            open: spending.circuit_open,
+            longest_open: spending.circuit_longest_open,
+        },
+    }
+}
+
+/// The prices that come with the program, under those of the operator's file.
+fn prices(config: &Config) -> anyhow::Result<Prices> {
+    let prices = Prices::bundled()?;
+    let Some(path) = &config.spending.prices_file else {
+        return Ok(prices);
+    };
+    let wrong = || format!("METACHAT_PRICES_FILE: {}", path.display());
+    let table = std::fs::read_to_string(path).with_context(wrong)?;
+    prices.overridden_by(&table).with_context(wrong)
+}
+
 /// Which addresses a tenant may set.
 pub(crate) fn guard(config: &Config) -> Guard {
     Guard::new(config.outbound.allow.iter().cloned())
@@ -192,6 +224,7 @@ fn settings(config: &Config) -> anyhow::Result<Settings> {
             raw_items_days: config.retention.raw_items_days,
             webhook_attempts_days: config.retention.webhook_attempts_days,
             embedding_cache_days: config.retention.embedding_cache_days,
+            model_calls_days: config.retention.model_calls_days,
         },
     })
 }

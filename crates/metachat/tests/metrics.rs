@@ -8,9 +8,14 @@ mod tests {
     use std::time::Duration;
 
     use api::metrics::HttpMetrics;
+    use assistant::spending::ModelMetrics;
+    use chrono::DateTime;
+    use domain::{CallOutcome, CallPurpose, ModelCallId};
     use jobs::{JobMetrics, KindDepth, Lane};
+    use llm::manager::Circuits;
     use poem::Response;
     use poem::http::Method;
+    use store::model_calls::{ModelCall, Tokens};
     use telemetry::metrics::Registry;
     use testkit::exposition;
 
@@ -29,6 +34,15 @@ mod tests {
         jobs.limited(None, 1);
         jobs.watch_slots(Lane::Bulk, 1, || 1);
         jobs.set_depths(&[KindDepth::default()]);
+        let models = ModelMetrics::default();
+        models.register(&registry);
+        models.set_circuits(Circuits::default());
+        for cost_microdollars in [Some(1), None] {
+            models.ended(&ModelCall {
+                cost_microdollars,
+                ..call()
+            });
+        }
         let families = exposition::parse(&registry.render().await).unwrap();
         families
             .into_iter()
@@ -41,6 +55,28 @@ mod tests {
                 (family.name, (family.kind, labels))
             })
             .collect()
+    }
+
+    /// A call that has everything a call can have.
+    fn call() -> ModelCall {
+        ModelCall {
+            id: ModelCallId::new(),
+            started_at: DateTime::UNIX_EPOCH,
+            conversation_id: None,
+            purpose: CallPurpose::Answer,
+            provider: "openai".to_owned(),
+            account: "openai".to_owned(),
+            model: "gpt-4o-mini".to_owned(),
+            own_key: false,
+            is_fallback: true,
+            outcome: CallOutcome::Completed,
+            fault: None,
+            tokens: Tokens::default(),
+            is_estimated: false,
+            cost_microdollars: None,
+            first_event_ms: Some(1),
+            duration_ms: 1,
+        }
     }
 
     fn documented() -> BTreeMap<String, Shape> {

@@ -5,6 +5,7 @@
 //! [`db::SystemTx`] cross tenants on purpose.
 
 pub mod api_keys;
+pub mod budget_notices;
 pub mod channels;
 pub mod chunk_embeddings;
 pub mod chunks;
@@ -21,7 +22,9 @@ pub mod eval_runs;
 pub mod idempotency_keys;
 pub mod keyword_index;
 pub mod messages;
+pub mod model_calls;
 pub mod parked_statuses;
+pub mod provider_health;
 pub mod raw_items;
 pub mod search;
 pub mod tenants;

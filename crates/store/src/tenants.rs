@@ -1,5 +1,6 @@
 //! Tenants: the businesses that use the product.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
@@ -28,15 +29,27 @@ pub struct Tenant {
 }
 
 /// What a tenant set and may not read back, as it is sealed.
-#[derive(Clone, Default, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TenantSecrets {
-    /// The tenant's own key to its model provider.
+    /// The tenant's own key to the provider that is first in its settings.
     pub llm_api_key: Option<String>,
     /// The tenant's own key to its reranker.
     pub rerank_api_key: Option<String>,
     /// The tenant's own key to the provider of its embeddings.
     pub embedding_api_key: Option<String>,
+    /// The tenant's own keys to providers, by account; see [`domain::LlmChoice::account`].
+    pub llm_api_keys: BTreeMap<String, String>,
+}
+
+impl TenantSecrets {
+    /// Whether there is nothing to seal.
+    pub fn is_empty(&self) -> bool {
+        self.llm_api_key.is_none()
+            && self.llm_api_keys.is_empty()
+            && self.rerank_api_key.is_none()
+            && self.embedding_api_key.is_none()
+    }
 }
 
 impl fmt::Debug for TenantSecrets {

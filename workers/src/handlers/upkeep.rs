@@ -50,6 +50,7 @@ async fn drop_days(assistant: &Assistant, days: Retention) -> db::Result<()> {
         (Partitioned::JobHistory, days.job_history_days),
         (Partitioned::JobAttempts, days.job_history_days),
         (Partitioned::WebhookAttempts, days.webhook_attempts_days),
+        (Partitioned::ModelCalls, days.model_calls_days),
     ] {
         match assistant.db.drop_partitions(table, keep).await {
             Ok(dropped) if dropped.days > 0 => {

@@ -19,6 +19,7 @@ mod reindexing;
 mod reports;
 mod sends;
 mod sources;
+mod spending;
 mod stage;
 mod tools;
 mod turns;

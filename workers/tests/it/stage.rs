@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use assistant::receive::whatsapp;
+use assistant::spending::Spending;
 use assistant::{Assistant, MetaPlatform, Retention, Settings, WebchatCaps};
 use channels::whatsapp::Graph;
 use chrono::TimeDelta;
@@ -12,7 +13,8 @@ use db::{Db, DbOptions};
 use domain::{ChannelId, ChannelKind, Clock, LlmSettings, TenantId, TenantSettings};
 use files::Files;
 use jobs::EngineOptions;
-use llm::{Embedder, Embedders, HashedNgrams, Models, PlatformProviders, Timeouts};
+use llm::manager::{Manager, ManagerPolicy};
+use llm::{Embedder, Embedders, HashedNgrams, Models, PlatformProviders, Prices, Timeouts};
 use outbound::Guard;
 use secrets::{Keyring, MasterKey, row_context};
 use serde_json::json;
@@ -197,12 +199,16 @@ fn assistant(
         openai_base_url: Some(model.base_url().parse().unwrap()),
         ..PlatformProviders::default()
     };
+    let models = Arc::new(Models::new(platform, &guard, Timeouts::default()).unwrap());
+    let manager = Manager::new(Arc::clone(&models), ManagerPolicy::default());
     Assistant {
         db,
         clock: Clock::fixed(Clock::system().now()),
         keyring: Arc::new(Keyring::new(MasterKey::generate(), Vec::new())),
         files: Files::disk(folder.path()),
-        models: Arc::new(Models::new(platform, &guard, Timeouts::default()).unwrap()),
+        models,
+        manager: Arc::new(manager),
+        spending: Arc::new(Spending::new(Prices::bundled().unwrap())),
         embedders: Arc::new(Embedders::only(embedder)),
         trusted: outbound::Client::trusted(outbound::Timeouts::default()).unwrap(),
         guarded: outbound::Client::guarded(&guard).unwrap(),

@@ -11,7 +11,7 @@ use sqlx::AssertSqlSafe;
 
 use crate::stage::{PATIENCE, Stage, settings};
 
-/// Keeps the history for 10 days, items for 20, attempts at webhooks for 30, and dead jobs as given.
+/// Keeps the history and calls to models for 10 days, items for 20, attempts at webhooks for 30, and dead jobs as given.
 async fn stage(dead_jobs_days: Option<u32>) -> Stage {
     let mut stage = Stage::set(settings(), Arc::new(HashedNgrams)).await;
     let days = |days| NonZeroU32::new(days).unwrap();
@@ -21,6 +21,7 @@ async fn stage(dead_jobs_days: Option<u32>) -> Stage {
         raw_items_days: days(20),
         webhook_attempts_days: days(30),
         embedding_cache_days: days(20),
+        model_calls_days: days(10),
     };
     let settings = Settings::clone(&stage.assistant.settings);
     stage.assistant.settings = Arc::new(Settings {
@@ -50,6 +51,11 @@ async fn fill(stage: &Stage) {
         "INSERT INTO webhook_attempts (attempted_at, id, tenant_id, delivery_id, duration_ms)
          SELECT now() - n * interval '1 day', gen_random_uuid(), gen_random_uuid(),
                 gen_random_uuid(), 1",
+        "INSERT INTO model_calls (started_at, id, tenant_id, purpose, provider, account, model,
+                                  own_key, is_fallback, outcome, input_tokens, cached_tokens,
+                                  cache_written_tokens, output_tokens, is_estimated, duration_ms)
+         SELECT now() - n * interval '1 day', gen_random_uuid(), gen_random_uuid(), 'answer', 'p',
+                'p', 'm', false, false, 'completed', 1, 0, 0, 1, false, 1",
         "INSERT INTO dead_jobs (died_at, id, kind, lane, priority, reason, attempt, max_attempts,
                                 created_at, payload)
          SELECT now() - n * interval '1 day', n, 'probe', 1, 0, 'x', 1, 1, now(), '{}'",
@@ -102,6 +108,7 @@ async fn expect_kept(stage: &Stage, dead: &[i32]) {
     assert_eq!(kept("raw_items", "received_at").await, [5, 15]);
     assert_eq!(kept("webhook_attempts", "attempted_at").await, [5, 15, 25]);
     assert_eq!(kept("embedding_cache", "last_used_on").await, [5, 15]);
+    assert_eq!(kept("model_calls", "started_at").await, [5]);
     assert_eq!(kept("dead_jobs", "died_at").await, dead);
     assert_eq!(kept("job_minutes", "minute").await, [5]);
 }
@@ -166,6 +173,6 @@ async fn workers_start_and_make_partitions_where_there_are_none() {
     .fetch_one(stage.database.pool())
     .await
     .unwrap();
-    assert_eq!(made, 4 * 8);
+    assert_eq!(made, 5 * 8);
     upkeep_done(&stage, 1).await;
 }

@@ -1,11 +1,13 @@
 //! A turn is answered: what the contact wrote since the last answer, the passages that fit it, and
 //! the model of the tenant's choice lead to one message, or to none if the contact went on writing.
 
+mod model;
 mod prompt;
 mod rounds;
 mod shown;
 mod turn;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use db::TenantTx;
@@ -14,9 +16,10 @@ use fail::fail_point;
 use jobs::kinds::{AnswerTurn, SendReply};
 use jobs::{DeadJob, Failure, JobHandle};
 use live::{LiveBody, LiveEvent};
-use llm::FinishReason;
+use llm::{FinishReason, Model};
 use store::{conversations, messages};
 
+use crate::spending::Calls;
 use crate::{Assistant, Error, TenantProfile};
 use rounds::MAX_ROUNDS;
 use turn::Turn;
@@ -42,9 +45,23 @@ pub async fn answer(
         return Ok(());
     };
     check_deadline(assistant, &turn)?;
+    let calls = Calls::begin(assistant, turn.about());
+    let answered = Box::pin(answer_turn(assistant, handle, &turn, &calls)).await;
+    // Calls whose answer was not committed cost money all the same.
+    calls.close().await;
+    answered
+}
+
+async fn answer_turn(
+    assistant: &Assistant,
+    handle: &JobHandle,
+    turn: &Turn,
+    calls: &Calls,
+) -> Result<(), Failure> {
     fail_point!("answer.before_model");
-    let (answered, attempt) = ask(assistant, handle, &turn).await?;
-    let mut tx = assistant.db.tenant(job.tenant_id).await?;
+    let model = model::choose(assistant, turn, calls).await?;
+    let (answered, attempt) = ask(assistant, handle, turn, model).await?;
+    let mut tx = assistant.db.tenant(turn.tenant_id).await?;
     fail_point!("answer.before_commit");
     handle.fence(&mut tx).await?;
     let now = conversations::lock(&mut tx, turn.conversation.id).await?;
@@ -62,6 +79,7 @@ pub async fn answer(
         sources: &cited,
     };
     queue(&mut tx, &now, &answer).await?;
+    calls.record(&mut tx).await?;
     tx.commit().await?;
     fail_point!("answer.after_commit");
     Ok(())
@@ -73,13 +91,9 @@ async fn ask(
     assistant: &Assistant,
     handle: &JobHandle,
     turn: &Turn,
+    model: Arc<dyn Model>,
 ) -> Result<(Answered, u32), Failure> {
-    let settings = &turn.profile.settings;
-    let model = assistant
-        .models
-        .model_for(&settings.llm, turn.profile.llm_api_key.clone())
-        .map_err(|error| failure_of_model(error, turn))?;
-    let mode = rag_mode(settings, model.as_ref());
+    let mode = rag_mode(&turn.profile.settings, model.as_ref());
     let passages = turn.find_sources(assistant, mode).await?;
     let question = turn.question();
     let asking = Asking {

@@ -1,11 +1,12 @@
 use chrono::{DateTime, Utc};
-use domain::{ChannelKind, ConversationId, ConversationStatus, RagMode, TenantId};
+use domain::{CallPurpose, ChannelKind, ConversationId, ConversationStatus, RagMode, TenantId};
 use jobs::Failure;
 use live::{LiveBody, LiveEvent};
 use store::{conversations, messages};
 
 use super::shown::Shown;
 use crate::ingest::search::{self, Passage};
+use crate::spending::About;
 use crate::{Assistant, TenantProfile};
 
 /// What the answer to one turn is made from.
@@ -73,6 +74,16 @@ impl Turn {
         }
         let turn = self.conversation.turn_seq;
         Shown::to_windows(assistant, self.conversation.id, turn, attempt)
+    }
+
+    /// What its calls to models are made for.
+    pub(super) fn about(&self) -> About {
+        About {
+            tenant: self.tenant_id,
+            purpose: CallPurpose::Answer,
+            conversation: Some(self.conversation.id),
+            budget: self.profile.settings.budget,
+        }
     }
 
     /// Takes back what open windows were shown of an answer that is dropped.

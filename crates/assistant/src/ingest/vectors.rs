@@ -4,13 +4,16 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use domain::TenantId;
+use domain::{CallPurpose, TenantId};
 use jobs::Failure;
+use llm::manager::Fault;
 use llm::{Embedder, Error};
 use sha2::{Digest as _, Sha256};
 use store::embedding_cache::{self, TextHash};
+use store::tenants;
 
 use crate::Assistant;
+use crate::spending::{About, Calls, Embedding};
 
 /// How many texts are looked up in the cache by one statement.
 const LOOK_UP: usize = 1000;
@@ -20,23 +23,6 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How long a job is put off that ran out of time; it goes on from what is kept.
 const PAUSE: Duration = Duration::from_secs(1);
-
-/// What turning some of a tenant's texts into vectors took, for whoever adds up what it costs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EmbeddingUsage {
-    /// Whose texts they are.
-    pub tenant_id: TenantId,
-    /// Who made the vectors.
-    pub provider: &'static str,
-    /// By which model.
-    pub model: String,
-    /// How many texts the provider got.
-    pub texts: usize,
-    /// The tokens it read; `None` if nobody counted.
-    pub tokens: Option<u64>,
-    /// How long it took.
-    pub took: Duration,
-}
 
 /// One vector for each text, in their order: [`vectors_so_far`] when all of them are wanted.
 ///
@@ -119,13 +105,14 @@ pub async fn vectors_so_far(
     let (hashes_left, texts_left) = missing(&hashes, texts, &vectors);
     let (mut hashes_left, mut texts_left) = (&hashes_left[..], &texts_left[..]);
     let (begun, mut stopped) = (Instant::now(), None);
+    let calls = Calls::begin(assistant, about(assistant, tenant).await?);
     while !texts_left.is_empty() {
         if begun.elapsed() > PATIENCE {
             stopped = Some(Stopped::OutOfTime);
             break;
         }
         let count = embedder.batch_len(texts_left).min(texts_left.len());
-        let made = match call(tenant, embedder, &texts_left[..count]).await {
+        let made = match call(&calls, embedder, &texts_left[..count]).await {
             Ok(made) => made,
             Err(error) => {
                 stopped = Some(Stopped::Failed(Arc::new(error)));
@@ -141,6 +128,7 @@ pub async fn vectors_so_far(
         vectors.extend(made);
         (hashes_left, texts_left) = (&hashes_left[count..], &texts_left[count..]);
     }
+    calls.close().await;
     Ok(Vectors {
         made: hashes
             .iter()
@@ -179,47 +167,42 @@ fn missing(
         .unzip()
 }
 
-/// Has the texts embedded by one call, and says what it took.
+/// Has the texts embedded by one call, and notes what it took.
 async fn call(
-    tenant: TenantId,
+    calls: &Calls,
     embedder: &dyn Embedder,
     texts: &[String],
 ) -> Result<Vec<Vec<f32>>, Error> {
     let begun = Instant::now();
-    let embedded = embedder.embed(texts).await?;
-    if embedded.vectors.len() != texts.len() {
+    let embedded = embedder.embed(texts).await;
+    calls.embedded(&Embedding {
+        provider: embedder.provider(),
+        model: embedder.model(),
+        texts,
+        tokens: embedded.as_ref().ok().and_then(|embedded| embedded.tokens),
+        took: begun.elapsed(),
+        fault: embedded.as_ref().err().map(Fault::of),
+    });
+    let vectors = embedded?.vectors;
+    if vectors.len() != texts.len() {
         return Err(Error::BrokenStream {
             provider: embedder.provider(),
-            detail: format!(
-                "{} vectors for {} texts",
-                embedded.vectors.len(),
-                texts.len()
-            ),
+            detail: format!("{} vectors for {} texts", vectors.len(), texts.len()),
             source: None,
         });
     }
-    record(&EmbeddingUsage {
-        tenant_id: tenant,
-        provider: embedder.provider(),
-        model: embedder.model().to_owned(),
-        texts: texts.len(),
-        tokens: embedded.tokens,
-        took: begun.elapsed(),
-    });
-    Ok(embedded.vectors)
+    Ok(vectors)
 }
 
-/// The one place that learns of every call.
-fn record(usage: &EmbeddingUsage) {
-    tracing::info!(
-        tenant.id = %usage.tenant_id,
-        provider = usage.provider,
-        model = usage.model,
-        texts = usage.texts,
-        tokens = usage.tokens,
-        took_ms = usage.took.as_millis(),
-        "texts were embedded"
-    );
+/// For whom calls to embed documents are made.
+async fn about(assistant: &Assistant, tenant: TenantId) -> db::Result<About> {
+    let mut tx = assistant.db.tenant(tenant).await?;
+    Ok(About {
+        tenant,
+        purpose: CallPurpose::Embedding,
+        conversation: None,
+        budget: tenants::get(&mut tx).await?.settings.budget,
+    })
 }
 
 fn hash(text: &str) -> TextHash {

@@ -8,6 +8,7 @@ mod models;
 mod outbound;
 mod retention;
 mod server;
+mod spending;
 mod testing;
 mod webchat;
 
@@ -21,5 +22,6 @@ pub use models::Models;
 pub use outbound::Outbound;
 pub use retention::Retention;
 pub use server::Server;
+pub use spending::Spending;
 pub use testing::Testing;
 pub use webchat::Webchat;

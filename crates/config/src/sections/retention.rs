@@ -24,6 +24,8 @@ section! {
     /// Days for which a vector is kept after it was last used, so that indexing the same text again costs
     /// nothing.
     "METACHAT_EMBEDDING_CACHE_DAYS" = "90" => embedding_cache_days: NonZeroU32, check at_most;
+    /// Days for which calls to models are kept one by one. Their sums by day and model stay.
+    "METACHAT_MODEL_CALLS_DAYS" = "90" => model_calls_days: NonZeroU32, check at_most;
 }
 
 fn at_most<T: Copy + Into<u32>>(days: &T) -> Result<(), &'static str> {

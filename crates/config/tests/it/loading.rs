@@ -33,6 +33,17 @@ fn without_any_variable_every_setting_has_its_documented_default() {
     assert_eq!(config.meta.graph_version, "v25.0");
     assert_eq!(config.models.openai_base_url.path(), "/v1");
     assert_eq!(config.models.ollama_url.port(), Some(11434));
+    assert!(config.spending.prices_file.is_none());
+    assert_eq!(config.spending.fallback_after, Duration::from_secs(20));
+    assert_eq!(config.spending.circuit_failures.get(), 5);
+    assert_eq!(config.spending.circuit_failure_percent, 50);
+    assert_eq!(config.spending.circuit_least_calls, 20);
+    assert_eq!(config.spending.circuit_window, Duration::from_secs(60));
+    assert_eq!(config.spending.circuit_open, Duration::from_secs(15));
+    assert_eq!(
+        config.spending.circuit_longest_open,
+        Duration::from_secs(300)
+    );
     assert!(config.outbound.allow.is_empty());
     assert_eq!(config.jobs.slots_interactive.get(), 64);
     assert_eq!(config.jobs.slots_bulk.get(), 16);
@@ -47,6 +58,7 @@ fn without_any_variable_every_setting_has_its_documented_default() {
     assert!(config.embedding.model.is_none() && config.embedding.dimensions.is_none());
     assert!(config.embedding.local_model_dir.is_none());
     assert_eq!(config.embedding.local_model_batches.get(), 1);
+    assert_eq!(config.retention.model_calls_days.get(), 90);
     assert_eq!(config.webchat.sessions_per_address_hour.get(), 30);
     assert_eq!(config.webchat.sessions_per_tenant_hour.get(), 2000);
     assert_eq!(config.webchat.messages_per_session.get(), 200);

@@ -5,7 +5,7 @@ use sqlx::AssertSqlSafe;
 use testkit::TestDb;
 
 /// What a row of each table needs besides its time.
-const ROWS: [(Partitioned, &str, &str); 4] = [
+const ROWS: [(Partitioned, &str, &str); 5] = [
     (
         Partitioned::RawItems,
         "received_at, id, channel_kind",
@@ -25,6 +25,14 @@ const ROWS: [(Partitioned, &str, &str); 4] = [
         Partitioned::WebhookAttempts,
         "attempted_at, id, tenant_id, delivery_id, duration_ms",
         "gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 1",
+    ),
+    (
+        Partitioned::ModelCalls,
+        "started_at, id, tenant_id, purpose, provider, account, model, own_key, is_fallback, \
+         outcome, input_tokens, cached_tokens, cache_written_tokens, output_tokens, \
+         is_estimated, duration_ms",
+        "gen_random_uuid(), gen_random_uuid(), 'answer', 'p', 'p', 'm', false, false, \
+         'completed', 1, 0, 0, 1, false, 1",
     ),
 ];
 
@@ -144,6 +152,6 @@ async fn partitions_are_made_ahead_once() {
     let db = Db::connect_lazy(&DbOptions::new(test_db.url())).unwrap();
     db.ensure_partitions(7).await.unwrap();
     // Two more days in each table.
-    assert_eq!(db.ensure_partitions(9).await.unwrap(), 8);
+    assert_eq!(db.ensure_partitions(9).await.unwrap(), 10);
     assert_eq!(db.ensure_partitions(9).await.unwrap(), 0);
 }

@@ -12,6 +12,7 @@ mod embeddings;
 mod endpoints;
 #[cfg(feature = "local-embeddings")]
 mod local_embeddings;
+mod manager;
 mod matrix;
 mod ollama;
 mod openai_chat;

@@ -89,6 +89,14 @@ impl Server {
         seen.await.unwrap().unwrap()
     }
 
+    /// Head and body of the next request, as they came.
+    pub(crate) async fn head(&mut self) -> (String, String) {
+        match self.seen().await {
+            Seen::Request(head, body) => (head, body),
+            Seen::Closed => panic!("the client closed"),
+        }
+    }
+
     pub(crate) async fn request(&mut self) -> (String, serde_json::Value) {
         match self.seen().await {
             Seen::Request(head, body) => (head, serde_json::from_str(&body).unwrap()),

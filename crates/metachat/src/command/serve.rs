@@ -20,6 +20,7 @@ pub(crate) async fn api() -> anyhow::Result<()> {
     let listener = listen(&config).await?;
     let scrape = Scrape::start(&config).await?;
     let registry = scrape.registry.clone();
+    model_metrics(&registry, &assistant);
     let end = told_to_end()?;
     // This process enqueues: what it counts belongs to the overview of queues.
     let db = assistant.db.clone();
@@ -39,6 +40,7 @@ pub(crate) async fn worker() -> anyhow::Result<()> {
     let assistant = setup::assistant(&config, setup::database(&config)?)?;
     let scrape = Scrape::start(&config).await?;
     let registry = &scrape.registry;
+    model_metrics(registry, &assistant);
     let worked = work(&config, assistant, registry, told_to_end()?).await;
     scrape.stop().await;
     worked
@@ -139,6 +141,13 @@ fn job_metrics(registry: &Registry, assistant: &Assistant) -> JobMetrics {
         async move { jobs::metrics::depths(&db).await }
     });
     metrics
+}
+
+/// Shows what this process counts of calls to models; call it once.
+pub(crate) fn model_metrics(registry: &Registry, assistant: &Assistant) {
+    let metrics = assistant.spending.metrics();
+    metrics.register(registry);
+    metrics.watch_circuits(registry, &assistant.manager);
 }
 
 /// A token that is cancelled by Ctrl-C or SIGTERM; a second one ends the process at once.

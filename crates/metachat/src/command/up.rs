@@ -62,6 +62,7 @@ async fn run_on(
         return Ok(());
     }
     let assistant = setup::assistant(config, db)?;
+    serve::model_metrics(&scrape.registry, &assistant);
     let admin_key = setup::admin_key(config)?;
     let demo = demo::ensure(&assistant).await?;
     let workers = serve::start_workers(config, assistant.clone(), &scrape.registry).await?;

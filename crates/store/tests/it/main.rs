@@ -11,6 +11,7 @@ mod documents;
 mod embedding_cache;
 mod idempotency;
 mod schema;
+mod spending;
 mod tenancy;
 mod tenants;
 mod webchat;
