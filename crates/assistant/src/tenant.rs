@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use db::TenantTx;
-use domain::TenantSettings;
+use domain::{LlmChoice, TenantSettings};
 use llm::manager::Keys;
 use secrecy::SecretString;
 use secrets::{Keyring, row_context};

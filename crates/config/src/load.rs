@@ -7,8 +7,7 @@ use crate::reference::reference;
 use crate::section::Section;
 use crate::sections::{
     Database, Embedding, Jobs, Keys, Log, Meta, Models, Outbound, Retention, Server, Spending,
-    Testing,
-    Webchat,
+    Testing, Webchat,
 };
 use crate::value::Value;
 

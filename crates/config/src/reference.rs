@@ -1,8 +1,7 @@
 use crate::section::Section as _;
 use crate::sections::{
     Database, Embedding, Jobs, Keys, Log, Meta, Models, Outbound, Retention, Server, Spending,
-    Testing,
-    Webchat,
+    Testing, Webchat,
 };
 
 /// What one variable means, in the words of its field.

@@ -23,7 +23,8 @@ pub use content::{
 pub use eval::{EvalFound, ExpectedSource};
 pub use ids::{
     ApiKeyId, ChannelId, ChunkId, ContactId, ConversationId, DeliveryId, DocumentId, EndpointId,
-    EvalQuestionId, EvalRunId, EventId, MessageId, ModelCallId, RawItemId, TenantId, WebchatSessionId,
+    EvalQuestionId, EvalRunId, EventId, MessageId, ModelCallId, RawItemId, TenantId,
+    WebchatSessionId,
 };
 pub use inbound::{
     AccountEffect, AccountEvent, Consent, ContactRef, Handover, HandoverChange, Inbound,

@@ -24,6 +24,7 @@ use crate::{Assistant, Error, TenantProfile};
 use rounds::MAX_ROUNDS;
 use turn::Turn;
 
+pub(crate) use model::choose;
 pub(crate) use prompt::Prompt;
 pub(crate) use rounds::{Answered, Asking, Stopped, rag_mode};
 pub(crate) use shown::Shown;
@@ -59,7 +60,7 @@ async fn answer_turn(
     calls: &Calls,
 ) -> Result<(), Failure> {
     fail_point!("answer.before_model");
-    let model = model::choose(assistant, turn, calls).await?;
+    let model = choose(assistant, turn.tenant_id, &turn.profile, calls).await?;
     let (answered, attempt) = ask(assistant, handle, turn, model).await?;
     let mut tx = assistant.db.tenant(turn.tenant_id).await?;
     fail_point!("answer.before_commit");

@@ -1,28 +1,28 @@
 use std::sync::Arc;
 
-use domain::LlmSettings;
+use domain::{LlmSettings, TenantId};
 use jobs::Failure;
 use llm::Model;
 use llm::manager::Keys;
 
-use super::turn::Turn;
-use crate::Assistant;
 use crate::spending::{Calls, Verdict, look};
+use crate::{Assistant, TenantProfile};
 
 const BUILTIN: &str = "builtin";
 
-/// Who answers a turn: the tenant's chain of models, or the built-in answerer once the month's
+/// Who answers a tenant's contacts: its chain of models, or the built-in answerer once the month's
 /// budget is spent. Its calls are noted.
 ///
 /// # Errors
 /// Dead once the budget is spent and the tenant wants no answer then; a retry for what may pass.
-pub(super) async fn choose(
+pub(crate) async fn choose(
     assistant: &Assistant,
-    turn: &Turn,
+    tenant: TenantId,
+    profile: &TenantProfile,
     calls: &Calls,
 ) -> Result<Arc<dyn Model>, Failure> {
-    let settings = &turn.profile.settings;
-    let (tenant, manager) = (turn.tenant_id, &assistant.manager);
+    let settings = &profile.settings;
+    let manager = &assistant.manager;
     if settings.llm.provider == BUILTIN {
         // It costs nothing: no budget is in its way.
         let chain = manager.chain(tenant, &builtin(), &Keys::default());
@@ -30,7 +30,7 @@ pub(super) async fn choose(
     }
     match look(assistant, tenant, &settings.budget).await? {
         Verdict::Go => {
-            let chain = manager.chain(tenant, &settings.llm, &turn.profile.llm_keys);
+            let chain = manager.chain(tenant, &settings.llm, &profile.llm_keys);
             Ok(calls.observe(&chain, false))
         }
         Verdict::Builtin => {

@@ -220,7 +220,9 @@ mod tests {
             name: "Shop".to_owned(),
             enabled: true,
             settings: TenantSettings::default(),
-            llm_api_key: None,
+            llm_keys: llm::manager::Keys::default(),
+            rerank_api_key: None,
+            embedding_api_key: None,
         };
         let prompt = Prompt {
             profile: &profile,

@@ -223,13 +223,30 @@ impl Exam<'_> {
     /// What the tenant's model says, as to a contact who writes this first; nothing if it says
     /// nothing.
     async fn answer(&self, question: &Pending, found: Found) -> Result<String, Unable> {
+        let about = About {
+            tenant: self.tenant,
+            purpose: CallPurpose::Eval,
+            conversation: None,
+            budget: self.profile.settings.budget,
+        };
+        let calls = Calls::begin(self.assistant, about);
+        let answer = self.answer_by(&calls, question, found).await;
+        calls.close().await;
+        answer
+    }
+
+    async fn answer_by(
+        &self,
+        calls: &Calls,
+        question: &Pending,
+        found: Found,
+    ) -> Result<String, Unable> {
         let settings = &self.profile.settings;
-        let key = self.profile.llm_api_key.clone();
-        let model = self
-            .assistant
-            .models
-            .model_for(&settings.llm, key)
-            .map_err(|error| Unable::Lasting(sentence(&error)))?;
+        let model = choose(self.assistant, self.tenant, &self.profile, calls);
+        let model = model.await.map_err(|failure| match failure {
+            Failure::Dead(reason) => Unable::Lasting(reason),
+            passing => Unable::Passing(passing),
+        })?;
         let mode = rag_mode(settings, model.as_ref());
         let passages = match mode {
             RagMode::Context => found.into_passages(),

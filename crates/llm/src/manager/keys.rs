@@ -17,7 +17,9 @@ impl Keys {
     /// The key to an account, of whoever has these settings.
     pub fn to(&self, account: &str, settings: &LlmSettings) -> Option<SecretString> {
         let chain = settings.chain();
-        let is_first = chain.first().is_some_and(|first| first.account() == account);
+        let is_first = chain
+            .first()
+            .is_some_and(|first| first.account() == account);
         let older = self.first.as_ref().filter(|_| is_first);
         self.by_account.get(account).or(older).cloned()
     }
