@@ -2,9 +2,7 @@
 
 use std::collections::HashMap;
 
-use domain::{
-    ChunkMethod, LlmSettings, RagMode, RerankMethod, RetrievalSettings, TenantSettings,
-};
+use domain::{ChunkMethod, LlmSettings, RagMode, RerankMethod, RetrievalSettings, TenantSettings};
 use outbound::Guard;
 use poem_openapi::{Enum, Object};
 use serde::Deserialize;
@@ -12,12 +10,12 @@ use serde_json::Value;
 use store::tenants::TenantSecrets;
 use url::Url;
 
-use super::embedding_settings::{self, EmbeddingChange, EmbeddingView};
-use super::retrieval::{self, Fusion};
 use super::budget_settings::{BudgetChange, BudgetView, check_budget};
+use super::embedding_settings::{self, EmbeddingChange, EmbeddingView};
 use super::llm_settings::{
     LlmChoiceChange, LlmChoiceView, apply_keys, check_address, check_fallbacks,
 };
+use super::retrieval::{self, Fusion};
 use crate::payload::Checks;
 
 /// How documents reach the model.
@@ -363,9 +361,6 @@ impl SettingsChange {
         checks: &mut Checks,
     ) {
         let mut raw = raw.clone();
-        if takes_key(&mut raw, "llm") {
-            let key = self.llm.and_then(|llm| llm.api_key);
-            secrets.llm_api_key = key.map(|key| checks.text("settings.llm.api_key", &key, 2000));
         if let Some(llm) = raw.get_mut("llm").and_then(Value::as_object_mut) {
             // Only the body as sent tells a missing key from `null`.
             let has_key = llm.shift_remove("api_key").is_some();

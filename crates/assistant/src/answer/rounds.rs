@@ -172,8 +172,7 @@ impl Asking<'_> {
         sources: &mut Sources,
     ) {
         let calls = completion.tool_calls.clone();
-        let said = Message::calling(completion.text, completion.tool_calls);
-        exchange.0.push(said);
+        exchange.0.push(completion.into_message());
         for (at, call) in calls.iter().enumerate() {
             let result = if at < MAX_CALLS {
                 self.call(call, sources).await

@@ -6,15 +6,16 @@ mod grade;
 use std::time::{Duration, Instant};
 
 use db::TenantTx;
-use domain::{EvalFound, EvalRunId, RagMode, RetrievalSettings, TenantId};
+use domain::{CallPurpose, EvalFound, EvalRunId, RagMode, RetrievalSettings, TenantId};
 use jobs::kinds::RunEval;
 use jobs::{DeadJob, Failure, JobHandle};
 use llm::Error as ModelError;
 use store::eval_results::{self, Change, Graded, Pending};
 use store::eval_runs::{self, EvalRun, NewRun};
 
-use crate::answer::{Asking, Prompt, Shown, Stopped, rag_mode};
+use crate::answer::{Asking, Prompt, Shown, Stopped, choose, rag_mode};
 use crate::ingest::search::{self, Found, Query};
+use crate::spending::{About, Calls};
 use crate::{Assistant, Error, TenantProfile};
 use grade::{Grades, answer_score};
 
