@@ -126,6 +126,8 @@ impl LlmView {
             base_url: llm.base_url.map(Into::into),
             max_output_tokens: llm.max_output_tokens,
             temperature: llm.temperature,
+            context_tokens: llm.context_tokens,
+            keep_alive_seconds: llm.keep_alive_seconds,
             api_key_set: secrets.llm_api_key.is_some(),
             fallbacks: llm.fallbacks.into_iter().map(LlmChoiceView::new).collect(),
             api_keys_set: secrets.llm_api_keys.keys().cloned().collect(),
@@ -198,16 +200,6 @@ impl SettingsView {
         Self {
             settle_ms: settings.settle_ms,
             settle_max_ms: settings.settle_max_ms,
-            llm: LlmView {
-                provider: llm.provider,
-                model: llm.model,
-                base_url: llm.base_url.map(Into::into),
-                max_output_tokens: llm.max_output_tokens,
-                temperature: llm.temperature,
-                context_tokens: llm.context_tokens,
-                keep_alive_seconds: llm.keep_alive_seconds,
-                api_key_set: secrets.llm_api_key.is_some(),
-            },
             llm: LlmView::new(llm, secrets),
             instructions: settings.instructions,
             history_messages: settings.history_messages,
@@ -263,6 +255,11 @@ pub(crate) struct SettingsChange {
     answer_deadline_seconds: Option<u32>,
     /// Origins that may open a web chat, such as `https://shop.example`, at most 50; empty: any.
     webchat_origins: Option<Vec<String>>,
+    /// How documents are cut into passages; holds for those that are indexed from then on.
+    chunking: Option<ChunkingChange>,
+    /// What turns texts into vectors; `null`: what the platform has set up. Documents are embedded
+    /// anew by another model before searches use it.
+    embedding: Option<EmbeddingChange>,
     /// What a calendar month (UTC) may cost.
     budget: Option<BudgetChange>,
 }
@@ -448,19 +445,18 @@ fn check(settings: &TenantSettings, guard: &Guard, checks: &mut Checks) {
         "settings.retrieval.rerank_url",
         "is needed for a provider's reranker",
     );
+    let chunking = &settings.chunking;
+    checks.require(
+        chunking.overlap_tokens < chunking.max_tokens.div_ceil(2),
+        "settings.chunking.overlap_tokens",
+        "must be less than half of max_tokens",
+    );
+    if let Some(embedding) = &settings.embedding {
+        embedding_settings::check(embedding, guard, checks);
+    }
+    check_fallbacks(&settings.llm.fallbacks, guard, checks);
+    check_budget(&settings.budget, checks);
     check_addresses(settings, guard, checks);
-    check_address(
-        "settings.llm.base_url",
-        settings.llm.base_url.as_ref(),
-        guard,
-        checks,
-    );
-    check_address(
-        "settings.retrieval.rerank_url",
-        settings.retrieval.rerank_url.as_ref(),
-        guard,
-        checks,
-    );
 }
 
 fn check_numbers(settings: &TenantSettings, checks: &mut Checks) {
@@ -485,7 +481,7 @@ fn check_numbers(settings: &TenantSettings, checks: &mut Checks) {
         ),
         (
             "retrieval.passage_tokens",
-            retrieval.passage_tokens,
+            settings.retrieval.passage_tokens,
             0,
             8000,
         ),
@@ -519,18 +515,8 @@ fn check_addresses(settings: &TenantSettings, guard: &Guard, checks: &mut Checks
             &settings.retrieval.rerank_url,
         ),
     ] {
-        if let Some(url) = url
-            && let Err(outbound::Error::Refused(refusal)) = outbound::check_url(url, guard)
-        {
-            checks.require(false, field, refusal.to_string());
-        }
+        check_address(field, url.as_ref(), guard, checks);
     }
-    check_address(
-        "settings.llm.base_url",
-        settings.llm.base_url.as_ref(),
-        guard,
-        checks,
-    );
     let is_short = settings.webchat_origins.len() <= 50;
     checks.require(
         is_short,
@@ -655,7 +641,6 @@ mod tests {
     fn everything_wrong_is_named() {
         let raw = json!({
             "settle_ms": 60_001,
-            "llm": {"base_url": "http://127.0.0.1/v1", "temperature": 3.0},
             "retrieval": {"top_k": 0, "rerank_url": "http://10.0.0.1/v1", "passage_tokens": 8001},
             "webchat_origins": ["https://shop.example/path"],
             "chunking": {"max_tokens": 8193, "overlap_tokens": 4097},
@@ -666,8 +651,6 @@ mod tests {
                 {"provider": "", "base_url": "http://10.0.0.1/v1"}, {"provider": "builtin"},
                 {"provider": "builtin"}, {"provider": "builtin"}, {"provider": "builtin"},
                 {"provider": "builtin"}]},
-            "retrieval": {"top_k": 0},
-            "webchat_origins": ["https://shop.example/path"],
             "budget": {"monthly_microdollars": -1, "warn_percent": 0},
         });
         let error = change(&mut TenantSettings::default(), &raw).1.unwrap_err();

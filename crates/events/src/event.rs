@@ -32,7 +32,7 @@ pub enum EventType {
 
 impl EventType {
     /// Every type, in the order in which they are shown.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::MessageReceived,
         Self::MessageSent,
         Self::MessageFailed,
@@ -223,6 +223,7 @@ impl DocumentData {
 enum Data<'a> {
     Message(&'a MessageData),
     Document(&'a DocumentData),
+    Budget(&'a BudgetData),
 }
 
 /// The payload of a webhook, as Standard Webhooks 1.0.0 shapes it.
@@ -231,14 +232,6 @@ struct Payload<'a> {
     r#type: &'static str,
     timestamp: DateTime<Utc>,
     data: Data<'a>,
-}
-
-/// What is told of an event.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Data<'a> {
-    Message(&'a MessageData),
-    Budget(&'a BudgetData),
 }
 
 impl Event {

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use outbound::Client;
@@ -9,7 +10,7 @@ use tokio::time::timeout;
 use url::Url;
 
 use crate::endpoint::Endpoint;
-use crate::{Error, Phase, Timeouts};
+use crate::{Auth, Error, Phase, Timeouts};
 
 /// A customer waits: better the order that is there than a long wait for a finer one.
 const TOTAL: Duration = Duration::from_secs(3);
@@ -41,9 +42,12 @@ impl RerankClient {
             endpoint: Endpoint {
                 provider: "rerank",
                 base_url,
+                auth: Auth::Bearer,
+                headers: &[],
                 key,
                 client,
                 timeouts: Timeouts::default(),
+                gate: Arc::default(),
             },
             model: model.to_owned(),
         }

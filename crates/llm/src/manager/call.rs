@@ -97,6 +97,8 @@ impl Meter {
                 self.said.add(&call.name);
                 self.said.add(&call.arguments);
             }
+            // Sealed reasoning: its tokens are in the usage alone.
+            Event::Replay(_) => {}
             Event::Usage(usage) => self.usage = Some(*usage),
             Event::Done { .. } => self.end(CallOutcome::Completed, None),
         }

@@ -45,7 +45,8 @@ impl Fault {
             Error::KeyRefused { .. } => Self::KeyRefused,
             Error::ContextTooLong { .. } => Self::ContextTooLong,
             Error::BadRequest { .. } => Self::BadRequest,
-            Error::Misconfigured { .. } => Self::Misconfigured,
+            // What the settings name is not there: as good as a wrong setting.
+            Error::Misconfigured { .. } | Error::ModelMissing { .. } => Self::Misconfigured,
             Error::Unavailable { .. } => Self::Unavailable,
             Error::TimedOut { .. } => Self::TimedOut,
             Error::BrokenStream { .. } => Self::BrokenStream,
