@@ -54,17 +54,12 @@ pub(crate) struct LlmChoiceChange {
     base_url: Option<String>,
 }
 
-/// Takes over keys: `first` is that of the first choice if it is named, if only to be taken away;
-/// of the others those that are named.
+/// Takes over the keys that are named; `None` takes one away.
 pub(crate) fn apply_keys(
-    first: Option<Option<String>>,
     by_account: HashMap<String, Option<String>>,
     secrets: &mut TenantSecrets,
     checks: &mut Checks,
 ) {
-    if let Some(key) = first {
-        secrets.llm_api_key = key.map(|key| checks.text("settings.llm.api_key", &key, 2000));
-    }
     for (account, key) in by_account {
         let Some(key) = key else {
             secrets.llm_api_keys.remove(&account);

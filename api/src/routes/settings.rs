@@ -363,9 +363,12 @@ impl SettingsChange {
             let has_key = llm.shift_remove("api_key").is_some();
             llm.shift_remove("api_keys");
             if let Some(change) = self.llm {
-                let first = has_key.then_some(change.api_key);
-                let by_account = change.api_keys.unwrap_or_default();
-                apply_keys(first, by_account, secrets, checks);
+                if has_key {
+                    let key = change.api_key;
+                    let checked = |key: String| checks.text("settings.llm.api_key", &key, 2000);
+                    secrets.llm_api_key = key.map(checked);
+                }
+                apply_keys(change.api_keys.unwrap_or_default(), secrets, checks);
             }
         }
         let retrieval = raw.get_mut("retrieval").and_then(Value::as_object_mut);

@@ -65,7 +65,7 @@ async fn a_refused_key_is_seen_until_it_is_changed() {
     let seen = list(&server, &key, &tenant).await;
     assert_eq!(seen[0]["health"], "down");
     assert_eq!(seen[0]["last_error"], "key_refused");
-    assert_eq!(seen[0]["since"], "2026-11-23T12:00:00Z");
+    assert_eq!(seen[0]["since"], "2026-11-23T12:00:00+00:00");
     assert_eq!(seen[0], checked[0]["provider"]);
 
     let mended = json!({"api_keys": {"openai": "sk-right"}});

@@ -1,4 +1,3 @@
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -159,14 +158,17 @@ impl ModelMetrics {
         }
     }
 
-    fn tokens(&self, provider: &Cow<'static, str>, tokens: &Tokens) {
+    fn tokens(&self, provider: &str, tokens: &Tokens) {
         for (part, count) in [
             ("fresh", tokens.input - tokens.cached - tokens.cache_written),
             ("cached", tokens.cached),
             ("cache_written", tokens.cache_written),
             ("output", tokens.output),
         ] {
-            let labels: Labels<2> = [("provider", provider.clone()), ("part", part.into())];
+            let labels: Labels<2> = [
+                ("provider", provider.to_owned().into()),
+                ("part", part.into()),
+            ];
             let count = u64::try_from(count).unwrap_or(0);
             self.tokens.get_or_create(&labels).inc_by(count);
         }

@@ -68,7 +68,8 @@ impl Month {
 
     /// Reads `2026-11`; `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
-        let is_plain = text.len() == 7 && text.is_ascii();
+        // Signs and shorter years can be read as dates too.
+        let is_plain = text.len() == 7 && text.starts_with(|first: char| first.is_ascii_digit());
         let first = NaiveDate::parse_from_str(&format!("{text}-01"), "%Y-%m-%d").ok()?;
         is_plain.then_some(Self { first })
     }

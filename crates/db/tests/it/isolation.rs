@@ -140,8 +140,8 @@ async fn partitions_are_made_ahead_once() {
     );
     assert_eq!(
         db.ensure_partitions(9).await.unwrap(),
-        8,
-        "two days of four tables"
+        10,
+        "two days of five tables"
     );
     assert_eq!(db.ensure_partitions(9).await.unwrap(), 0);
 }

@@ -78,13 +78,12 @@ async fn check(link: &Link, key: Option<SecretString>, probe: &dyn Probe) -> Che
         }),
     };
     let (error, has_model) = match asked {
-        Ok(None) => (None, None),
+        // A server without such a list says nothing of its answers.
+        Ok(None) | Err(Error::BadRequest { .. }) => (None, None),
         Ok(Some(models)) => {
             link.circuit.note(None);
             (None, Some(models.contains(&link.model)))
         }
-        // A server without such a list says nothing of its answers.
-        Err(Error::BadRequest { .. }) => (None, None),
         Err(error) => {
             let fault = Fault::of(&error);
             if fault.is_of_the_account() {

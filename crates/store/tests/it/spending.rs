@@ -63,14 +63,14 @@ async fn spent(world: &World) -> i64 {
 #[tokio::test]
 async fn a_call_is_stored_once_and_counted_once_however_often_it_is_stored() {
     let world = World::new().await;
-    let failed = ModelCall {
+    let mut calls = vec![call("a", Some(7)), call("b", None)];
+    calls.push(ModelCall {
         outcome: CallOutcome::Failed,
         fault: Some("key_refused".to_owned()),
         conversation_id: Some(ConversationId::new()),
         first_event_ms: None,
         ..call("a", Some(0))
-    };
-    let calls = [call("a", Some(7)), call("b", None), failed];
+    });
     store(&world, &calls).await;
     store(&world, &calls).await;
     store(&world, &[]).await;
