@@ -8,6 +8,7 @@ mod formats;
 mod library;
 mod looks;
 #[path = "../../../crates/rag/tests/it/office_writer.rs"]
+#[expect(dead_code, reason = "the tests of the readers use all of it")]
 mod office_writer;
 #[path = "../../../crates/rag/tests/it/pdf_writer.rs"]
 mod pdf_writer;
