@@ -45,10 +45,18 @@ fn open_document() -> Vec<u8> {
     ))
 }
 
-#[tokio::test]
-async fn every_format_is_found_at_its_place() {
-    let stage = Stage::start().await;
-    let slides: [(&str, &[&str], &str); 2] = [
+/// A file, and the place and the words at which its answer is found.
+struct Sample {
+    name: &'static str,
+    media_type: &'static str,
+    content: Vec<u8>,
+    heading: Option<&'static str>,
+    page: Option<i32>,
+    text: &'static str,
+}
+
+fn samples() -> Vec<Sample> {
+    let slides: [office::Slide<'_>; 2] = [
         ("Hours", &["Open from nine to six."], ""),
         ("Teas", &["Sencha costs 9 euro a bag."], ""),
     ];
@@ -56,44 +64,43 @@ async fn every_format_is_found_at_its_place() {
     let page =
         "<html><nav>Home</nav><h1>Teas</h1><table><tr><th>Kind<th>Price<tr><td>Sencha<td>9</table>";
     let row = "Kind: Sencha | Origin: Japan | Price: 9";
-    for (name, media_type, content, heading, page, text) in [
-        ("a.docx", DOCX, office::docx(&word), Some("Teas"), None, row),
-        (
-            "a.pptx",
-            PPTX,
-            office::pptx(&slides),
-            Some("Teas"),
-            Some(2),
-            "Sencha costs 9",
-        ),
-        ("a.xlsx", XLSX, workbook(), Some("Teas"), None, row),
-        (
-            "a.xls",
-            XLS,
-            office::xls("Teas", &ROWS),
-            Some("Teas"),
-            None,
-            row,
-        ),
-        ("a.ods", ODS, open_document(), Some("Teas"), None, row),
-        (
-            "a.csv",
-            "text/csv",
-            b"Kind;Price\nSencha;9\n".to_vec(),
-            None,
-            None,
-            "Kind: Sencha | Price: 9",
-        ),
-        (
-            "a.html",
-            "text/html",
-            page.into(),
-            Some("Teas"),
-            None,
-            "Kind: Sencha | Price: 9",
-        ),
-    ] {
-        let id = stage.upload(name, media_type, &content).await;
+    let short = "Kind: Sencha | Price: 9";
+    let sample = |name, media_type, content, text| Sample {
+        name,
+        media_type,
+        content,
+        heading: Some("Teas"),
+        page: None,
+        text,
+    };
+    vec![
+        sample("a.docx", DOCX, office::docx(&word), row),
+        sample("a.xlsx", XLSX, workbook(), row),
+        sample("a.xls", XLS, office::xls("Teas", &ROWS), row),
+        sample("a.ods", ODS, open_document(), row),
+        sample("a.html", "text/html", page.into(), short),
+        Sample {
+            heading: None,
+            ..sample(
+                "a.csv",
+                "text/csv",
+                b"Kind;Price\nSencha;9\n".to_vec(),
+                short,
+            )
+        },
+        Sample {
+            page: Some(2),
+            ..sample("a.pptx", PPTX, office::pptx(&slides), "Sencha costs 9")
+        },
+    ]
+}
+
+#[tokio::test]
+async fn every_format_is_found_at_its_place() {
+    let stage = Stage::start().await;
+    for sample in samples() {
+        let name = sample.name;
+        let id = stage.upload(name, sample.media_type, &sample.content).await;
         let ready = stage.stands(id, DocumentStatus::Ready).await;
         assert_eq!(ready.error, None, "{name}");
         let settings = RetrievalSettings::default();
@@ -105,9 +112,9 @@ async fn every_format_is_found_at_its_place() {
         );
         let found = found.await.unwrap();
         let best = &found[0];
-        assert_eq!(best.source.heading.as_deref(), heading, "{name}");
-        assert_eq!(best.source.page, page, "{name}");
-        assert!(best.text.contains(text), "{name}: {}", best.text);
+        assert_eq!(best.source.heading.as_deref(), sample.heading, "{name}");
+        assert_eq!(best.source.page, sample.page, "{name}");
+        assert!(best.text.contains(sample.text), "{name}: {}", best.text);
         stage.delete_document(id).await;
     }
     stage.end().await;

@@ -11,6 +11,7 @@ mod formats;
 mod library;
 mod looks;
 #[path = "../../../crates/rag/tests/it/office_writer.rs"]
+#[expect(dead_code, reason = "the tests of the readers use all of it")]
 mod office_writer;
 mod pages;
 #[path = "../../../crates/rag/tests/it/pdf_writer.rs"]
