@@ -254,6 +254,18 @@ CREATE TABLE public.documents (
 
 ALTER TABLE ONLY public.documents FORCE ROW LEVEL SECURITY;
 
+CREATE TABLE public.embedding_cache (
+    tenant_id uuid NOT NULL,
+    model text NOT NULL,
+    text_hash bytea NOT NULL,
+    embedding public.vector NOT NULL,
+    last_used_on date DEFAULT ((now() AT TIME ZONE 'UTC'::text))::date NOT NULL,
+    CONSTRAINT embedding_cache_model_check CHECK (((length(model) >= 1) AND (length(model) <= 1000))),
+    CONSTRAINT embedding_cache_text_hash_check CHECK ((length(text_hash) = 32))
+);
+
+ALTER TABLE ONLY public.embedding_cache FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.idempotency_keys (
     id bytea NOT NULL,
     tenant_id uuid,
@@ -687,6 +699,9 @@ ALTER TABLE ONLY public.dead_jobs
 ALTER TABLE ONLY public.documents
     ADD CONSTRAINT documents_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.embedding_cache
+    ADD CONSTRAINT embedding_cache_pkey PRIMARY KEY (tenant_id, model, text_hash);
+
 ALTER TABLE ONLY public.idempotency_keys
     ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (id);
 
@@ -781,6 +796,8 @@ CREATE INDEX conversations_tenant_id_idx ON public.conversations USING btree (te
 CREATE INDEX dead_jobs_tenant_id_idx ON public.dead_jobs USING btree (tenant_id, id);
 
 CREATE INDEX documents_tenant_id_idx ON public.documents USING btree (tenant_id, id);
+
+CREATE INDEX embedding_cache_last_used_on_idx ON public.embedding_cache USING btree (last_used_on);
 
 CREATE INDEX idempotency_keys_created_at_idx ON public.idempotency_keys USING btree (created_at);
 
@@ -886,6 +903,9 @@ ALTER TABLE ONLY public.conversations
 ALTER TABLE ONLY public.documents
     ADD CONSTRAINT documents_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY public.embedding_cache
+    ADD CONSTRAINT embedding_cache_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY public.messages
     ADD CONSTRAINT messages_channel_id_fkey FOREIGN KEY (channel_id) REFERENCES public.channels(id) ON DELETE CASCADE;
 
@@ -930,6 +950,8 @@ ALTER TABLE public.conversations ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.documents ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.embedding_cache ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.idempotency_keys ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.messages ENABLE ROW LEVEL SECURITY;
@@ -951,6 +973,8 @@ CREATE POLICY system_access ON public.contacts TO metachat_system USING (true) W
 CREATE POLICY system_access ON public.conversations TO metachat_system USING (true) WITH CHECK (true);
 
 CREATE POLICY system_access ON public.documents TO metachat_system USING (true) WITH CHECK (true);
+
+CREATE POLICY system_access ON public.embedding_cache TO metachat_system USING (true) WITH CHECK (true);
 
 CREATE POLICY system_access ON public.idempotency_keys TO metachat_system USING (true) WITH CHECK (true);
 
@@ -983,6 +1007,8 @@ CREATE POLICY tenant_isolation ON public.contacts TO metachat_app USING ((tenant
 CREATE POLICY tenant_isolation ON public.conversations TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
 
 CREATE POLICY tenant_isolation ON public.documents TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
+
+CREATE POLICY tenant_isolation ON public.embedding_cache TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
 
 CREATE POLICY tenant_isolation ON public.messages TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
 
@@ -1039,6 +1065,9 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.dead_jobs TO metachat_system;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.documents TO metachat_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.documents TO metachat_system;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.embedding_cache TO metachat_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.embedding_cache TO metachat_system;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.idempotency_keys TO metachat_system;
 
