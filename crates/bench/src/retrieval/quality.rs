@@ -3,14 +3,13 @@
 use std::collections::HashMap;
 
 use db::Db;
-use domain::{ChunkId, RetrievalSettings, TenantId};
-use rag::fuse::{Fusion, Hit, fuse};
+use domain::{ChunkId, FusionMethod, RetrievalSettings, TenantId};
+use rag::keyword;
 use rag::retrieve::{self, Embedding};
-use rag::terms;
-use store::search::{self, Found};
+use store::search::{self, ChunkPlace, Found, VectorQuery};
 
 use super::collection::{self, Collection, KNOWN, Known};
-use super::embedding::{MODEL, Model};
+use super::embedding::Model;
 use super::ranking::{DEPTH, mean, ndcg};
 use super::shelf::{self, Passage};
 use crate::peers;
@@ -229,29 +228,43 @@ impl Shelved {
         vector: &[f32],
     ) -> anyhow::Result<[Vec<String>; 4]> {
         let by_keyword = by_keyword(db, self.tenant, question).await?;
+        let set = shelf::live_set(db, self.tenant).await?;
         let mut tx = db.tenant(self.tenant).await?;
-        let by_vector = search::by_vector(&mut tx, MODEL, vector.to_vec(), -1.0, CANDIDATES);
-        let by_vector = by_vector.await?;
+        let nearest = VectorQuery {
+            embedding: vector,
+            min_similarity: -1.0,
+            documents: None,
+            limit: CANDIDATES,
+        };
+        let by_vector = search::by_vector(&mut tx, &set, &nearest).await?;
         let settings = RetrievalSettings {
             top_k: u32::try_from(DEPTH)?,
+            // Rankings are of chunks.
+            passage_tokens: 0,
             ..RetrievalSettings::default()
         };
-        let asked = retrieve::Question {
-            text: question,
-            embedding: Some(Embedding {
-                model: MODEL,
-                vector,
-            }),
-        };
-        let shipped = retrieve::retrieve(&mut tx, asked, &settings).await?;
-        let shipped = shipped.iter().map(|found| found.passage.chunk_id);
-        let ranks = Fusion::ReciprocalRank { k: 60.0 };
-        let ranks = fuse(&hits(&by_keyword), &hits(&by_vector), ranks);
+        let mut rankings = Vec::new();
+        for fusion in [FusionMethod::Weighted, FusionMethod::Rrf] {
+            let asked = retrieve::Question {
+                text: question,
+                embedding: Some(Embedding { set: &set, vector }),
+                documents: None,
+            };
+            let settings = RetrievalSettings {
+                fusion,
+                ..settings.clone()
+            };
+            let found = retrieve::retrieve(&mut tx, asked, &settings).await?;
+            let ids = found.passages.iter().map(|found| found.passage.chunk_id);
+            rankings.push(self.names(ids));
+        }
+        let ranks = rankings.pop().unwrap_or_default();
+        let shipped = rankings.pop().unwrap_or_default();
         Ok([
-            self.named(&by_keyword),
+            self.names(by_keyword.into_iter()),
             self.named(&by_vector),
-            self.names(shipped),
-            self.names(ranks.iter().map(|fused| fused.chunk_id)),
+            shipped,
+            ranks,
         ])
     }
 
@@ -264,16 +277,16 @@ impl Shelved {
     }
 }
 
-async fn by_keyword(db: &Db, tenant: TenantId, question: &str) -> anyhow::Result<Vec<Found>> {
-    let bigrams = terms::bigrams(question);
+async fn by_keyword(db: &Db, tenant: TenantId, question: &str) -> anyhow::Result<Vec<ChunkId>> {
     let mut tx = db.tenant(tenant).await?;
-    Ok(search::by_keyword(&mut tx, question, &bigrams, CANDIDATES).await?)
-}
-
-fn hits(found: &[Found]) -> Vec<Hit> {
-    let hits = found.iter().map(|found| Hit {
-        chunk_id: found.chunk_id,
-        score: found.score,
-    });
-    hits.collect()
+    let limit = usize::try_from(CANDIDATES)?;
+    let found = keyword::search(&mut tx, question, None, limit).await?;
+    let places: Vec<ChunkPlace> = found
+        .hits
+        .iter()
+        .map(|hit| (hit.place.document_id, hit.place.version, hit.place.ordinal))
+        .collect();
+    let mut chunks = search::list_chunks_at(&mut tx, &places).await?;
+    chunks.sort_unstable_by_key(|(at, _)| *at);
+    Ok(chunks.into_iter().map(|(_, id)| id).collect())
 }

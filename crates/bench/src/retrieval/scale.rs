@@ -7,12 +7,12 @@ use db::Db;
 use domain::{ChunkId, RetrievalSettings, TenantId};
 use futures::{StreamExt as _, TryStreamExt as _};
 use pgvector::HalfVector;
+use rag::keyword;
 use rag::retrieve::{Embedding, Question, retrieve};
 use sqlx::{AssertSqlSafe, PgPool};
-use store::search;
+use store::search::{self, VectorQuery};
 
 use super::corpus::{Corpus, Made, similarity};
-use super::embedding::MODEL;
 use super::ranking::{DEPTH, mean, recall};
 use super::shelf::{self, Passage};
 use crate::RagArguments;
@@ -29,9 +29,9 @@ const QUESTIONS: u64 = 100;
 /// Searches before those that are timed.
 const WARM_UP: u64 = 30;
 /// Hits of each search that are fused for the five that are wanted.
-const CANDIDATES: i64 = 50;
+const CANDIDATES: i64 = 100;
 /// What holds the keyword index; tables that are not there do not count.
-const POSTINGS: &[&str] = &["chunk_terms", "chunk_postings", "term_postings"];
+const POSTINGS: &[&str] = &["keyword_segments", "keyword_postings", "keyword_removals"];
 
 /// Where the chunks of a tenant begin in the corpus, and how many it has.
 #[derive(Clone, Copy)]
@@ -155,6 +155,7 @@ async fn recall_of(
         .map(|number| (number, corpus.chunk(number).vector))
         .collect();
     let step = holding.count / questions;
+    let set = shelf::live_set(db, holding.tenant).await?;
     let mut figures = Vec::new();
     for at in 0..questions {
         let asked = corpus.question(holding.first + at * step).vector;
@@ -165,7 +166,14 @@ async fn recall_of(
         exact.sort_unstable_by(|one, other| other.0.total_cmp(&one.0));
         let exact: Vec<u128> = exact.iter().take(DEPTH).map(|it| it.1.into()).collect();
         let mut tx = db.tenant(holding.tenant).await?;
-        let found = search::by_vector(&mut tx, MODEL, asked, -1.0, i64::try_from(DEPTH)?).await?;
+        let nearest = VectorQuery {
+            embedding: &asked,
+            min_similarity: -1.0,
+            documents: None,
+            limit: i64::try_from(DEPTH)?,
+        };
+        search::set_limits(&mut tx).await?;
+        let found = search::by_vector(&mut tx, &set, &nearest).await?;
         let found: Vec<u128> = found
             .iter()
             .map(|found| found.chunk_id.as_uuid().as_u128())
@@ -186,6 +194,7 @@ async fn latencies(
     let bare = Bare::build(database.db.pool(), corpus, holdings).await?;
     say("latency …");
     let large = holdings.first().context("no tenant")?;
+    let set = shelf::live_set(&database.db, large.tenant).await?;
     let (mut hybrid, mut vector, mut keyword, mut beside) = (vec![], vec![], vec![], vec![]);
     for at in 0..WARM_UP + searches {
         let asked = corpus.question(large.first + (at * 7919) % large.count);
@@ -193,18 +202,26 @@ async fn latencies(
         let question = Question {
             text: &asked.text,
             embedding: Some(Embedding {
-                model: MODEL,
+                set: &set,
                 vector: &asked.vector,
             }),
+            documents: None,
         };
         let begun = Instant::now();
         retrieve(&mut tx, question, &RetrievalSettings::default()).await?;
         hybrid.push(begun.elapsed());
         let begun = Instant::now();
-        search::by_vector(&mut tx, MODEL, asked.vector.clone(), 0.2, CANDIDATES).await?;
+        let nearest = VectorQuery {
+            embedding: &asked.vector,
+            min_similarity: 0.2,
+            documents: None,
+            limit: CANDIDATES,
+        };
+        search::by_vector(&mut tx, &set, &nearest).await?;
         vector.push(begun.elapsed());
         let begun = Instant::now();
-        search::by_keyword(&mut tx, &asked.text, &[], CANDIDATES).await?;
+        let limit = usize::try_from(CANDIDATES)?;
+        keyword::search(&mut tx, &asked.text, None, limit).await?;
         keyword.push(begun.elapsed());
         drop(tx);
         beside.push(bare.search(asked.vector).await?);

@@ -1,11 +1,15 @@
 //! Documents in the database, put there as the product's workers do.
 
+use anyhow::Context as _;
 use db::Db;
 use domain::{ChunkId, DocumentId, TenantId, TenantSettings};
-use rag::{language, terms};
-use store::chunks::{self, NewChunk, NewTerm};
+use rag::keyword::{self, Indexable};
+use rag::language;
+use store::chunks::{self, NewChunk};
 use store::documents::{self, NewDocument, VersionFacts};
+use store::embedding_sets::{self, EmbeddingSet, Maker};
 use store::tenants::{self, TenantValues};
+use store::chunk_embeddings;
 
 use super::embedding::MODEL;
 
@@ -68,9 +72,8 @@ pub(super) async fn add_document(
         page_count: None,
         text_config,
     };
-    let (mut rows, mut pairs, mut vectors) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut rows, mut vectors) = (Vec::new(), Vec::new());
     for (ordinal, passage) in passages.into_iter().enumerate() {
-        pairs.extend(pairs_of(&passage));
         if let Some(vector) = passage.vector {
             vectors.push((passage.id, vector));
         }
@@ -85,14 +88,17 @@ pub(super) async fn add_document(
             text: passage.text,
         });
     }
-    let ids: Vec<ChunkId> = rows.iter().map(|row| row.id).collect();
+    let words: Vec<Indexable<'_>> = rows.iter().map(words_of).collect();
     let mut tx = db.tenant(tenant).await?;
     documents::insert(&mut tx, &new).await?;
     documents::set_facts(&mut tx, id, VERSION, &facts).await?;
     chunks::insert_many(&mut tx, id, VERSION, &rows).await?;
-    chunks::index_terms(&mut tx, &ids, text_config, &pairs).await?;
-    if !vectors.is_empty() {
-        chunks::set_embeddings(&mut tx, MODEL, vectors).await?;
+    keyword::index(&mut tx, id, VERSION, text_config, &words).await?;
+    if let Some((_, vector)) = vectors.first() {
+        let maker = maker(vector.len());
+        let sets = embedding_sets::ensure_live(&mut tx, &maker).await?;
+        let set = sets.first().context("no set of vectors")?;
+        chunk_embeddings::insert_many(&mut tx, set, vectors).await?;
     }
     let counts = chunks::count_version(&mut tx, id, VERSION).await?;
     let (chunk_count, term_count) = (counts.chunk_count, counts.term_count);
@@ -100,13 +106,26 @@ pub(super) async fn add_document(
     Ok(tx.commit().await?)
 }
 
-fn pairs_of(passage: &Passage) -> Vec<NewTerm> {
-    let of_heading = passage.heading.as_deref().map(terms::bigrams);
-    let all = of_heading.unwrap_or_default().into_iter();
-    all.chain(terms::bigrams(&passage.text))
-        .map(|term| NewTerm {
-            chunk_id: passage.id,
-            term,
-        })
-        .collect()
+/// Who made vectors of so many numbers.
+fn maker(dimensions: usize) -> Maker<'static> {
+    Maker {
+        provider: "local",
+        model: MODEL,
+        dimensions: i32::try_from(dimensions).unwrap_or(i32::MAX),
+    }
+}
+
+fn words_of(chunk: &NewChunk) -> Indexable<'_> {
+    Indexable {
+        ordinal: chunk.ordinal,
+        heading: chunk.heading.as_deref(),
+        text: &chunk.text,
+    }
+}
+
+/// The set that a tenant's searches read.
+pub(super) async fn live_set(db: &Db, tenant: TenantId) -> anyhow::Result<EmbeddingSet> {
+    let mut tx = db.tenant(tenant).await?;
+    let set = embedding_sets::find_live(&mut tx).await?;
+    set.context("no set of vectors")
 }

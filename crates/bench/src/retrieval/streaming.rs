@@ -35,6 +35,7 @@ pub(super) async fn measure(answers: usize, report: &mut Report) -> anyhow::Resu
     let platform = PlatformProviders {
         openai_api_key: Some("key-of-the-stand-in".into()),
         openai_base_url: Some(server.base_url().parse()?),
+        ..PlatformProviders::default()
     };
     let models = Models::new(platform, &Guard::default(), Timeouts::default())?;
     let settings = LlmSettings {

@@ -15,6 +15,8 @@ pub enum Fault {
     BadRequest,
     /// The settings lead to no model.
     Misconfigured,
+    /// The provider does not have the model.
+    ModelMissing,
     /// The provider is down, overloaded or out of reach.
     Unavailable,
     /// The provider took too long.
@@ -32,6 +34,7 @@ impl Fault {
         Self::ContextTooLong,
         Self::BadRequest,
         Self::Misconfigured,
+        Self::ModelMissing,
         Self::Unavailable,
         Self::TimedOut,
         Self::BrokenStream,
@@ -45,8 +48,8 @@ impl Fault {
             Error::KeyRefused { .. } => Self::KeyRefused,
             Error::ContextTooLong { .. } => Self::ContextTooLong,
             Error::BadRequest { .. } => Self::BadRequest,
-            // What the settings name is not there: as good as a wrong setting.
-            Error::Misconfigured { .. } | Error::ModelMissing { .. } => Self::Misconfigured,
+            Error::Misconfigured { .. } => Self::Misconfigured,
+            Error::ModelMissing { .. } => Self::ModelMissing,
             Error::Unavailable { .. } => Self::Unavailable,
             Error::TimedOut { .. } => Self::TimedOut,
             Error::BrokenStream { .. } => Self::BrokenStream,
@@ -62,6 +65,7 @@ impl Fault {
             Self::ContextTooLong => "context_too_long",
             Self::BadRequest => "bad_request",
             Self::Misconfigured => "misconfigured",
+            Self::ModelMissing => "model_missing",
             Self::Unavailable => "unavailable",
             Self::TimedOut => "timed_out",
             Self::BrokenStream => "broken_stream",
@@ -79,7 +83,7 @@ impl Fault {
     pub const fn is_of_the_account(self) -> bool {
         !matches!(
             self,
-            Self::BadRequest | Self::ContextTooLong | Self::Misconfigured
+            Self::BadRequest | Self::ContextTooLong | Self::Misconfigured | Self::ModelMissing
         )
     }
 
@@ -87,7 +91,7 @@ impl Fault {
     pub const fn needs_a_person(self) -> bool {
         matches!(
             self,
-            Self::KeyRefused | Self::QuotaSpent | Self::Misconfigured
+            Self::KeyRefused | Self::QuotaSpent | Self::Misconfigured | Self::ModelMissing
         )
     }
 }
