@@ -146,14 +146,21 @@ fn failure_of(stopped: Stopped, turn: &Turn) -> Failure {
     match stopped {
         Stopped::Model(error) => failure_of_model(error, turn),
         Stopped::Lost(failure) => failure,
+        Stopped::Empty(reason) => failure_of_nothing(reason),
+    }
+}
+
+/// What it means for the job that the model said nothing.
+fn failure_of_nothing(reason: FinishReason) -> Failure {
+    match reason {
         // The same request would come to the same end.
-        Stopped::Empty(FinishReason::ContentFilter) => {
-            Failure::dead("the provider's filter held the answer back")
-        }
-        Stopped::Empty(FinishReason::Length) => {
+        FinishReason::ContentFilter => Failure::dead("the provider's filter held the answer back"),
+        FinishReason::Length => {
             Failure::dead("the model used up its tokens before it said anything")
         }
-        Stopped::Empty(_) => Failure::retry(Error::Refused("the model gave no text".to_owned())),
+        FinishReason::Stop | FinishReason::ToolCalls | FinishReason::Other => {
+            Failure::retry(Error::Refused("the model gave no text".to_owned()))
+        }
     }
 }
 
@@ -252,4 +259,24 @@ pub async fn on_dead(assistant: &Assistant, tx: &mut TenantTx, dead: &DeadJob) -
         sources: &[],
     };
     queue(tx, &conversation, &outgoing).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_that_says_nothing_is_asked_again_where_that_may_help() {
+        for (reason, helps) in [
+            (FinishReason::Stop, true),
+            (FinishReason::ToolCalls, true),
+            (FinishReason::Other, true),
+            (FinishReason::Length, false),
+            (FinishReason::ContentFilter, false),
+        ] {
+            let failure = failure_of_nothing(reason);
+            assert_eq!(matches!(failure, Failure::Retry(_)), helps, "{reason:?}");
+            assert_eq!(matches!(failure, Failure::Dead(_)), !helps, "{reason:?}");
+        }
+    }
 }
