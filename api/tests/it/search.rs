@@ -1,8 +1,10 @@
 use domain::{ChunkId, DocumentId};
 use llm::{Embedder as _, HashedNgrams};
+use rag::keyword::{self, Indexable};
 use serde_json::{Value, json};
 use store::chunks::{self, NewChunk};
-use store::documents;
+use store::embedding_sets::{self, Maker};
+use store::{chunk_embeddings, documents};
 
 use crate::server::{ADMIN_KEY, TestServer};
 
@@ -24,19 +26,26 @@ pub(crate) async fn add_ready(server: &TestServer, tenant: &str, name: &str, tex
         char_start: 7,
         char_end: 40,
     };
-    let vector = HashedNgrams
-        .embed(&[text.to_owned()])
-        .await
-        .unwrap()
-        .remove(0);
+    let vector = HashedNgrams::vector(text);
     let mut tx = server.state.db.tenant(tenant).await.unwrap();
     chunks::insert_many(&mut tx, document, 1, std::slice::from_ref(&chunk))
         .await
         .unwrap();
-    chunks::index_terms(&mut tx, &[chunk.id], "simple", &[])
+    let words = Indexable {
+        ordinal: 0,
+        heading: chunk.heading.as_deref(),
+        text,
+    };
+    keyword::index(&mut tx, document, 1, "simple", &[words])
         .await
         .unwrap();
-    chunks::set_embeddings(&mut tx, HashedNgrams.model(), vec![(chunk.id, vector)])
+    let maker = Maker {
+        provider: HashedNgrams.provider(),
+        model: HashedNgrams.model(),
+        dimensions: 256,
+    };
+    let sets = embedding_sets::ensure_live(&mut tx, &maker).await.unwrap();
+    chunk_embeddings::insert_many(&mut tx, &sets[0], vec![(chunk.id, vector)])
         .await
         .unwrap();
     let counts = chunks::count_version(&mut tx, document, 1).await.unwrap();

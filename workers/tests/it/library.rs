@@ -72,12 +72,12 @@ impl Embedder for Turned {
         HashedNgrams.dimensions()
     }
 
-    async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, Error> {
-        let mut vectors = HashedNgrams.embed(texts).await?;
-        for vector in &mut vectors {
+    async fn embed(&self, texts: &[String]) -> Result<Embedded, Error> {
+        let mut embedded = HashedNgrams.embed(texts).await?;
+        for vector in &mut embedded.vectors {
             vector.reverse();
         }
-        Ok(vectors)
+        Ok(embedded)
     }
 }
 

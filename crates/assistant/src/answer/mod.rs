@@ -155,6 +155,7 @@ fn failure_of_nothing(reason: FinishReason) -> Failure {
     match reason {
         // The same request would come to the same end.
         FinishReason::ContentFilter => Failure::dead("the provider's filter held the answer back"),
+        FinishReason::Refusal => Failure::dead("the model refuses to answer"),
         FinishReason::Length => {
             Failure::dead("the model used up its tokens before it said anything")
         }

@@ -3,7 +3,9 @@ use std::sync::Arc;
 use domain::{RagMode, TenantId, TenantSettings};
 use futures::StreamExt as _;
 use jobs::Failure;
-use llm::{Completion, Error, Event, FinishReason, Message, Model, Provider, Request, ToolCall};
+use llm::{
+    Completion, Error, Event, FinishReason, Message, Model, Provider, Request, ToolCall, ToolChoice,
+};
 
 use super::prompt::{self, Prompt, Room};
 use super::shown::Shown;
@@ -130,8 +132,12 @@ impl Asking<'_> {
     ) -> Request {
         let mut request = prompt::build(&self.prompt, passages, self.has_tools, room);
         request.messages.extend(exchange.within(room.result_chars));
-        if may_call {
+        if self.has_tools {
             request.tools = Registry::builtin().definitions();
+        }
+        if !may_call {
+            // They stay in sight: some refuse calls in the exchange whose tools are gone.
+            request.tool_choice = ToolChoice::None;
         }
         request
     }

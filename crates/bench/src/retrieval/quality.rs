@@ -103,7 +103,7 @@ impl Measured<'_> {
         let mut figures = Vec::new();
         for question in &self.collection.questions {
             let found = by_keyword(&self.database.db, shelved.tenant, &question.text).await?;
-            figures.push(ndcg(&shelved.named(&found), &question.grades));
+            figures.push(ndcg(&shelved.names(found.into_iter()), &question.grades));
         }
         self.report_keyword(mean(&figures), report).await;
         Ok(())

@@ -5,11 +5,11 @@ use db::Db;
 use domain::{ChunkId, DocumentId, TenantId, TenantSettings};
 use rag::keyword::{self, Indexable};
 use rag::language;
+use store::chunk_embeddings;
 use store::chunks::{self, NewChunk};
 use store::documents::{self, NewDocument, VersionFacts};
 use store::embedding_sets::{self, EmbeddingSet, Maker};
 use store::tenants::{self, TenantValues};
-use store::chunk_embeddings;
 
 use super::embedding::MODEL;
 

@@ -26,6 +26,7 @@ fn models(key: Option<&str>, url: Option<Url>) -> Arc<Models> {
     let platform = PlatformProviders {
         openai_api_key: key.map(Into::into),
         openai_base_url: url,
+        ..PlatformProviders::default()
     };
     let guard = Guard::new(["127.0.0.0/8".parse().unwrap()]);
     Arc::new(Models::new(platform, &guard, Timeouts::default()).unwrap())

@@ -4,11 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::LlmSettings;
+use domain::{EmbeddingSettings, LlmSettings};
 use futures::StreamExt as _;
 use llm::{
-    Error, Event, FinishReason, Image, ImageFormat, Message, Model, Models, OutputSchema, Request,
-    Timeouts, ToolChoice,
+    Embedder, Error, Event, FinishReason, Image, ImageFormat, Message, Model, Models, OutputSchema,
+    Request, Timeouts, ToolChoice,
 };
 use outbound::Guard;
 use serde_json::json;
@@ -313,17 +313,33 @@ cell! {
     anthropic_holds_back: holds_back_when_a_limit_is_used_up, Anthropic;
 }
 
-async fn embeds(wire: Wire, model: &str, dimensions: usize) {
+/// The client of a provider for a model whose vectors have so many numbers.
+pub(crate) fn embeddings_of(
+    models: &Models,
+    provider: &str,
+    model: &str,
+    dimensions: u32,
+) -> Result<Arc<dyn Embedder>, Error> {
+    let settings = EmbeddingSettings {
+        provider: provider.to_owned(),
+        model: model.to_owned(),
+        dimensions: dimensions.try_into().ok(),
+        base_url: None,
+    };
+    models.embeddings(&settings, None)
+}
+
+async fn embeds(wire: Wire, model: &str, dimensions: u32) {
     let server = Standin::start(wire).await;
     let models = models(server.url(), Timeouts::default());
-    let embedder = models.embedder(wire.provider(), model, dimensions).unwrap();
+    let embedder = embeddings_of(&models, wire.provider(), model, dimensions).unwrap();
     let texts = ["We open at nine.", "", "Parcels leave within two days."];
     let texts = texts.map(str::to_owned);
-    let vectors = embedder.embed(&texts).await.unwrap();
+    let vectors = embedder.embed(&texts).await.unwrap().vectors;
     let lengths: Vec<usize> = vectors.iter().map(Vec::len).collect();
-    assert_eq!(lengths, [dimensions; 3]);
+    assert_eq!(lengths, [usize::try_from(dimensions).unwrap(); 3]);
     let question = ["When do you open?".to_owned()];
-    let question = embedder.embed(&question).await.unwrap().remove(0);
+    let question = embedder.embed(&question).await.unwrap().vectors.remove(0);
     let dot =
         |one: &[f32], other: &[f32]| -> f32 { one.iter().zip(other).map(|(x, y)| x * y).sum() };
     assert!(dot(&question, &vectors[0]) > dot(&question, &vectors[2]) + 0.1);
@@ -344,7 +360,7 @@ async fn ollama_embeds() {
 async fn ollama_says_what_is_wrong_with_embeddings() {
     let server = OllamaServer::start(ModelOptions::default()).await.unwrap();
     let models = models(server.url(), Timeouts::default());
-    let embedder = models.embedder("ollama", "nomic-embed-text", 384).unwrap();
+    let embedder = embeddings_of(&models, "ollama", "nomic-embed-text", 384).unwrap();
     let texts = ["We open at nine.".to_owned()];
     let got = embedder.embed(&texts).await.unwrap_err();
     assert!(
@@ -357,15 +373,15 @@ async fn ollama_says_what_is_wrong_with_embeddings() {
     assert!(matches!(got, Error::ModelMissing { .. }), "{got:?}");
     let many = vec!["word".to_owned(); 150];
     let before = server.received().len();
-    let fitting = models.embedder("ollama", "nomic-embed-text", 768).unwrap();
-    assert_eq!(fitting.embed(&many).await.unwrap().len(), 150);
+    let fitting = embeddings_of(&models, "ollama", "nomic-embed-text", 768).unwrap();
+    assert_eq!(fitting.embed(&many).await.unwrap().vectors.len(), 150);
     assert_eq!(server.received().len() - before, 3);
 }
 
 #[test]
 fn anthropic_embeds_nothing_and_says_so() {
     let models = models("http://127.0.0.1:9", Timeouts::default());
-    let refused = models.embedder("anthropic", "any", 8).err().unwrap();
+    let refused = embeddings_of(&models, "anthropic", "any", 8).err().unwrap();
     assert_eq!(
         refused.to_string(),
         "anthropic cannot be used: it has no embeddings"

@@ -16,6 +16,8 @@ mod every_format;
 mod formats;
 mod http;
 mod metrics;
+#[path = "../../../rag/tests/it/office_writer.rs"]
+mod office_writer;
 mod outage;
 #[path = "../../../rag/tests/it/pdf_writer.rs"]
 mod pdf_writer;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use llm::{Error, FinishReason, Message, Request, Timeouts};
 
 use super::{Peer, ensure_installed, folder, skip, start};
+use crate::matrix::embeddings_of;
 use crate::provider::{Wire, model_at, models, request_with_tool, settings};
 
 /// What npm installs.
@@ -104,8 +105,8 @@ async fn aimock_embeds_as_openai_does() {
         return;
     };
     let models = models(&peer.url, Timeouts::default());
-    let embedder = models.embedder("openai", "text-embedding-ada-002", 3);
+    let embedder = embeddings_of(&models, "openai", "text-embedding-ada-002", 3);
     let texts = ["one".to_owned(), "two".to_owned()];
-    let vectors = embedder.unwrap().embed(&texts).await.unwrap();
+    let vectors = embedder.unwrap().embed(&texts).await.unwrap().vectors;
     assert_eq!(vectors, [[0.25, 0.5, 1.0], [0.25, 0.5, 1.0]]);
 }

@@ -10,6 +10,7 @@ use llm::{Error, Message, Request, Timeouts};
 use tokio::net::TcpStream;
 
 use super::{Peer, START, ensure_installed, folder, skip};
+use crate::matrix::embeddings_of;
 use crate::provider::{Wire, model_at, models, settings};
 
 /// What pip installs.
@@ -80,9 +81,9 @@ async fn litellm_speaks_openai_chat() {
     let models = models(&peer.url, Timeouts::default());
     let listed = models.list(&settings(Wire::Chat), None).await.unwrap();
     assert!(listed.iter().any(|model| model.name == "gpt-4o-mini"));
-    let embedder = models.embedder("openai", "text-embedding-ada-002", 3);
+    let embedder = embeddings_of(&models, "openai", "text-embedding-ada-002", 3);
     let texts = ["one".to_owned()];
-    let vectors = embedder.unwrap().embed(&texts).await.unwrap();
+    let vectors = embedder.unwrap().embed(&texts).await.unwrap().vectors;
     assert_eq!(vectors, [[0.25, 0.5, 1.0]]);
 }
 
