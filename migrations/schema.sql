@@ -248,6 +248,41 @@ CREATE TABLE public.dead_jobs (
     traceparent text
 );
 
+CREATE TABLE public.document_sources (
+    document_id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    url text NOT NULL,
+    refresh_seconds integer,
+    etag text,
+    last_modified text,
+    fetched_at timestamp with time zone,
+    next_fetch_at timestamp with time zone,
+    error text,
+    CONSTRAINT document_sources_refresh_seconds_check CHECK ((refresh_seconds >= 3600)),
+    CONSTRAINT document_sources_url_check CHECK (((length(url) >= 1) AND (length(url) <= 2000)))
+);
+
+ALTER TABLE ONLY public.document_sources FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.document_versions (
+    document_id uuid NOT NULL,
+    version integer NOT NULL,
+    tenant_id uuid NOT NULL,
+    state text NOT NULL,
+    chunk_count integer,
+    error text,
+    requested_at timestamp with time zone DEFAULT now() NOT NULL,
+    started_at timestamp with time zone,
+    live_at timestamp with time zone,
+    ended_at timestamp with time zone,
+    CONSTRAINT document_versions_check CHECK (((state = 'failed'::text) = (error IS NOT NULL))),
+    CONSTRAINT document_versions_chunk_count_check CHECK ((chunk_count >= 0)),
+    CONSTRAINT document_versions_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'processing'::text, 'live'::text, 'failed'::text, 'replaced'::text, 'superseded'::text]))),
+    CONSTRAINT document_versions_version_check CHECK ((version >= 1))
+);
+
+ALTER TABLE ONLY public.document_versions FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.documents (
     id uuid NOT NULL,
     tenant_id uuid NOT NULL,
@@ -268,17 +303,38 @@ CREATE TABLE public.documents (
     term_count bigint DEFAULT 0 NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    source text DEFAULT 'file'::text NOT NULL,
+    stage text,
+    stage_done bigint,
+    stage_total bigint,
+    written_version integer,
     CONSTRAINT documents_check CHECK (((status = 'failed'::text) = (error IS NOT NULL))),
     CONSTRAINT documents_check1 CHECK (((status <> 'ready'::text) OR (live_version IS NOT NULL))),
     CONSTRAINT documents_check2 CHECK ((live_version <= latest_version)),
+    CONSTRAINT documents_check3 CHECK ((stage_total >= stage_done)),
     CONSTRAINT documents_latest_version_check CHECK ((latest_version >= 1)),
     CONSTRAINT documents_name_check CHECK (((length(name) >= 1) AND (length(name) <= 500))),
     CONSTRAINT documents_sha256_check CHECK ((length(sha256) = 32)),
     CONSTRAINT documents_size_bytes_check CHECK ((size_bytes >= 0)),
+    CONSTRAINT documents_source_check CHECK ((source = ANY (ARRAY['file'::text, 'url'::text, 'text'::text]))),
+    CONSTRAINT documents_stage_check CHECK ((stage = ANY (ARRAY['fetching'::text, 'reading'::text, 'embedding'::text]))),
+    CONSTRAINT documents_stage_done_check CHECK ((stage_done >= 0)),
     CONSTRAINT documents_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'processing'::text, 'ready'::text, 'failed'::text])))
 );
 
 ALTER TABLE ONLY public.documents FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.embedding_cache (
+    tenant_id uuid NOT NULL,
+    model text NOT NULL,
+    text_hash bytea NOT NULL,
+    embedding public.vector NOT NULL,
+    last_used_on date DEFAULT ((now() AT TIME ZONE 'UTC'::text))::date NOT NULL,
+    CONSTRAINT embedding_cache_model_check CHECK (((length(model) >= 1) AND (length(model) <= 1000))),
+    CONSTRAINT embedding_cache_text_hash_check CHECK ((length(text_hash) = 32))
+);
+
+ALTER TABLE ONLY public.embedding_cache FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.embedding_sets (
     id bigint NOT NULL,
@@ -307,6 +363,68 @@ ALTER TABLE public.embedding_sets ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTI
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE TABLE public.eval_questions (
+    id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    question text NOT NULL,
+    expected_sources jsonb NOT NULL,
+    expected_phrases text[] NOT NULL,
+    tags text[] NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT eval_questions_check CHECK (((jsonb_array_length(expected_sources) + cardinality(expected_phrases)) > 0)),
+    CONSTRAINT eval_questions_expected_sources_check CHECK ((jsonb_typeof(expected_sources) = 'array'::text)),
+    CONSTRAINT eval_questions_question_check CHECK (((length(question) >= 1) AND (length(question) <= 2000)))
+);
+
+ALTER TABLE ONLY public.eval_questions FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.eval_results (
+    run_id uuid NOT NULL,
+    question_id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    question text NOT NULL,
+    expected_sources jsonb NOT NULL,
+    expected_phrases text[] NOT NULL,
+    graded_at timestamp with time zone,
+    hit boolean,
+    reciprocal_rank double precision,
+    ndcg double precision,
+    answer_score double precision,
+    answer text,
+    found jsonb,
+    CONSTRAINT eval_results_check CHECK (((graded_at IS NULL) = (hit IS NULL)))
+);
+
+ALTER TABLE ONLY public.eval_results FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.eval_runs (
+    id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    name text NOT NULL,
+    tag text,
+    status text DEFAULT 'queued'::text NOT NULL,
+    error text,
+    retrieval jsonb NOT NULL,
+    answers boolean NOT NULL,
+    compare_with uuid,
+    question_count integer DEFAULT 0 NOT NULL,
+    hit_rate double precision,
+    mrr double precision,
+    ndcg double precision,
+    answer_score double precision,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    started_at timestamp with time zone,
+    ended_at timestamp with time zone,
+    CONSTRAINT eval_runs_check CHECK (((status = 'failed'::text) = (error IS NOT NULL))),
+    CONSTRAINT eval_runs_check1 CHECK (((status = 'done'::text) = ((hit_rate IS NOT NULL) AND (mrr IS NOT NULL) AND (ndcg IS NOT NULL)))),
+    CONSTRAINT eval_runs_name_check CHECK ((length(name) <= 200)),
+    CONSTRAINT eval_runs_question_count_check CHECK ((question_count >= 0)),
+    CONSTRAINT eval_runs_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'done'::text, 'failed'::text])))
+);
+
+ALTER TABLE ONLY public.eval_runs FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.idempotency_keys (
     id bytea NOT NULL,
@@ -901,11 +1019,29 @@ ALTER TABLE ONLY public.conversations
 ALTER TABLE ONLY public.dead_jobs
     ADD CONSTRAINT dead_jobs_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.document_sources
+    ADD CONSTRAINT document_sources_pkey PRIMARY KEY (document_id);
+
+ALTER TABLE ONLY public.document_versions
+    ADD CONSTRAINT document_versions_pkey PRIMARY KEY (document_id, version);
+
 ALTER TABLE ONLY public.documents
     ADD CONSTRAINT documents_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.embedding_cache
+    ADD CONSTRAINT embedding_cache_pkey PRIMARY KEY (tenant_id, model, text_hash);
+
 ALTER TABLE ONLY public.embedding_sets
     ADD CONSTRAINT embedding_sets_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.eval_questions
+    ADD CONSTRAINT eval_questions_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.eval_results
+    ADD CONSTRAINT eval_results_pkey PRIMARY KEY (run_id, question_id);
+
+ALTER TABLE ONLY public.eval_runs
+    ADD CONSTRAINT eval_runs_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.idempotency_keys
     ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (id);
@@ -1037,13 +1173,29 @@ CREATE INDEX conversations_tenant_id_idx ON public.conversations USING btree (te
 
 CREATE INDEX dead_jobs_tenant_id_idx ON public.dead_jobs USING btree (tenant_id, id);
 
+CREATE INDEX document_sources_next_fetch_at_idx ON public.document_sources USING btree (next_fetch_at) WHERE (next_fetch_at IS NOT NULL);
+
+CREATE INDEX document_sources_tenant_id_idx ON public.document_sources USING btree (tenant_id);
+
+CREATE INDEX document_versions_tenant_id_idx ON public.document_versions USING btree (tenant_id);
+
 CREATE INDEX documents_tenant_id_idx ON public.documents USING btree (tenant_id, id);
+
+CREATE INDEX embedding_cache_last_used_on_idx ON public.embedding_cache USING btree (last_used_on);
 
 CREATE UNIQUE INDEX embedding_sets_building_key ON public.embedding_sets USING btree (tenant_id) WHERE (status = 'building'::text);
 
 CREATE UNIQUE INDEX embedding_sets_live_key ON public.embedding_sets USING btree (tenant_id) WHERE (status = 'live'::text);
 
 CREATE INDEX embedding_sets_tenant_id_idx ON public.embedding_sets USING btree (tenant_id, status);
+
+CREATE INDEX eval_questions_tenant_id_idx ON public.eval_questions USING btree (tenant_id, id);
+
+CREATE INDEX eval_results_tenant_id_idx ON public.eval_results USING btree (tenant_id);
+
+CREATE INDEX eval_runs_compare_with_idx ON public.eval_runs USING btree (compare_with) WHERE (compare_with IS NOT NULL);
+
+CREATE INDEX eval_runs_tenant_id_idx ON public.eval_runs USING btree (tenant_id, id);
 
 CREATE INDEX idempotency_keys_created_at_idx ON public.idempotency_keys USING btree (created_at);
 
@@ -1174,11 +1326,41 @@ ALTER TABLE ONLY public.conversations
 ALTER TABLE ONLY public.conversations
     ADD CONSTRAINT conversations_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY public.document_sources
+    ADD CONSTRAINT document_sources_document_id_fkey FOREIGN KEY (document_id) REFERENCES public.documents(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.document_sources
+    ADD CONSTRAINT document_sources_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.document_versions
+    ADD CONSTRAINT document_versions_document_id_fkey FOREIGN KEY (document_id) REFERENCES public.documents(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.document_versions
+    ADD CONSTRAINT document_versions_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY public.documents
     ADD CONSTRAINT documents_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY public.embedding_cache
+    ADD CONSTRAINT embedding_cache_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY public.embedding_sets
     ADD CONSTRAINT embedding_sets_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.eval_questions
+    ADD CONSTRAINT eval_questions_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.eval_results
+    ADD CONSTRAINT eval_results_run_id_fkey FOREIGN KEY (run_id) REFERENCES public.eval_runs(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.eval_results
+    ADD CONSTRAINT eval_results_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.eval_runs
+    ADD CONSTRAINT eval_runs_compare_with_fkey FOREIGN KEY (compare_with) REFERENCES public.eval_runs(id) ON DELETE SET NULL;
+
+ALTER TABLE ONLY public.eval_runs
+    ADD CONSTRAINT eval_runs_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.keyword_postings
     ADD CONSTRAINT keyword_postings_segment_id_fkey FOREIGN KEY (segment_id) REFERENCES public.keyword_segments(id) ON DELETE CASCADE;
@@ -1244,9 +1426,21 @@ ALTER TABLE public.contacts ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.conversations ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.document_sources ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.document_versions ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.documents ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.embedding_cache ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.embedding_sets ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.eval_questions ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.eval_results ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.eval_runs ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.idempotency_keys ENABLE ROW LEVEL SECURITY;
 
@@ -1284,9 +1478,21 @@ CREATE POLICY system_access ON public.contacts TO metachat_system USING (true) W
 
 CREATE POLICY system_access ON public.conversations TO metachat_system USING (true) WITH CHECK (true);
 
+CREATE POLICY system_access ON public.document_sources TO metachat_system USING (true) WITH CHECK (true);
+
+CREATE POLICY system_access ON public.document_versions TO metachat_system USING (true) WITH CHECK (true);
+
 CREATE POLICY system_access ON public.documents TO metachat_system USING (true) WITH CHECK (true);
 
+CREATE POLICY system_access ON public.embedding_cache TO metachat_system USING (true) WITH CHECK (true);
+
 CREATE POLICY system_access ON public.embedding_sets TO metachat_system USING (true) WITH CHECK (true);
+
+CREATE POLICY system_access ON public.eval_questions TO metachat_system USING (true) WITH CHECK (true);
+
+CREATE POLICY system_access ON public.eval_results TO metachat_system USING (true) WITH CHECK (true);
+
+CREATE POLICY system_access ON public.eval_runs TO metachat_system USING (true) WITH CHECK (true);
 
 CREATE POLICY system_access ON public.idempotency_keys TO metachat_system USING (true) WITH CHECK (true);
 
@@ -1334,9 +1540,21 @@ CREATE POLICY tenant_isolation ON public.contacts TO metachat_app USING ((tenant
 
 CREATE POLICY tenant_isolation ON public.conversations TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
 
+CREATE POLICY tenant_isolation ON public.document_sources TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
+
+CREATE POLICY tenant_isolation ON public.document_versions TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
+
 CREATE POLICY tenant_isolation ON public.documents TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
 
+CREATE POLICY tenant_isolation ON public.embedding_cache TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
+
 CREATE POLICY tenant_isolation ON public.embedding_sets TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
+
+CREATE POLICY tenant_isolation ON public.eval_questions TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
+
+CREATE POLICY tenant_isolation ON public.eval_results TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
+
+CREATE POLICY tenant_isolation ON public.eval_runs TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
 
 CREATE POLICY tenant_isolation ON public.keyword_postings TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
 
@@ -1409,11 +1627,29 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.conversations TO metachat_syst
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.dead_jobs TO metachat_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.dead_jobs TO metachat_system;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.document_sources TO metachat_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.document_sources TO metachat_system;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.document_versions TO metachat_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.document_versions TO metachat_system;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.documents TO metachat_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.documents TO metachat_system;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.embedding_cache TO metachat_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.embedding_cache TO metachat_system;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.embedding_sets TO metachat_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.embedding_sets TO metachat_system;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.eval_questions TO metachat_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.eval_questions TO metachat_system;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.eval_results TO metachat_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.eval_results TO metachat_system;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.eval_runs TO metachat_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.eval_runs TO metachat_system;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.idempotency_keys TO metachat_system;
 
