@@ -107,6 +107,7 @@ struct ScoresView {
 }
 
 /// How long a search took, in milliseconds.
+#[expect(clippy::struct_field_names, reason = "the API's names tell units")]
 #[derive(Debug, Object)]
 #[oai(rename = "SearchTimings")]
 struct TimingsView {

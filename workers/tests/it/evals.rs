@@ -80,6 +80,15 @@ impl Stage {
             self.stands(id, DocumentStatus::Ready).await;
         }
     }
+
+    async fn delete_all(&self) {
+        let mut tx = self.assistant.db.tenant(self.tenant).await.unwrap();
+        let page = store::documents::list(&mut tx, DocumentFilter::default(), None, 10).await;
+        drop(tx);
+        for document in page.unwrap().data {
+            self.delete_document(document.id).await;
+        }
+    }
 }
 
 #[tokio::test]
@@ -110,13 +119,7 @@ async fn a_run_grades_what_is_found_and_tells_what_changed() {
     assert!(!results[1].graded.as_ref().unwrap().hit);
 
     // The first question finds nothing any more, the second what it wants.
-    let mut tx = stage.assistant.db.tenant(stage.tenant).await.unwrap();
-    let page = store::documents::list(&mut tx, DocumentFilter::default(), None, 10).await;
-    let old = page.unwrap().data;
-    drop(tx);
-    for document in old {
-        stage.delete_document(document.id).await;
-    }
+    stage.delete_all().await;
     let text = "The shop is open on weekdays for sixty days.";
     let id = stage.upload("new.txt", "text/plain", text.as_bytes()).await;
     stage.stands(id, DocumentStatus::Ready).await;

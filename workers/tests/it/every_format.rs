@@ -24,6 +24,12 @@ pub(crate) struct Row {
 
 /// One row for each type of file.
 pub(crate) fn rows() -> Vec<Row> {
+    let mut rows = plain_rows();
+    rows.extend(office_rows());
+    rows
+}
+
+fn plain_rows() -> Vec<Row> {
     let pages: [&[&str]; 2] = [&[OTHER], &[ANSWER]];
     vec![
         Row {
@@ -47,6 +53,28 @@ pub(crate) fn rows() -> Vec<Row> {
             page: Some(2),
             heading: None,
         },
+        Row {
+            name: "rules.csv",
+            media_type: "text/csv",
+            content: format!("Topic;Rule\nTea;{OTHER}\nReturns;{ANSWER}\n").into_bytes(),
+            page: None,
+            heading: None,
+        },
+        Row {
+            name: "rules.html",
+            media_type: "text/html",
+            content: format!(
+                "<html><nav>Home</nav><h1>Tea</h1><p>{OTHER}</p><h1>Returns</h1><p>{ANSWER}</p>"
+            )
+            .into_bytes(),
+            page: None,
+            heading: Some("Returns"),
+        },
+    ]
+}
+
+fn office_rows() -> Vec<Row> {
+    vec![
         Row {
             name: "rules.docx",
             media_type: "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
@@ -72,23 +100,6 @@ pub(crate) fn rows() -> Vec<Row> {
             name: "rules.xls",
             media_type: "application/vnd.ms-excel",
             content: office::xls("Returns", &TABLE),
-            page: None,
-            heading: Some("Returns"),
-        },
-        Row {
-            name: "rules.csv",
-            media_type: "text/csv",
-            content: format!("Topic;Rule\nTea;{OTHER}\nReturns;{ANSWER}\n").into_bytes(),
-            page: None,
-            heading: None,
-        },
-        Row {
-            name: "rules.html",
-            media_type: "text/html",
-            content: format!(
-                "<html><nav>Home</nav><h1>Tea</h1><p>{OTHER}</p><h1>Returns</h1><p>{ANSWER}</p>"
-            )
-            .into_bytes(),
             page: None,
             heading: Some("Returns"),
         },

@@ -1,6 +1,7 @@
 //! A web site on loopback that says what a test wants.
 
 use std::collections::VecDeque;
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
@@ -109,12 +110,14 @@ async fn serve(stream: TcpStream, script: &Mutex<Script>) {
     };
     let mut answer = format!("HTTP/1.1 {} As said\r\n", page.status);
     for (name, value) in &page.headers {
-        answer.push_str(&format!("{name}: {value}\r\n"));
+        write!(answer, "{name}: {value}\r\n").unwrap();
     }
     let length = page.body.len();
-    answer.push_str(&format!(
+    write!(
+        answer,
         "content-length: {length}\r\nconnection: close\r\n\r\n"
-    ));
+    )
+    .unwrap();
     let whole = [answer.as_bytes(), &page.body].concat();
     // A reader that has enough hangs up.
     drop(stream.write_all(&whole).await);

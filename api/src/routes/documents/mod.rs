@@ -81,6 +81,10 @@ impl DocumentRoutes {
     /// List a tenant's documents
     ///
     /// Newest first.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "poem-openapi describes each argument as a parameter"
+    )]
     #[oai(
         path = "/tenants/:tenant_id/documents",
         method = "get",

@@ -114,7 +114,7 @@ impl Asking<'_> {
             };
             self.note_usage(round, &completion);
             if !may_call || completion.tool_calls.is_empty() {
-                return answered(completion, sources);
+                return answered(&completion, sources);
             }
             shown.begin_again();
             self.call_tools(completion, &mut exchange, &mut sources)
@@ -200,7 +200,7 @@ impl Asking<'_> {
     }
 }
 
-fn answered(completion: Completion, sources: Sources) -> Result<Answered, Stopped> {
+fn answered(completion: &Completion, sources: Sources) -> Result<Answered, Stopped> {
     let text = completion.text.trim();
     if text.is_empty() {
         return Err(Stopped::Empty(completion.finish_reason));

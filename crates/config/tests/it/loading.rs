@@ -38,12 +38,9 @@ fn without_any_variable_every_setting_has_its_documented_default() {
     assert_eq!(config.spending.circuit_failures.get(), 5);
     assert_eq!(config.spending.circuit_failure_percent, 50);
     assert_eq!(config.spending.circuit_least_calls, 20);
-    assert_eq!(config.spending.circuit_window, Duration::from_secs(60));
+    assert_eq!(config.spending.circuit_window, Duration::from_mins(1));
     assert_eq!(config.spending.circuit_open, Duration::from_secs(15));
-    assert_eq!(
-        config.spending.circuit_longest_open,
-        Duration::from_secs(300)
-    );
+    assert_eq!(config.spending.circuit_longest_open, Duration::from_mins(5));
     assert!(config.outbound.allow.is_empty());
     assert_eq!(config.jobs.slots_interactive.get(), 64);
     assert_eq!(config.jobs.slots_bulk.get(), 16);

@@ -16,6 +16,7 @@ mod every_format;
 mod formats;
 mod http;
 mod metrics;
+#[expect(dead_code, reason = "others use the rest of it")]
 #[path = "../../../rag/tests/it/office_writer.rs"]
 mod office_writer;
 mod outage;

@@ -136,7 +136,7 @@ impl Leg {
         for hit in ranked {
             let share = match fusion {
                 // All at the floor: being found is all there is to tell.
-                Fusion::Weighted { .. } if best - floor < f64::EPSILON => 1.0,
+                Fusion::Weighted { .. } if best <= floor => 1.0,
                 Fusion::Weighted { .. } => (hit.score - floor) / (best - floor),
                 Fusion::ReciprocalRank { k, .. } => (k + 1.0) / (k + 1.0 + rank),
             };

@@ -8,6 +8,7 @@ mod formats;
 mod hostile;
 #[cfg(test)]
 mod hostile_office;
+#[cfg(test)]
 mod index;
 #[cfg(test)]
 mod memory;
