@@ -42,8 +42,8 @@ async fn check(server: &TestServer, key: &str, tenant: &str) -> Value {
 async fn a_refused_key_is_seen_until_it_is_changed() {
     let (openai, server) = server().await;
     let (tenant, key) = server.tenant("Shop").await;
-    let llm = json!({"provider": "openai", "api_keys": {"openai": "sk-wrong"},
-                     "fallbacks": [{"provider": "builtin"}]});
+    let llm = json!({"provider": "openai", "model": "gpt-4o-mini",
+                     "api_keys": {"openai": "sk-wrong"}, "fallbacks": [{"provider": "builtin"}]});
     set(&server, &key, &tenant, llm).await;
     let before = list(&server, &key, &tenant).await;
     assert_eq!(before[0]["health"], "unknown");

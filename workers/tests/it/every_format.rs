@@ -10,7 +10,14 @@ pub(crate) const QUESTION: &str = "For how many days are returns free?";
 pub(crate) const SAYS: &str = "fourteen days";
 
 const ANSWER: &str = "Returns are free for fourteen days after the delivery.";
-const OTHER: &str = "We sell green tea and black tea from four gardens.";
+/// Long enough to be a passage of its own.
+const OTHER: &str = "We sell green tea and black tea from four gardens. The first garden lies by the \
+    river and is picked in spring, the second one on the northern hill, where fog keeps the leaves \
+    soft until noon. The third belongs to a family that has grown tea for a century, and the fourth \
+    is the youngest of them: its bushes were planted nine years ago and give a light, sweet cup. Every \
+    bag names its garden, the week of the harvest and the person who packed it.";
+/// Short enough for a line.
+const SHORT: &str = "We sell green tea and black tea from four gardens.";
 
 /// A file, and where it answers the question.
 pub(crate) struct Row {
@@ -30,7 +37,7 @@ pub(crate) fn rows() -> Vec<Row> {
 }
 
 fn plain_rows() -> Vec<Row> {
-    let pages: [&[&str]; 2] = [&[OTHER], &[ANSWER]];
+    let pages: [&[&str]; 2] = [&[SHORT], &[ANSWER]];
     vec![
         Row {
             name: "rules.txt",

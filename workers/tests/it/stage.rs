@@ -235,11 +235,12 @@ fn assistant(
     }
 }
 
-/// The example that reads documents: it lies beside the folder of the tests' own program.
+/// The reader of documents, a program of `rag`'s own tests: it lies beside the folder of the tests'
+/// programs.
 fn extract_program() -> PathBuf {
     let own = std::env::current_exe().unwrap();
     let target = own.parent().and_then(|deps| deps.parent()).unwrap();
-    target.join("examples").join("extract-child")
+    target.join("rag-extract-child")
 }
 
 pub(crate) async fn add_tenant(assistant: &Assistant, settings: &TenantSettings) -> TenantId {

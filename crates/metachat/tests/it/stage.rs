@@ -96,6 +96,8 @@ impl Stage {
             .env("METACHAT_META_GRAPH_URL", self.graph.url())
             .env("METACHAT_OPENAI_BASE_URL", self.model.base_url())
             .env("METACHAT_OPENAI_API_KEY", MODEL_KEY)
+            // The model gets questions alone.
+            .env("METACHAT_EMBEDDING_PROVIDER", "builtin")
             .env("METACHAT_JOB_LEASE_SECONDS", "2")
             .env("METACHAT_SEND_RECONCILE_SECONDS", "3")
             .env("METACHAT_LOG_FORMAT", "json");

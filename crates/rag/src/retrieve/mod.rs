@@ -50,8 +50,8 @@ pub struct Embedding<'a> {
 /// A passage that was found, and how.
 #[derive(Clone, Debug)]
 pub struct Retrieved {
-    /// The passage; one that neighbours were merged into has the id of its best chunk and the place
-    /// of all.
+    /// The passage; one that neighbours were merged into has the id, page and headings of its best
+    /// chunk, and the text and the range of all.
     pub passage: Passage,
     /// The chunks it is made of, in the order of the text.
     pub chunk_ids: Vec<ChunkId>,

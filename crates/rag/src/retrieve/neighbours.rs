@@ -67,27 +67,23 @@ fn close_gaps(picked: &mut Vec<Retrieved>, at: usize, most_tokens: i32) {
     }
 }
 
-/// Makes `other`, which stands right before or after it, a part of `better`, whose id and scores stay.
+/// Makes `other`, which stands right before or after it, a part of `better`, whose id, scores, page and
+/// headings stay: they are what an answer cites.
 fn join(better: &mut Retrieved, other: Retrieved) {
     let is_after = other.passage.ordinal > better.passage.ordinal;
-    let (text, page, heading) = {
-        let (first, second) = if is_after {
-            (&better.passage, &other.passage)
-        } else {
-            (&other.passage, &better.passage)
-        };
-        let shared = first.char_end.saturating_sub(second.char_start);
-        let text = joined(
-            &first.text,
-            &second.text,
-            usize::try_from(shared).unwrap_or(0),
-        );
-        (text, first.page, first.heading.clone())
+    let (first, second) = if is_after {
+        (&better.passage, &other.passage)
+    } else {
+        (&other.passage, &better.passage)
     };
+    let shared = first.char_end.saturating_sub(second.char_start);
+    let text = joined(
+        &first.text,
+        &second.text,
+        usize::try_from(shared).unwrap_or(0),
+    );
     let (passage, more) = (&mut better.passage, other.passage);
     passage.text = text;
-    passage.page = page;
-    passage.heading = heading;
     passage.token_count = passage.token_count.saturating_add(more.token_count);
     passage.ordinal = passage.ordinal.min(more.ordinal);
     passage.char_start = passage.char_start.min(more.char_start);
@@ -168,7 +164,7 @@ mod tests {
         assert_eq!(merged.passage.chunk_id, ids[1]);
         assert_eq!(
             (merged.passage.page, merged.passage.token_count),
-            (Some(1), 20)
+            (Some(2), 20)
         );
         assert_eq!(
             (merged.passage.char_start, merged.passage.char_end),
