@@ -86,7 +86,9 @@ fn with_budget(monthly: i64, when_spent: WhenSpent) -> TenantSettings {
 
 #[tokio::test]
 async fn an_answer_leaves_its_call_with_what_it_took_and_cost() {
-    let stage = Stage::start().await;
+    let mut settings = settings();
+    settings.llm.model = "gpt-4o-mini".to_owned();
+    let stage = Stage::start_with(settings).await;
     stage.say("Do you sell tea?").await;
     stage.answer(MessageStatus::Sent).await;
     stage.rest_in_peace().await;

@@ -115,11 +115,13 @@ async fn after_five_rounds_of_calls_a_model_has_to_answer() {
     let answer = stage.answer(MessageStatus::Sent).await;
     assert_eq!(answer.text, "Enough.");
     stage.rest_in_peace().await;
-    let offered: Vec<bool> = asked(&stage)
+    let asked = asked(&stage);
+    assert!(asked.iter().all(|request| request["tools"].is_array()));
+    let forbidden: Vec<bool> = asked
         .iter()
-        .map(|request| request["tools"].is_array())
+        .map(|request| request["tool_choice"] == "none")
         .collect();
-    assert_eq!(offered, [true, true, true, true, true, false]);
+    assert_eq!(forbidden, [false, false, false, false, false, true]);
     assert_eq!(results(&stage).len(), 5);
 }
 

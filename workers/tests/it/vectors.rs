@@ -222,7 +222,8 @@ async fn a_tenant_is_embedded_for_by_the_model_it_chose() {
     assert!(asked.iter().all(|call| call.path == "/v1/embeddings"));
     assert!(asked.iter().all(|call| call.body["dimensions"] == 64));
     eventually("the vectors are of that model", async || {
-        let of_model = "chunks WHERE embedding_model = 'text-embedding-3-small'";
+        let of_model = "chunk_embeddings JOIN embedding_sets ON id = set_id
+             WHERE model = 'text-embedding-3-small' AND status = 'live'";
         (stage.count(of_model).await == 1).then_some(())
     })
     .await;
