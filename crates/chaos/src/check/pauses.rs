@@ -2,8 +2,9 @@ use chrono::TimeDelta;
 
 use super::{Index, Property, Verdict};
 
-/// How long a pause may take to reach every process.
-const REACH: TimeDelta = TimeDelta::seconds(1);
+/// How long a pause may take to reach every process: half a second where its signal was lost, and as
+/// long as a worker waits for a connection while all of its own are busy or silent.
+const REACH: TimeDelta = TimeDelta::milliseconds(2500);
 
 /// Nothing is claimed while something that it is limited by is paused.
 pub(super) fn check(index: &Index<'_>, verdict: &mut Verdict) {

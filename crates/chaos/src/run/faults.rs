@@ -76,8 +76,8 @@ impl Fault {
     pub(crate) const fn lengths_ms(self) -> Range<u64> {
         match self {
             Self::Kill => 0..1500,
-            // A pause has a second to reach everybody.
-            Self::Pause => 1500..3500,
+            // A pause has some time to reach everybody.
+            Self::Pause => 3000..5000,
             Self::Sleep | Self::Stall => 2300..4500,
             Self::Deaden => 1500..6000,
             Self::RestartFast | Self::RestartCrash => 0..1200,
