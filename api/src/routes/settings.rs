@@ -371,13 +371,12 @@ impl SettingsChange {
                 apply_keys(change.api_keys.unwrap_or_default(), secrets, checks);
             }
         }
-        let retrieval = raw.get_mut("retrieval").and_then(Value::as_object_mut);
-        if retrieval.is_some_and(|change| change.shift_remove("rerank_api_key").is_some()) {
+        if takes_key(&mut raw, "retrieval", "rerank_api_key") {
             let key = self.retrieval.and_then(|change| change.rerank_api_key);
             let field = "settings.retrieval.rerank_api_key";
             secrets.rerank_api_key = key.map(|key| checks.text(field, &key, 2000));
         }
-        if takes_key(&mut raw, "embedding") {
+        if takes_key(&mut raw, "embedding", "api_key") {
             let key = self.embedding.and_then(|embedding| embedding.api_key);
             secrets.embedding_api_key =
                 key.map(|key| checks.text("settings.embedding.api_key", &key, 2000));
@@ -400,11 +399,11 @@ impl SettingsChange {
     }
 }
 
-/// Takes the key out of a part of the body; tells whether it was there: only the body as sent tells
+/// Takes a key out of a part of the body; tells whether it was there: only the body as sent tells
 /// a missing key from `null`.
-fn takes_key(raw: &mut Value, part: &str) -> bool {
+fn takes_key(raw: &mut Value, part: &str, key: &str) -> bool {
     let part = raw.get_mut(part).and_then(Value::as_object_mut);
-    part.is_some_and(|part| part.shift_remove("api_key").is_some())
+    part.is_some_and(|part| part.shift_remove(key).is_some())
 }
 
 /// Merges as RFC 7396 does; a field that is taken out falls back to its default.

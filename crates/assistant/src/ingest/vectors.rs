@@ -103,6 +103,9 @@ pub async fn vectors_so_far(
         look_up(assistant, tenant, &key, &hashes, &mut vectors).await?;
     }
     let (hashes_left, texts_left) = missing(&hashes, texts, &vectors);
+    if texts_left.is_empty() {
+        return Ok(in_order(&hashes, &vectors, None));
+    }
     let (mut hashes_left, mut texts_left) = (&hashes_left[..], &texts_left[..]);
     let (begun, mut stopped) = (Instant::now(), None);
     let calls = Calls::begin(assistant, about(assistant, tenant).await?);
@@ -129,13 +132,20 @@ pub async fn vectors_so_far(
         (hashes_left, texts_left) = (&hashes_left[count..], &texts_left[count..]);
     }
     calls.close().await;
-    Ok(Vectors {
-        made: hashes
-            .iter()
-            .map(|hash| vectors.get(hash).cloned())
-            .collect(),
+    Ok(in_order(&hashes, &vectors, stopped))
+}
+
+/// The vectors in the order of the texts.
+fn in_order(
+    hashes: &[TextHash],
+    vectors: &HashMap<TextHash, Vec<f32>>,
+    stopped: Option<Stopped>,
+) -> Vectors {
+    let made = hashes.iter().map(|hash| vectors.get(hash).cloned());
+    Vectors {
+        made: made.collect(),
         stopped,
-    })
+    }
 }
 
 /// Adds what the tenant has in its cache.
