@@ -71,6 +71,10 @@ test-peers: need-cargo need-node ## Talks to servers of others in the formats of
 	$(call need_python)
 	$(CARGO) test -p llm --test it -- peers:: --include-ignored --test-threads=2
 
+.PHONY: test-live
+test-live: need-cargo ## Sends to Meta itself by a test number and a page of yours; says which variables are missing.
+	$(CARGO) test -p channels --test it -- live::live_ --include-ignored --nocapture --test-threads=1
+
 .PHONY: lint
 lint: need-cargo ## Checks formatting and lints.
 	$(CARGO) fmt --all --check

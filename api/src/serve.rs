@@ -2,11 +2,12 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::ChannelKind;
 use poem::listener::TcpAcceptor;
 use poem::{Endpoint, EndpointExt as _, Response, Route, Server, get};
 use tokio::net::TcpListener;
 
-use crate::routes::whatsapp;
+use crate::routes::channel_posts;
 use crate::{AppState, auth, idempotency, live, metrics, observe, openapi};
 
 /// How long open requests may take to finish once the process is to end.
@@ -28,7 +29,15 @@ pub fn server(state: Arc<AppState>) -> impl Endpoint<Output = Response> + 'stati
         .around(live::cors::webchat)
         .boxed();
     Route::new()
-        .nest("/webhooks/whatsapp", whatsapp::endpoint())
+        .nest(
+            "/webhooks/whatsapp",
+            channel_posts::shared(ChannelKind::Whatsapp),
+        )
+        .nest(
+            "/webhooks/messenger",
+            channel_posts::shared(ChannelKind::Messenger),
+        )
+        .nest("/webhooks/http", channel_posts::own(ChannelKind::Http))
         .nest_no_strip(live::PATH, state.live.endpoint())
         .nest_no_strip("/", keyed)
         .boxed()

@@ -78,7 +78,8 @@ pub async fn delete_idle_limits(db: &Db) -> Result<u64> {
     let deleted = sqlx::query(
         "DELETE FROM job_limits WHERE id = ANY(ARRAY(
              SELECT id FROM job_limits
-             WHERE rate_per_second IS NULL AND concurrency IS NULL AND weight IS NULL
+             WHERE (rate_per_second IS NULL AND concurrency IS NULL AND weight IS NULL
+                    OR key LIKE 'wa-pair:%')
                AND coalesce(paused_until, '-infinity') <= now()
                AND running = 0 AND changed_at < now() - interval '1 day'
              ORDER BY id FOR UPDATE SKIP LOCKED))",

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use assistant::Assistant;
 use jobs::kinds::{
-    AnswerTurn, ChannelStatus, DeliverWebhook, EmbedChunk, FetchSource, InboundMessage,
+    AnswerTurn, ChannelStatus, DeliverWebhook, EmbedChunk, FetchMedia, FetchSource, InboundMessage,
     IngestDocument, RunEval, SendReply,
 };
 use jobs::{DeadHook, DeadHooks, Job};
@@ -34,6 +34,7 @@ pub(crate) fn all(assistant: &Assistant) -> DeadHooks {
         (SendReply::KIND, hook!(assistant::deliver::on_dead)),
         (IngestDocument::KIND, hook!(assistant::ingest::on_dead)),
         (EmbedChunk::KIND, hook!(assistant::ingest::on_dead)),
+        (FetchMedia::KIND, hook!(assistant::receive::media::on_dead)),
         (FetchSource::KIND, hook!(assistant::ingest::fetch::on_dead)),
         (RunEval::KIND, hook!(assistant::evals::on_dead)),
         (DeliverWebhook::KIND, on_dead_delivery),

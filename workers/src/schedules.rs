@@ -1,4 +1,4 @@
-use jobs::kinds::{RefreshSources, Upkeep};
+use jobs::kinds::{CheckChannels, RefreshSources, Upkeep};
 use jobs::schedules::{Result, Schedule};
 
 /// The schedules that the product brings itself.
@@ -6,6 +6,7 @@ pub(crate) fn builtin() -> Result<Vec<Schedule>> {
     Ok(vec![
         // At once where it never ran: a new installation has its partitions looked after from the start.
         Schedule::new("upkeep", "7 * * * *", &Upkeep {})?.at_once(),
+        Schedule::new("check-channels", "23 * * * *", &CheckChannels {})?,
         Schedule::new("refresh-sources", "*/5 * * * *", &RefreshSources {})?,
     ])
 }

@@ -12,6 +12,7 @@ use store::channels::{self as table, Channel, ChannelValues, EXTERNAL_ID_KEY, SE
 use uuid::Uuid;
 
 use super::Tag;
+use super::channel_checks::ChannelHealthView;
 use crate::answer::{Answer, Created, Done, Found, List};
 use crate::auth::Auth;
 use crate::payload::{Checks, JsonBody, PageRequest};
@@ -21,14 +22,18 @@ use crate::{AppState, Problem};
 #[derive(Clone, Copy, Debug, Enum, Deserialize)]
 #[oai(rename_all = "snake_case", rename = "ChannelType")]
 #[serde(rename_all = "snake_case")]
-enum Kind {
+pub(super) enum Kind {
     /// WhatsApp Business, Cloud API.
     Whatsapp,
     /// The chat bubble on a web site.
     Webchat,
+    /// Facebook Messenger, for a page.
+    Messenger,
+    /// Signed posts from and to a system of yours.
+    Http,
 }
 
-/// A tenant's WhatsApp number or web chat.
+/// A tenant's WhatsApp number, page, web chat or own system.
 #[derive(Debug, Object)]
 #[oai(rename = "Channel")]
 struct ChannelView {
@@ -45,6 +50,14 @@ struct ChannelView {
     config: Value,
     /// Which secrets are set, by name: `{"access_token": true}`. The secrets never come back.
     secrets: BTreeMap<String, bool>,
+    /// How it was last found to be: by a send, a look, or what its operator told.
+    health: ChannelHealthView,
+    /// A sentence about that, for people.
+    health_note: Option<String>,
+    /// Since when it is so.
+    health_at: Option<DateTime<Utc>>,
+    /// When it was last looked at.
+    checked_at: Option<DateTime<Utc>>,
     /// When it was created.
     created_at: DateTime<Utc>,
     /// When it was last changed.
@@ -62,8 +75,7 @@ struct CreateChannel {
     kind: Kind,
     /// Its name, 1 to 200 characters.
     name: String,
-    /// Its configuration. `whatsapp`: `phone_number_id`, `access_token`, `app_secret`,
-    /// `verify_token`. `webchat`: `allowed_origins`, `title`, `greeting`, `colour`, all optional.
+    /// Its configuration: `GET /api/channel-types` describes the fields of each type.
     #[serde(default)]
     #[oai(default)]
     config: Value,
@@ -127,7 +139,7 @@ impl ChannelRoutes {
             .await
             .map_err(taken)?;
         tx.commit().await?;
-        Ok(Answer(view(channel, config.secrets.as_ref())?))
+        Ok(Answer(view(channel, config.secrets.as_ref())))
     }
 
     /// List a tenant's channels
@@ -219,7 +231,7 @@ impl ChannelRoutes {
         let values = values(&name, enabled, &config, sealed.as_deref());
         let channel = table::update(&mut tx, id, &values).await.map_err(taken)?;
         tx.commit().await?;
-        Ok(Answer(view(channel, config.secrets.as_ref())?))
+        Ok(Answer(view(channel, config.secrets.as_ref())))
     }
 
     /// Delete a channel
@@ -298,23 +310,27 @@ fn open(state: &AppState, channel: &Channel) -> Result<Option<Value>, Problem> {
 
 fn opened(state: &AppState, channel: Channel) -> Result<ChannelView, Problem> {
     let secrets = open(state, &channel)?;
-    view(channel, secrets.as_ref())
+    Ok(view(channel, secrets.as_ref()))
 }
 
-fn view(channel: Channel, secrets: Option<&Value>) -> Result<ChannelView, Problem> {
+fn view(channel: Channel, secrets: Option<&Value>) -> ChannelView {
     let names = secrets.and_then(Value::as_object).into_iter().flatten();
-    Ok(ChannelView {
+    ChannelView {
         id: channel.id.as_uuid(),
-        kind: channel.kind.try_into()?,
+        kind: channel.kind.into(),
         name: channel.name,
         enabled: channel.enabled,
         config: channel.config,
         secrets: names
             .map(|(name, value)| (name.clone(), !value.is_null()))
             .collect(),
+        health: channel.health.into(),
+        health_note: channel.health_note,
+        health_at: channel.health_at,
+        checked_at: channel.checked_at,
         created_at: channel.created_at,
         updated_at: channel.updated_at,
-    })
+    }
 }
 
 impl From<Kind> for ChannelKind {
@@ -322,19 +338,19 @@ impl From<Kind> for ChannelKind {
         match kind {
             Kind::Whatsapp => Self::Whatsapp,
             Kind::Webchat => Self::Webchat,
+            Kind::Messenger => Self::Messenger,
+            Kind::Http => Self::Http,
         }
     }
 }
 
-impl TryFrom<ChannelKind> for Kind {
-    type Error = Problem;
-
-    /// Only kinds that can be created here are ever stored.
-    fn try_from(kind: ChannelKind) -> Result<Self, Problem> {
+impl From<ChannelKind> for Kind {
+    fn from(kind: ChannelKind) -> Self {
         match kind {
-            ChannelKind::Whatsapp => Ok(Self::Whatsapp),
-            ChannelKind::Webchat => Ok(Self::Webchat),
-            ChannelKind::Messenger | ChannelKind::Http => Err(Problem::not_found()),
+            ChannelKind::Whatsapp => Self::Whatsapp,
+            ChannelKind::Webchat => Self::Webchat,
+            ChannelKind::Messenger => Self::Messenger,
+            ChannelKind::Http => Self::Http,
         }
     }
 }

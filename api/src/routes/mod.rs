@@ -2,6 +2,8 @@
 
 mod api_keys;
 mod budget_settings;
+mod channel_checks;
+pub(crate) mod channel_posts;
 mod channels;
 mod conversations;
 mod documents;
@@ -23,7 +25,6 @@ mod upload;
 mod usage;
 pub(crate) mod webchat;
 mod webhooks;
-pub(crate) mod whatsapp;
 
 use poem_openapi::Tags;
 
@@ -32,7 +33,7 @@ pub(crate) type Routes = (
     health::HealthRoutes,
     tenants::TenantRoutes,
     api_keys::ApiKeyRoutes,
-    channels::ChannelRoutes,
+    (channels::ChannelRoutes, channel_checks::ChannelCheckRoutes),
     (
         documents::DocumentRoutes,
         search::SearchRoutes,
@@ -54,7 +55,7 @@ pub(crate) fn all() -> Routes {
         health::HealthRoutes,
         tenants::TenantRoutes,
         api_keys::ApiKeyRoutes,
-        channels::ChannelRoutes,
+        (channels::ChannelRoutes, channel_checks::ChannelCheckRoutes),
         (
             documents::DocumentRoutes,
             search::SearchRoutes,

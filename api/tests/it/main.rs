@@ -5,6 +5,7 @@
     reason = "what the tests share fails as they do"
 )]
 
+mod channels;
 mod documents;
 mod evals;
 mod idempotency;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use api::{AppState, Limits, StateParts};
 use assistant::spending::Spending;
 use assistant::{Assistant, MetaPlatform, Retention, Settings, WebchatCaps};
-use channels::whatsapp::Graph;
+use channels::Graph;
 use db::{Db, DbOptions};
 use domain::Clock;
 use files::Files;
@@ -257,6 +257,7 @@ fn assistant(db: Db, folder: &TempDir, clock: Clock, platform: PlatformProviders
                     url: "http://127.0.0.1:1".parse().unwrap(),
                     version: "v25.0".to_owned(),
                 },
+                app_id: None,
                 app_secret: Some(APP_SECRET.into()),
                 verify_token: Some(VERIFY_TOKEN.into()),
             },

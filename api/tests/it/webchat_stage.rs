@@ -115,7 +115,7 @@ impl Stage {
             return conversation.id;
         }
         let (seq, turn) =
-            conversations::add_inbound(&mut tx, conversation.id, message.occurred_at, true)
+            conversations::add_inbound(&mut tx, conversation.id, message.occurred_at, true, true)
                 .await
                 .unwrap();
         let new = messages::NewInbound {
@@ -152,6 +152,7 @@ impl Stage {
             author: Author::Assistant,
             turn,
             text,
+            content: serde_json::json!({}),
             sources: &[],
         };
         messages::insert_outbound(&mut tx, &new).await.unwrap();

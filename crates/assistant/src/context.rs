@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use channels::whatsapp::Graph;
+use channels::Graph;
 use db::Db;
 use domain::Clock;
 use files::Files;
@@ -104,6 +104,8 @@ impl Default for Retention {
 pub struct MetaPlatform {
     /// Where the Graph API is.
     pub graph: Graph,
+    /// The id of the platform's app.
+    pub app_id: Option<String>,
     /// Signs the posts of the platform's app.
     pub app_secret: Option<SecretString>,
     /// Verifies the platform's subscription.

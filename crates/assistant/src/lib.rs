@@ -2,6 +2,8 @@
 //! document is read, and what it costs. The only crate that composes channels, retrieval, models, events and jobs.
 
 pub mod answer;
+pub mod channel_health;
+mod connections;
 mod context;
 pub mod deliver;
 mod error;
@@ -14,6 +16,7 @@ mod tenant;
 pub mod tools;
 pub mod webchat;
 
+pub use connections::connect;
 pub use context::{Assistant, MetaPlatform, Retention, Settings, WebchatCaps};
 pub use error::Error;
 pub use tenant::TenantProfile;

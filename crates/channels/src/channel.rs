@@ -10,7 +10,7 @@ use crate::claims::ClaimError;
 use crate::format::{self, Citations};
 use crate::settings::Schema;
 use crate::window::{Permit, Situation};
-use crate::{Connection, Platform};
+use crate::{Connection, Keys, Platform};
 
 /// The longest body that is taken apart, in bytes; Meta posts at most 3 MB.
 pub const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
@@ -52,6 +52,15 @@ pub trait Channel: Send + Sync {
     fn claimed_channel_ids(&self, body: &[u8]) -> Result<Vec<String>, ClaimError> {
         let _ = body;
         Ok(Vec::new())
+    }
+
+    /// Reads from a channel's stored secrets what tells its posts from forged ones.
+    ///
+    /// # Errors
+    /// [`BrokenSettings`] if they are not what [`crate::parse`] made of them.
+    fn keys(&self, secrets: Option<&Value>) -> Result<Keys, BrokenSettings> {
+        let _ = secrets;
+        Ok(Keys::default())
     }
 
     /// Tells which of `secrets` signed a post, exactly as received. Several are given while one

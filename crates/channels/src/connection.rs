@@ -3,6 +3,8 @@ use std::fmt::Debug;
 use chrono::{DateTime, Utc};
 use domain::{Author, Content, Media, MediaKind};
 
+pub use domain::ChannelHealth as Health;
+
 use crate::limit::Limit;
 use crate::media::{MediaError, MediaStep};
 use crate::request::{HttpAnswer, HttpRequest};
@@ -178,25 +180,6 @@ pub struct Finding {
     pub health: Health,
     /// A sentence for people; holds no secret.
     pub note: String,
-}
-
-/// How a channel is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Health {
-    /// It works.
-    Working,
-    /// It works, and a person should look before it does not.
-    Warned,
-    /// Its credentials are dead or lack a permission: it must be connected anew.
-    TokenDead,
-    /// The operator has blocked or limited it.
-    Restricted,
-    /// The operator does not post to us.
-    Unsubscribed,
-    /// Its set-up at the operator, or ours, is wrong.
-    Misconfigured,
-    /// No answer, or none that says anything: try again.
-    Unknown,
 }
 
 impl Finding {

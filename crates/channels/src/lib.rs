@@ -20,6 +20,7 @@ mod channel;
 mod claims;
 mod connection;
 mod format;
+mod keys;
 mod lenient;
 mod limit;
 mod media;
@@ -46,6 +47,7 @@ pub use connection::{
     Action, Check, CheckKind, Connection, Finding, Health, Outgoing, Platform, Upload,
 };
 pub use format::{Citations, cite, to_markup};
+pub use keys::Keys;
 pub use limit::Limit;
 pub use media::{MediaError, MediaStep, check_file};
 pub use meta::Graph;

@@ -298,7 +298,32 @@ impl MessageContext {
     }
 }
 
+impl MediaKind {
+    /// Its name in the database and in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Image => "image",
+            Self::Video => "video",
+            Self::Audio => "audio",
+            Self::Document => "document",
+            Self::Sticker => "sticker",
+        }
+    }
+}
+
 impl ContentBody {
+    /// The files that came with it, in their order.
+    pub fn media(&self) -> impl Iterator<Item = &Media> {
+        let parts = match self {
+            Self::Parts { parts } => parts.as_slice(),
+            other => std::slice::from_ref(other),
+        };
+        parts.iter().filter_map(|part| match part {
+            Self::Media(media) => Some(media),
+            _ => None,
+        })
+    }
+
     /// Whether the sender waits for an answer: true for what a person says, sends or taps; false
     /// for reactions, edits, deletions, notices and what could not be understood.
     pub fn expects_answer(&self) -> bool {

@@ -77,6 +77,8 @@ ids! {
     DeliveryId;
     /// Something that happened, as told to integrators.
     EventId;
+    /// A file of a contact's message.
+    MessageFileId;
     /// A visitor's stay in a web chat.
     WebchatSessionId;
     /// A question that a tenant's documents are expected to answer.

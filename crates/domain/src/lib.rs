@@ -23,7 +23,7 @@ pub use content::{
 pub use eval::{EvalFound, ExpectedSource};
 pub use ids::{
     ApiKeyId, ChannelId, ChunkId, ContactId, ConversationId, DeliveryId, DocumentId, EndpointId,
-    EvalQuestionId, EvalRunId, EventId, MessageId, ModelCallId, RawItemId, TenantId,
+    EvalQuestionId, EvalRunId, EventId, MessageFileId, MessageId, ModelCallId, RawItemId, TenantId,
     WebchatSessionId,
 };
 pub use inbound::{
@@ -42,6 +42,7 @@ pub use settings::{
 pub use source::Source;
 pub use spending::{BudgetLevel, CallOutcome, CallPurpose, CircuitState, Health, WhenSpent};
 pub use state::{
-    Author, ChannelKind, ConversationStatus, Direction, DocumentSource, DocumentStage,
-    DocumentStatus, EvalRunStatus, MessageStatus, RawOutcome, UnknownName, VersionState,
+    Author, ChannelHealth, ChannelKind, ConversationStatus, Direction, DocumentSource,
+    DocumentStage, DocumentStatus, EvalRunStatus, MessageFileState, MessageStatus, RawOutcome,
+    UnknownName, VersionState,
 };

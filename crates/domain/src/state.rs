@@ -67,6 +67,23 @@ named! {
         /// Signed posts from and to a system of the tenant's.
         Http = "http",
     }
+    /// How a channel is.
+    "channel health" ChannelHealth {
+        /// Nobody has looked yet, or there was no answer that says anything.
+        Unknown = "unknown",
+        /// It works.
+        Working = "working",
+        /// It works, and a person should look before it does not.
+        Warned = "warned",
+        /// Its credentials are dead or lack a permission: it must be connected anew.
+        TokenDead = "token_dead",
+        /// The operator has blocked or limited it.
+        Restricted = "restricted",
+        /// The operator does not post to us.
+        Unsubscribed = "unsubscribed",
+        /// Its set-up at the operator, or ours, is wrong.
+        Misconfigured = "misconfigured",
+    }
     /// Which way a message went.
     "direction" Direction {
         /// From the contact to us.
@@ -104,6 +121,15 @@ named! {
         Failed = "failed",
         /// Perhaps sent: the process or the connection died in between.
         Unknown = "unknown",
+    }
+    /// Whether a file of a contact's message is here.
+    "message file state" MessageFileState {
+        /// It is still at the channel's operator.
+        Waiting = "waiting",
+        /// It is here.
+        Stored = "stored",
+        /// It cannot be had; `error` says why.
+        Failed = "failed",
     }
     /// Where a conversation stands.
     "conversation status" ConversationStatus {

@@ -3,8 +3,8 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use domain::{
-    Author, ChannelId, ConversationId, Direction, DocumentId, DocumentSource, MessageId,
-    MessageStatus, Source, UnknownName, WhenSpent,
+    Author, ChannelHealth, ChannelId, ChannelKind, ConversationId, Direction, DocumentId,
+    DocumentSource, MessageId, MessageStatus, Source, UnknownName, WhenSpent,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -28,11 +28,13 @@ pub enum EventType {
     BudgetWarning,
     /// A month's budget is spent.
     BudgetExhausted,
+    /// A channel is found to be otherwise than before.
+    ChannelHealthChanged,
 }
 
 impl EventType {
     /// Every type, in the order in which they are shown.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::MessageReceived,
         Self::MessageSent,
         Self::MessageFailed,
@@ -40,6 +42,7 @@ impl EventType {
         Self::DocumentFailed,
         Self::BudgetWarning,
         Self::BudgetExhausted,
+        Self::ChannelHealthChanged,
     ];
 
     /// The name on the wire: dotted, never changed.
@@ -52,6 +55,7 @@ impl EventType {
             Self::DocumentFailed => "document.failed",
             Self::BudgetWarning => "budget.warning",
             Self::BudgetExhausted => "budget.exhausted",
+            Self::ChannelHealthChanged => "channel.health_changed",
         }
     }
 
@@ -71,6 +75,9 @@ impl EventType {
                 "The share of the month's budget that is warned of is spent; once a month."
             }
             Self::BudgetExhausted => "The month's budget is spent; once a month.",
+            Self::ChannelHealthChanged => {
+                "A channel began or ceased to work: its credentials, its operator, its set-up."
+            }
         }
     }
 }
@@ -112,6 +119,28 @@ pub enum Event {
     BudgetWarning(BudgetData),
     /// A month's budget is spent.
     BudgetExhausted(BudgetData),
+    /// A channel is found to be otherwise than before.
+    ChannelHealthChanged(ChannelData),
+}
+
+/// A channel as events tell it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ChannelData {
+    /// Its id.
+    pub channel_id: ChannelId,
+    /// Its name.
+    pub name: String,
+    /// What it is made of.
+    #[serde(rename = "type")]
+    pub kind: ChannelKind,
+    /// How it is.
+    pub health: ChannelHealth,
+    /// How it was.
+    pub previous: ChannelHealth,
+    /// A sentence for people.
+    pub note: String,
+    /// When it was found so.
+    pub occurred_at: DateTime<Utc>,
 }
 
 /// A month's budget as events tell it.
@@ -224,6 +253,7 @@ enum Data<'a> {
     Message(&'a MessageData),
     Document(&'a DocumentData),
     Budget(&'a BudgetData),
+    Channel(&'a ChannelData),
 }
 
 /// The payload of a webhook, as Standard Webhooks 1.0.0 shapes it.
@@ -245,6 +275,7 @@ impl Event {
             Self::DocumentFailed(_) => EventType::DocumentFailed,
             Self::BudgetWarning(_) => EventType::BudgetWarning,
             Self::BudgetExhausted(_) => EventType::BudgetExhausted,
+            Self::ChannelHealthChanged(_) => EventType::ChannelHealthChanged,
         }
     }
 
@@ -278,6 +309,7 @@ impl Event {
             }
             Self::DocumentReady(data) | Self::DocumentFailed(data) => Data::Document(data),
             Self::BudgetWarning(data) | Self::BudgetExhausted(data) => Data::Budget(data),
+            Self::ChannelHealthChanged(data) => Data::Channel(data),
         }
     }
 

@@ -12,5 +12,5 @@ mod secret;
 
 pub use deliver::{deliver, on_dead};
 pub use emit::emit;
-pub use event::{BudgetData, DocumentData, Event, EventType, MessageData};
+pub use event::{BudgetData, ChannelData, DocumentData, Event, EventType, MessageData};
 pub use secret::{open_secret, seal_secret};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use assistant::spending::Spending;
 use assistant::{Assistant, MetaPlatform, Retention, Settings, WebchatCaps};
-use channels::whatsapp::Graph;
+use channels::Graph;
 use config::{Config, LogFormat};
 use db::{Db, DbOptions};
 use domain::{Clock, EmbeddingSettings};
@@ -206,6 +206,7 @@ fn settings(config: &Config) -> anyhow::Result<Settings> {
                 url: config.meta.graph_url.clone(),
                 version: config.meta.graph_version.clone(),
             },
+            app_id: config.meta.app_id.clone(),
             app_secret: config.meta.app_secret.clone(),
             verify_token: config.meta.verify_token.clone(),
         },

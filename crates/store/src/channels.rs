@@ -1,11 +1,11 @@
-//! Channels: a tenant's WhatsApp number or web chat.
+//! Channels: a tenant's WhatsApp number, page, web chat or own system.
 
 use chrono::{DateTime, Utc};
 use db::{Error, Result, SystemTx, TenantTx, Tx as _};
-use domain::{ChannelId, ChannelKind, Cursor, Page, TenantId};
+use domain::{ChannelHealth, ChannelId, ChannelKind, Cursor, Page, TenantId};
 use serde_json::Value;
 
-/// A tenant's WhatsApp number or web chat.
+/// A tenant's WhatsApp number, page, web chat or own system.
 #[derive(Clone, Debug)]
 pub struct Channel {
     /// Its id.
@@ -24,6 +24,14 @@ pub struct Channel {
     pub sealed_secrets: Option<Vec<u8>>,
     /// How the outside names it; `None` where we name it ourselves.
     pub external_id: Option<String>,
+    /// How it was last found to be.
+    pub health: ChannelHealth,
+    /// A sentence about that, for people.
+    pub health_note: Option<String>,
+    /// Since when it is so.
+    pub health_at: Option<DateTime<Utc>>,
+    /// When it was last looked at.
+    pub checked_at: Option<DateTime<Utc>>,
     /// When it was created.
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
@@ -60,8 +68,19 @@ struct Row {
     config: Value,
     sealed_secrets: Option<Vec<u8>>,
     external_id: Option<String>,
+    health: String,
+    health_note: Option<String>,
+    health_at: Option<DateTime<Utc>>,
+    checked_at: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
+}
+
+impl Channel {
+    /// The operator's name of the account that the number belongs to, where the tenant told it.
+    pub fn account_id(&self) -> Option<&str> {
+        self.config.get("business_account_id")?.as_str()
+    }
 }
 
 impl TryFrom<Row> for Channel {
@@ -81,6 +100,13 @@ impl TryFrom<Row> for Channel {
             config: row.config,
             sealed_secrets: row.sealed_secrets,
             external_id: row.external_id,
+            health: row
+                .health
+                .parse()
+                .map_err(|_| Error::corrupt(format!("health of channel {}", row.id)))?,
+            health_note: row.health_note,
+            health_at: row.health_at,
+            checked_at: row.checked_at,
             created_at: row.created_at,
             updated_at: row.updated_at,
         })
@@ -104,7 +130,8 @@ pub async fn insert(
         INSERT INTO channels (id, tenant_id, kind, name, enabled, config, sealed_secrets, external_id)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
         RETURNING id AS "id: ChannelId", tenant_id AS "tenant_id: TenantId", kind, name, enabled,
-                  config, sealed_secrets, external_id, created_at, updated_at
+                  config, sealed_secrets, external_id, health, health_note, health_at,
+               checked_at, created_at, updated_at
         "#,
         id.as_uuid(),
         tenant.as_uuid(),
@@ -130,7 +157,8 @@ pub async fn find(tx: &mut TenantTx, id: ChannelId) -> Result<Option<Channel>> {
         Row,
         r#"
         SELECT id AS "id: ChannelId", tenant_id AS "tenant_id: TenantId", kind, name, enabled,
-               config, sealed_secrets, external_id, created_at, updated_at
+               config, sealed_secrets, external_id, health, health_note, health_at,
+               checked_at, created_at, updated_at
         FROM channels
         WHERE tenant_id = $1
           AND id = $2
@@ -154,7 +182,8 @@ pub async fn find_for_update(tx: &mut TenantTx, id: ChannelId) -> Result<Option<
         Row,
         r#"
         SELECT id AS "id: ChannelId", tenant_id AS "tenant_id: TenantId", kind, name, enabled,
-               config, sealed_secrets, external_id, created_at, updated_at
+               config, sealed_secrets, external_id, health, health_note, health_at,
+               checked_at, created_at, updated_at
         FROM channels
         WHERE tenant_id = $1
           AND id = $2
@@ -191,7 +220,8 @@ pub async fn list(
         Row,
         r#"
         SELECT id AS "id: ChannelId", tenant_id AS "tenant_id: TenantId", kind, name, enabled,
-               config, sealed_secrets, external_id, created_at, updated_at
+               config, sealed_secrets, external_id, health, health_note, health_at,
+               checked_at, created_at, updated_at
         FROM channels
         WHERE tenant_id = $1
           AND ($2::uuid IS NULL OR id > $2)
@@ -236,7 +266,8 @@ pub async fn update(
         WHERE tenant_id = $1
           AND id = $2
         RETURNING id AS "id: ChannelId", tenant_id AS "tenant_id: TenantId", kind, name, enabled,
-                  config, sealed_secrets, external_id, created_at, updated_at
+                  config, sealed_secrets, external_id, health, health_note, health_at,
+               checked_at, created_at, updated_at
         "#,
         tenant.as_uuid(),
         id.as_uuid(),
@@ -277,7 +308,8 @@ pub async fn find_any(tx: &mut SystemTx, id: ChannelId) -> Result<Option<Channel
         Row,
         r#"
         SELECT id AS "id: ChannelId", tenant_id AS "tenant_id: TenantId", kind, name, enabled,
-               config, sealed_secrets, external_id, created_at, updated_at
+               config, sealed_secrets, external_id, health, health_note, health_at,
+               checked_at, created_at, updated_at
         FROM channels
         WHERE id = $1
         "#,
@@ -302,7 +334,8 @@ pub async fn list_by_external_ids(
         Row,
         r#"
         SELECT id AS "id: ChannelId", tenant_id AS "tenant_id: TenantId", kind, name, enabled,
-               config, sealed_secrets, external_id, created_at, updated_at
+               config, sealed_secrets, external_id, health, health_note, health_at,
+               checked_at, created_at, updated_at
         FROM channels
         WHERE kind = $1
           AND external_id = ANY($2)
@@ -331,7 +364,8 @@ pub async fn list_sealed(
         Row,
         r#"
         SELECT id AS "id: ChannelId", tenant_id AS "tenant_id: TenantId", kind, name, enabled,
-               config, sealed_secrets, external_id, created_at, updated_at
+               config, sealed_secrets, external_id, health, health_note, health_at,
+               checked_at, created_at, updated_at
         FROM channels
         WHERE kind = $1
           AND sealed_secrets IS NOT NULL
@@ -352,4 +386,117 @@ pub async fn list_sealed(
     Ok(Page::from_rows(channels, limit, |channel| {
         Cursor::after(channel.id)
     }))
+}
+
+/// Lists the channels of any tenant that belong to these accounts of their operator, for what
+/// concerns a whole account.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_by_accounts(
+    tx: &mut SystemTx,
+    kind: ChannelKind,
+    accounts: &[String],
+) -> Result<Vec<Channel>> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"
+        SELECT id AS "id: ChannelId", tenant_id AS "tenant_id: TenantId", kind, name, enabled,
+               config, sealed_secrets, external_id, health, health_note, health_at,
+               checked_at, created_at, updated_at
+        FROM channels
+        WHERE kind = $1
+          AND config ? 'business_account_id'
+          AND config ->> 'business_account_id' = ANY($2)
+        ORDER BY id
+        "#,
+        kind.as_str(),
+        accounts,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    rows.into_iter().map(Channel::try_from).collect()
+}
+
+/// Notes how a channel was found to be. True if it was found otherwise before.
+///
+/// # Errors
+/// Those of the database.
+pub async fn set_health(
+    tx: &mut TenantTx,
+    id: ChannelId,
+    health: ChannelHealth,
+    note: &str,
+    at: DateTime<Utc>,
+) -> Result<bool> {
+    let tenant = tx.tenant();
+    let changed = sqlx::query_scalar!(
+        r#"
+        UPDATE channels AS c
+        SET health = $3,
+            health_note = $4,
+            health_at = CASE WHEN old.health = $3 THEN c.health_at ELSE $5 END
+        FROM (SELECT id, health FROM channels WHERE tenant_id = $1 AND id = $2 FOR UPDATE) AS old
+        WHERE c.id = old.id
+        RETURNING old.health <> $3 AS "changed!"
+        "#,
+        tenant.as_uuid(),
+        id.as_uuid(),
+        health.as_str(),
+        note,
+        at,
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(changed.unwrap_or(false))
+}
+
+/// Takes the channels of all tenants that were not looked at since `before`, at most `limit`, and
+/// notes that they are being looked at `now`.
+///
+/// # Errors
+/// Those of the database.
+pub async fn take_unchecked(
+    tx: &mut SystemTx,
+    before: DateTime<Utc>,
+    now: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<(TenantId, ChannelId)>> {
+    let rows = sqlx::query!(
+        r#"
+        UPDATE channels SET checked_at = $2
+        WHERE id IN (
+            SELECT id FROM channels
+            WHERE enabled AND kind <> 'webchat' AND (checked_at IS NULL OR checked_at < $1)
+            ORDER BY checked_at NULLS FIRST LIMIT $3
+            FOR UPDATE SKIP LOCKED)
+        RETURNING id AS "id: ChannelId", tenant_id AS "tenant_id: TenantId"
+        "#,
+        before,
+        now,
+        limit,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.tenant_id, row.id))
+        .collect())
+}
+
+/// Notes that a channel was looked at.
+///
+/// # Errors
+/// Those of the database.
+pub async fn mark_checked(tx: &mut TenantTx, id: ChannelId, at: DateTime<Utc>) -> Result<()> {
+    let tenant = tx.tenant();
+    sqlx::query!(
+        "UPDATE channels SET checked_at = $3 WHERE tenant_id = $1 AND id = $2",
+        tenant.as_uuid(),
+        id.as_uuid(),
+        at,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
 }

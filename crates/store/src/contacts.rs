@@ -49,6 +49,51 @@ pub async fn upsert(
     Ok(id.into())
 }
 
+/// Finds a contact by the channel's name of it.
+///
+/// # Errors
+/// Those of the database.
+pub async fn find(
+    tx: &mut TenantTx,
+    channel: ChannelId,
+    external_id: &str,
+) -> Result<Option<ContactId>> {
+    let tenant = tx.tenant();
+    let id = sqlx::query_scalar!(
+        "SELECT id FROM contacts WHERE tenant_id = $1 AND channel_id = $2 AND external_id = $3",
+        tenant.as_uuid(),
+        channel.as_uuid(),
+        external_id,
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(id.map(Into::into))
+}
+
+/// Gives a contact the channel's other name of the same person, unless somebody has it: two
+/// contacts are never made one. True if it was renamed.
+///
+/// # Errors
+/// Those of the database.
+pub async fn rename(tx: &mut TenantTx, channel: ChannelId, from: &str, to: &str) -> Result<bool> {
+    let tenant = tx.tenant();
+    let renamed = sqlx::query!(
+        "UPDATE contacts SET external_id = $4, updated_at = now()
+         WHERE tenant_id = $1 AND channel_id = $2 AND external_id = $3
+           AND NOT EXISTS (
+               SELECT FROM contacts
+               WHERE tenant_id = $1 AND channel_id = $2 AND external_id = $4)",
+        tenant.as_uuid(),
+        channel.as_uuid(),
+        from,
+        to,
+    )
+    .execute(tx.conn())
+    .await?
+    .rows_affected();
+    Ok(renamed == 1)
+}
+
 /// Gets a contact.
 ///
 /// # Errors

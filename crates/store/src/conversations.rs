@@ -24,6 +24,8 @@ pub struct Conversation {
     pub answered_turn: i64,
     /// When the contact last wrote, by the channel's clock.
     pub last_inbound_at: Option<DateTime<Utc>>,
+    /// When the contact last did what allows a free answer, by the channel's clock.
+    pub window_opened_at: Option<DateTime<Utc>>,
     /// When anybody last wrote.
     pub last_message_at: Option<DateTime<Utc>>,
     /// When it began.
@@ -39,6 +41,7 @@ struct Row {
     turn_seq: i64,
     answered_turn: i64,
     last_inbound_at: Option<DateTime<Utc>>,
+    window_opened_at: Option<DateTime<Utc>>,
     last_message_at: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
 }
@@ -59,6 +62,7 @@ impl TryFrom<Row> for Conversation {
             turn_seq: row.turn_seq,
             answered_turn: row.answered_turn,
             last_inbound_at: row.last_inbound_at,
+            window_opened_at: row.window_opened_at,
             last_message_at: row.last_message_at,
             created_at: row.created_at,
         })
@@ -101,7 +105,7 @@ pub async fn open(
              WHERE status IN ('open', 'waiting', 'assigned_human')
              DO UPDATE SET updated_at = now()
          RETURNING id, channel_id, contact_id, status, message_seq, turn_seq, answered_turn,
-                   last_inbound_at, last_message_at, created_at",
+                   last_inbound_at, window_opened_at, last_message_at, created_at",
         ConversationId::new().as_uuid(),
         tenant.as_uuid(),
         channel.as_uuid(),
@@ -110,6 +114,32 @@ pub async fn open(
     .fetch_one(tx.conn())
     .await?;
     row.try_into()
+}
+
+/// Finds the running conversation with a contact.
+///
+/// # Errors
+/// Those of the database.
+pub async fn find_running(
+    tx: &mut TenantTx,
+    channel: ChannelId,
+    contact: ContactId,
+) -> Result<Option<Conversation>> {
+    let tenant = tx.tenant();
+    let row = sqlx::query_as!(
+        Row,
+        "SELECT id, channel_id, contact_id, status, message_seq, turn_seq, answered_turn,
+                last_inbound_at, window_opened_at, last_message_at, created_at
+         FROM conversations
+         WHERE tenant_id = $1 AND channel_id = $2 AND contact_id = $3
+           AND status IN ('open', 'waiting', 'assigned_human')",
+        tenant.as_uuid(),
+        channel.as_uuid(),
+        contact.as_uuid(),
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    row.map(Conversation::try_from).transpose()
 }
 
 /// Gets a conversation.
@@ -121,7 +151,7 @@ pub async fn get(tx: &mut TenantTx, id: ConversationId) -> Result<Conversation> 
     let row = sqlx::query_as!(
         Row,
         "SELECT id, channel_id, contact_id, status, message_seq, turn_seq, answered_turn,
-                last_inbound_at, last_message_at, created_at
+                last_inbound_at, window_opened_at, last_message_at, created_at
          FROM conversations WHERE tenant_id = $1 AND id = $2",
         tenant.as_uuid(),
         id.as_uuid(),
@@ -140,7 +170,7 @@ pub async fn lock(tx: &mut TenantTx, id: ConversationId) -> Result<Conversation>
     let row = sqlx::query_as!(
         Row,
         "SELECT id, channel_id, contact_id, status, message_seq, turn_seq, answered_turn,
-                last_inbound_at, last_message_at, created_at
+                last_inbound_at, window_opened_at, last_message_at, created_at
          FROM conversations WHERE tenant_id = $1 AND id = $2 FOR UPDATE",
         tenant.as_uuid(),
         id.as_uuid(),
@@ -160,6 +190,7 @@ pub async fn add_inbound(
     id: ConversationId,
     occurred_at: DateTime<Utc>,
     is_answered: bool,
+    opens_window: bool,
 ) -> Result<(i64, Option<i64>)> {
     let tenant = tx.tenant();
     let row = sqlx::query!(
@@ -167,6 +198,8 @@ pub async fn add_inbound(
              message_seq = message_seq + 1,
              turn_seq = turn_seq + CASE WHEN $4 THEN 1 ELSE 0 END,
              last_inbound_at = greatest(last_inbound_at, $3),
+             window_opened_at =
+                 CASE WHEN $5 THEN greatest(window_opened_at, $3) ELSE window_opened_at END,
              last_message_at = greatest(last_message_at, $3),
              updated_at = now()
          WHERE tenant_id = $1 AND id = $2
@@ -175,10 +208,28 @@ pub async fn add_inbound(
         id.as_uuid(),
         occurred_at,
         is_answered,
+        opens_window,
     )
     .fetch_one(tx.conn())
     .await?;
     Ok((row.message_seq, is_answered.then_some(row.turn_seq)))
+}
+
+/// Makes the answer to a turn whose words changed be made anew.
+///
+/// # Errors
+/// Those of the database.
+pub async fn raise_turn(tx: &mut TenantTx, id: ConversationId) -> Result<()> {
+    let tenant = tx.tenant();
+    sqlx::query!(
+        "UPDATE conversations SET turn_seq = turn_seq + 1, updated_at = now()
+         WHERE tenant_id = $1 AND id = $2",
+        tenant.as_uuid(),
+        id.as_uuid(),
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
 }
 
 /// Makes room for one outbound message, and notes the turn it answers, if it answers one.
@@ -242,7 +293,7 @@ pub async fn set_status(
         "UPDATE conversations SET status = $3, updated_at = now()
          WHERE tenant_id = $1 AND id = $2
          RETURNING id, channel_id, contact_id, status, message_seq, turn_seq, answered_turn,
-                   last_inbound_at, last_message_at, created_at",
+                   last_inbound_at, window_opened_at, last_message_at, created_at",
         tenant.as_uuid(),
         id.as_uuid(),
         status.as_str(),
@@ -267,7 +318,7 @@ pub async fn list(
     let rows = sqlx::query_as!(
         Row,
         "SELECT id, channel_id, contact_id, status, message_seq, turn_seq, answered_turn,
-                last_inbound_at, last_message_at, created_at
+                last_inbound_at, window_opened_at, last_message_at, created_at
          FROM conversations
          WHERE tenant_id = $1
            AND ($2::text IS NULL OR status = $2)

@@ -21,6 +21,7 @@ pub mod eval_results;
 pub mod eval_runs;
 pub mod idempotency_keys;
 pub mod keyword_index;
+pub mod message_files;
 pub mod messages;
 pub mod model_calls;
 pub mod parked_statuses;

@@ -12,6 +12,8 @@ pub struct ParkedStatus {
     pub status: MessageStatus,
     /// Why the message failed.
     pub error: Option<String>,
+    /// Why, as the channel's number.
+    pub error_code: Option<i64>,
     /// When it happened, by the channel's clock.
     pub occurred_at: DateTime<Utc>,
 }
@@ -29,8 +31,8 @@ pub async fn park(
     let tenant = tx.tenant();
     sqlx::query!(
         "INSERT INTO parked_statuses
-             (id, tenant_id, channel_id, external_id, status, error, occurred_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)
+             (id, tenant_id, channel_id, external_id, status, error, error_code, occurred_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
          ON CONFLICT (channel_id, external_id, status) DO NOTHING",
         Uuid::new_v4(),
         tenant.as_uuid(),
@@ -38,6 +40,7 @@ pub async fn park(
         external_id,
         parked.status.as_str(),
         parked.error,
+        parked.error_code,
         parked.occurred_at,
     )
     .execute(tx.conn())
@@ -58,7 +61,7 @@ pub async fn take(
     let rows = sqlx::query!(
         "DELETE FROM parked_statuses
          WHERE tenant_id = $1 AND channel_id = $2 AND external_id = $3
-         RETURNING status, error, occurred_at",
+         RETURNING status, error, error_code, occurred_at",
         tenant.as_uuid(),
         channel.as_uuid(),
         external_id,
@@ -74,6 +77,7 @@ pub async fn take(
                     .parse()
                     .map_err(|_| Error::corrupt("parked_statuses.status"))?,
                 error: row.error,
+                error_code: row.error_code,
                 occurred_at: row.occurred_at,
             })
         })

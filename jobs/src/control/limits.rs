@@ -164,6 +164,57 @@ pub async fn pause(
     changed(tx, key).await
 }
 
+/// Lets nothing begin that a key applies to until a time, or until somebody resumes it; a pause that
+/// lasts longer stays as it is.
+///
+/// # Errors
+/// Those of the database.
+pub async fn pause_at_least(
+    tx: &mut impl Tx,
+    key: &LimitKey,
+    until: Option<DateTime<Utc>>,
+) -> Result<()> {
+    limit_time(tx).await?;
+    sqlx::query(
+        "INSERT INTO job_limits AS l (key, paused_until)
+         VALUES ($1, coalesce($2::timestamptz, 'infinity'))
+         ON CONFLICT (key) DO UPDATE
+         SET paused_until = greatest(l.paused_until, excluded.paused_until), changed_at = now()",
+    )
+    .bind(key.as_str())
+    .bind(until)
+    .execute(tx.conn())
+    .await?;
+    tx.signal_after_commit(signal::say([Word::Limits]));
+    Ok(())
+}
+
+/// Sets a rate where a key has no limit yet; what an operator has set stays.
+///
+/// # Errors
+/// Those of the database.
+pub async fn ensure_limit(
+    tx: &mut impl Tx,
+    key: &str,
+    rate_per_second: f64,
+    burst: i32,
+) -> db::Result<()> {
+    let made = sqlx::query(
+        "INSERT INTO job_limits (key, rate_per_second, burst, tokens) VALUES ($1, $2, $3, $3)
+         ON CONFLICT (key) DO NOTHING",
+    )
+    .bind(key)
+    .bind(rate_per_second)
+    .bind(burst)
+    .execute(tx.conn())
+    .await?
+    .rows_affected();
+    if made > 0 {
+        tx.signal_after_commit(signal::say([Word::Limits]));
+    }
+    Ok(())
+}
+
 /// Ends a pause; does nothing where there is none.
 ///
 /// # Errors

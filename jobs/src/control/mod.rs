@@ -21,7 +21,9 @@ pub use cancel::{Cancelled, cancel};
 pub use error::{ControlError, InvalidField, Result};
 pub use limit_key::{LimitKey, LimitScope};
 pub use limit_view::{LimitView, Pause, Rate, get_limit, list_limits};
-pub use limits::{LimitValues, clear_limit, pause, resume, set_limit};
+pub use limits::{
+    LimitValues, clear_limit, ensure_limit, pause, pause_at_least, resume, set_limit,
+};
 pub use redrive::redrive;
 pub use retry::retry;
 

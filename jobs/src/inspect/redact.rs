@@ -83,6 +83,7 @@ mod tests {
             tenant_id,
             conversation_id,
             message_id,
+            limit_keys: [None, None],
         };
         assert_eq!(hidden(&reply), Vec::<String>::new());
         let document_id = DocumentId::new();

@@ -6,8 +6,11 @@
 
 mod answer_turn;
 mod channel_status;
+mod check_channel;
+mod check_channels;
 mod deliver_webhook;
 mod embed_chunk;
+mod fetch_media;
 mod fetch_source;
 mod inbound_message;
 mod ingest_document;
@@ -19,8 +22,11 @@ mod upkeep;
 
 pub use answer_turn::AnswerTurn;
 pub use channel_status::ChannelStatus;
+pub use check_channel::CheckChannel;
+pub use check_channels::CheckChannels;
 pub use deliver_webhook::DeliverWebhook;
 pub use embed_chunk::EmbedChunk;
+pub use fetch_media::FetchMedia;
 pub use fetch_source::FetchSource;
 pub use inbound_message::InboundMessage;
 pub use ingest_document::IngestDocument;
@@ -37,8 +43,11 @@ macro_rules! for_each_job {
         $expand! {
             AnswerTurn => answer_turn,
             ChannelStatus => channel_status,
+            CheckChannel => check_channel,
+            CheckChannels => check_channels,
             DeliverWebhook => deliver_webhook,
             EmbedChunk => embed_chunk,
+            FetchMedia => fetch_media,
             FetchSource => fetch_source,
             InboundMessage => inbound_message,
             IngestDocument => ingest_document,

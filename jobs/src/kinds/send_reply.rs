@@ -17,13 +17,16 @@ pub struct SendReply {
     pub conversation_id: ConversationId,
     /// The message.
     pub message_id: MessageId,
+    /// The limits of its channel, and of its contact where many messages go there.
+    #[serde(skip)]
+    pub limit_keys: [Option<String>; 2],
 }
 
 impl Job for SendReply {
     const KIND: &'static str = "send-reply";
     const LANE: Lane = Lane::Interactive;
     const POLICY: Policy = Policy {
-        max_attempts: 8,
+        max_attempts: 13,
         timeout: Duration::from_mins(1),
         backoff: Backoff::Exponential {
             base: Duration::from_secs(1),
@@ -35,6 +38,7 @@ impl Job for SendReply {
         Options {
             tenant: Some(self.tenant_id),
             ordering_key: Some(self.conversation_id.to_string()),
+            limit_keys: self.limit_keys.clone(),
             ..Options::default()
         }
     }

@@ -2,8 +2,11 @@
 
 pub(crate) mod answer_turn;
 pub(crate) mod channel_status;
+pub(crate) mod check_channel;
+pub(crate) mod check_channels;
 pub(crate) mod deliver_webhook;
 pub(crate) mod embed_chunk;
+pub(crate) mod fetch_media;
 pub(crate) mod fetch_source;
 pub(crate) mod inbound_message;
 pub(crate) mod ingest_document;

@@ -39,6 +39,16 @@ impl Stage {
         .await;
     }
 
+    /// Waits until only webhooks to an address that nobody listens at are left, and nothing died.
+    pub(crate) async fn rest_but_for_webhooks(&self) {
+        eventually("only webhooks are left", async || {
+            let left = "jobs WHERE kind <> 'deliver-webhook'";
+            (self.count(left).await == 0).then_some(())
+        })
+        .await;
+        assert_eq!(self.count("dead_jobs").await, 0);
+    }
+
     /// Waits until no job is left, and none of them died.
     pub(crate) async fn rest_in_peace(&self) {
         self.rest().await;
@@ -110,8 +120,12 @@ impl Stage {
         .await
     }
 
-    /// Makes due what waits for its time.
+    /// Makes due what waits for its time, and ends pauses.
     pub(crate) async fn hurry(&self) {
+        sqlx::query("UPDATE job_limits SET paused_until = NULL")
+            .execute(self.database.pool())
+            .await
+            .unwrap();
         sqlx::query("UPDATE jobs SET run_at = now() WHERE state = 1")
             .execute(self.database.pool())
             .await

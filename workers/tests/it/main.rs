@@ -3,13 +3,18 @@
 #![expect(clippy::unwrap_used, reason = "what the tests share fails as they do")]
 
 mod answers;
+mod changes;
+mod channel_health;
 mod citations;
 mod documents;
 mod evals;
 mod every_format;
 mod formats;
+mod http_channel;
 mod library;
 mod looks;
+mod media;
+mod messenger;
 #[path = "../../../crates/rag/tests/it/office_writer.rs"]
 #[expect(dead_code, reason = "the tests of the readers use all of it")]
 mod office_writer;

@@ -57,6 +57,7 @@ async fn a_report_of_an_unknown_message_is_kept_once() {
         tag: None,
         wamid: "wamid.of-another-program".to_owned(),
         at: stage.assistant.clock.now(),
+        ..SentMessage::default()
     };
     stage.report(&unknown, "delivered").await;
     stage.report(&unknown, "delivered").await;

@@ -4,20 +4,21 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use assistant::receive::whatsapp;
+use assistant::receive::posts;
 use assistant::spending::Spending;
 use assistant::{Assistant, MetaPlatform, Retention, Settings, WebchatCaps};
-use channels::whatsapp::Graph;
+use channels::{Graph, Post};
 use chrono::TimeDelta;
 use db::{Db, DbOptions};
 use domain::{ChannelId, ChannelKind, Clock, LlmSettings, TenantId, TenantSettings};
 use files::Files;
+use http::HeaderMap;
 use jobs::EngineOptions;
 use llm::manager::{Manager, ManagerPolicy};
 use llm::{Embedder, Embedders, HashedNgrams, Models, PlatformProviders, Prices, Timeouts};
 use outbound::Guard;
 use secrets::{Keyring, MasterKey, row_context};
-use serde_json::json;
+use serde_json::{Value, json};
 use store::channels::{self as stored, ChannelValues};
 use store::tenants::{self, TenantValues};
 use tempfile::TempDir;
@@ -37,7 +38,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a send waits for its report, by the clock of the test.
 pub(crate) const RECONCILE: Duration = Duration::from_millis(400);
 
-const APP_SECRET: &str = "the-platforms-app-secret";
+pub(crate) const APP_SECRET: &str = "the-platforms-app-secret";
 
 /// Everything a message meets on its way.
 pub(crate) struct Stage {
@@ -76,7 +77,11 @@ impl Stage {
         let db = Db::connect_lazy(&options).unwrap();
         let assistant = assistant(db, &folder, &graph, &model, embedder);
         let tenant = add_tenant(&assistant, &settings).await;
-        add_channel(&assistant, tenant).await;
+        let number = json!({
+            "phone_number_id": NUMBER, "access_token": "EAAG-token",
+            "business_account_id": "102290129340398",
+        });
+        add_channel(&assistant, tenant, ChannelKind::Whatsapp, number).await;
         Self {
             assistant,
             database,
@@ -116,10 +121,26 @@ impl Stage {
 
     /// Meta posts these bytes, signed.
     pub(crate) async fn deliver(&self, post: &SignedPost) {
-        let signature = Some(post.signature.as_bytes());
-        whatsapp::receive(&self.assistant, &post.body, signature)
+        self.deliver_to(ChannelKind::Whatsapp, post).await;
+    }
+
+    /// Meta posts these bytes, signed, to the address of a kind of channel.
+    pub(crate) async fn deliver_to(&self, kind: ChannelKind, post: &SignedPost) {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-hub-signature-256", post.signature.parse().unwrap());
+        let posted = Post {
+            headers: &headers,
+            body: &post.body,
+            received_at: self.assistant.clock.now(),
+        };
+        posts::receive(&self.assistant, kind, &posted)
             .await
             .unwrap();
+    }
+
+    /// Connects another channel of the tenant's.
+    pub(crate) async fn connect(&self, kind: ChannelKind, config: Value) -> ChannelId {
+        add_channel(&self.assistant, self.tenant, kind, config).await
     }
 
     pub(crate) fn sign(post: &WhatsappPost) -> SignedPost {
@@ -218,6 +239,7 @@ fn assistant(
                     url: graph.url().parse().unwrap(),
                     version: "v25.0".to_owned(),
                 },
+                app_id: None,
                 app_secret: Some(APP_SECRET.into()),
                 verify_token: None,
             },
@@ -257,22 +279,28 @@ pub(crate) async fn add_tenant(assistant: &Assistant, settings: &TenantSettings)
     id
 }
 
-async fn add_channel(assistant: &Assistant, tenant: TenantId) {
+async fn add_channel(
+    assistant: &Assistant,
+    tenant: TenantId,
+    kind: ChannelKind,
+    config: Value,
+) -> ChannelId {
     let id = ChannelId::new();
     let (table, column) = stored::SECRETS_COLUMN;
     let context = row_context(table, column, id.as_uuid());
-    let secrets = json!({"access_token": "EAAG-token"});
-    let sealed = assistant.keyring.seal_json(&context, &secrets).unwrap();
+    let parsed = channels::parse(kind, config).unwrap();
+    let sealed = parsed
+        .secrets
+        .map(|secrets| assistant.keyring.seal_json(&context, &secrets).unwrap());
     let values = ChannelValues {
-        name: "WhatsApp",
+        name: "Shop",
         enabled: true,
-        config: &json!({"phone_number_id": NUMBER}),
-        sealed_secrets: Some(&sealed),
-        external_id: Some(NUMBER),
+        config: &parsed.public,
+        sealed_secrets: sealed.as_deref(),
+        external_id: parsed.external_id.as_deref(),
     };
     let mut tx = assistant.db.tenant(tenant).await.unwrap();
-    stored::insert(&mut tx, id, ChannelKind::Whatsapp, &values)
-        .await
-        .unwrap();
+    stored::insert(&mut tx, id, kind, &values).await.unwrap();
     tx.commit().await.unwrap();
+    id
 }

@@ -6,19 +6,20 @@ mod prompt;
 mod rounds;
 mod shown;
 mod turn;
+mod typing;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use db::TenantTx;
-use domain::{Author, RagMode, Source};
+use domain::{Author, RagMode};
 use fail::fail_point;
-use jobs::kinds::{AnswerTurn, SendReply};
+use jobs::kinds::AnswerTurn;
 use jobs::{DeadJob, Failure, JobHandle};
-use live::{LiveBody, LiveEvent};
 use llm::{FinishReason, Model};
-use store::{conversations, messages};
+use store::conversations;
 
+use crate::deliver::{NewMessage, queue};
 use crate::spending::Calls;
 use crate::{Assistant, Error, TenantProfile};
 use rounds::MAX_ROUNDS;
@@ -60,6 +61,7 @@ async fn answer_turn(
     calls: &Calls,
 ) -> Result<(), Failure> {
     fail_point!("answer.before_model");
+    typing::show(assistant, turn.tenant_id, &turn.conversation, &turn.asked);
     let model = choose(assistant, turn.tenant_id, &turn.profile, calls).await?;
     let (answered, attempt) = ask(assistant, handle, turn, model).await?;
     let mut tx = assistant.db.tenant(turn.tenant_id).await?;
@@ -73,13 +75,13 @@ async fn answer_turn(
     }
     let text = &answered.text;
     let cited = prompt::cited(text, answered.passages);
-    let answer = Outgoing {
+    let answer = NewMessage {
         author: Author::Assistant,
-        turn: now.turn_seq,
+        turn: Some(now.turn_seq),
         text,
         sources: &cited,
     };
-    queue(&mut tx, &now, &answer).await?;
+    queue(assistant, &mut tx, &now, &answer).await?;
     calls.record(&mut tx).await?;
     tx.commit().await?;
     fail_point!("answer.after_commit");
@@ -180,59 +182,6 @@ fn failure_of_model(error: llm::Error, turn: &Turn) -> Failure {
     }
 }
 
-/// A message on its way into a conversation.
-struct Outgoing<'a> {
-    author: Author,
-    turn: i64,
-    text: &'a str,
-    sources: &'a [Source],
-}
-
-/// Stores what settles a turn and enqueues its sends: one message, or several in a row where the
-/// channel carries no text as long. The first of them is the turn's answer.
-async fn queue(
-    tx: &mut TenantTx,
-    conversation: &conversations::Conversation,
-    outgoing: &Outgoing<'_>,
-) -> db::Result<()> {
-    let channel = store::channels::get(tx, conversation.channel_id).await?;
-    let pieces = match channels::channel(channel.kind)
-        .capabilities()
-        .max_text_units
-    {
-        // A tenth is left for what the channel's markup adds.
-        Some(max) => channels::split_text(outgoing.text, max - max / 10),
-        None => vec![outgoing.text.to_owned()],
-    };
-    for (nth, text) in pieces.iter().enumerate() {
-        let first = nth == 0;
-        let turn = first.then_some(outgoing.turn);
-        let seq = conversations::add_outbound(tx, conversation.id, turn).await?;
-        let new = messages::NewOutbound {
-            conversation_id: conversation.id,
-            channel_id: conversation.channel_id,
-            seq,
-            author: outgoing.author,
-            turn,
-            text,
-            sources: if first { outgoing.sources } else { &[] },
-        };
-        let message_id = messages::insert_outbound(tx, &new).await?;
-        let shown = LiveEvent {
-            conversation_id: conversation.id,
-            body: LiveBody::Message { seq },
-        };
-        live::publish(tx, &shown);
-        let job = SendReply {
-            tenant_id: tx.tenant(),
-            conversation_id: conversation.id,
-            message_id,
-        };
-        jobs::enqueue(tx, &job).await?;
-    }
-    Ok(())
-}
-
 /// Sends the tenant's fallback text when a turn got no answer, in the transaction that buries its
 /// job.
 ///
@@ -253,13 +202,14 @@ pub async fn on_dead(assistant: &Assistant, tx: &mut TenantTx, dead: &DeadJob) -
     if text.is_empty() {
         return conversations::settle_turn(tx, conversation.id, turn).await;
     }
-    let outgoing = Outgoing {
+    let outgoing = NewMessage {
         author: Author::System,
-        turn,
+        turn: Some(turn),
         text,
         sources: &[],
     };
-    queue(tx, &conversation, &outgoing).await
+    queue(assistant, tx, &conversation, &outgoing).await?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -5,22 +5,26 @@
 //! `METACHAT_SEND_RECONCILE_SECONDS`: it is sent once more, and if that end is not seen either, it
 //! fails visibly. What remains: a report that comes later than that lets a message go out twice.
 
-mod whatsapp;
+mod queue;
+mod request;
 
 use std::time::Duration;
 
 use ::channels::{Delivery, channel as adapter};
 use chrono::{DateTime, Utc};
 use db::TenantTx;
-use domain::{Author, ConversationStatus, MessageId, MessageStatus};
+use domain::{Author, ChannelHealth, ConversationStatus, MessageId, MessageStatus};
 use fail::fail_point;
 use jobs::kinds::SendReply;
 use jobs::{DeadJob, Failure, JobHandle};
 use store::{channels, conversations, messages};
 
-use crate::Assistant;
 use crate::receive::status::{announce, apply_parked};
-use whatsapp::Letter;
+use crate::{Assistant, channel_health};
+use request::Letter;
+
+pub(crate) use queue::{NewMessage, queue};
+pub use queue::{enqueue_again, queue_content};
 
 /// How often a message is given to its channel when ends are not seen.
 const MAX_SENDS: i16 = 2;
@@ -48,7 +52,7 @@ pub async fn send(
         return Ok(());
     };
     fail_point!("send.intent_committed");
-    whatsapp::send(assistant, handle, &plan).await
+    request::send(assistant, handle, &plan).await
 }
 
 /// Decides whether the message may leave, and commits the intent to send it; `None` if there is
@@ -77,7 +81,7 @@ async fn prepare(
             }
             if message.send_attempts >= MAX_SENDS {
                 let why = "the channel did not say whether it took the message";
-                fail(assistant, &mut tx, message.id, why).await?;
+                fail(assistant, &mut tx, message.id, why, None).await?;
                 tx.commit().await?;
                 return Ok(None);
             }
@@ -104,8 +108,8 @@ async fn begin(
 ) -> Result<Option<Plan>, Failure> {
     let conversation = conversations::get(tx, message.conversation_id).await?;
     let channel = channels::get(tx, message.channel_id).await?;
-    if let Some(why) = refusal(&message, &conversation, &channel, now) {
-        fail(assistant, tx, message.id, why).await?;
+    if let Some(why) = refusal(&message, &conversation, &channel) {
+        fail(assistant, tx, message.id, why, None).await?;
         return Ok(None);
     }
     match adapter(channel.kind).capabilities().delivery {
@@ -116,7 +120,7 @@ async fn begin(
             Ok(None)
         }
         Delivery::Request => {
-            match whatsapp::write(assistant, tx, &channel, &conversation, &message.text).await? {
+            match request::write(assistant, tx, &channel, &conversation, &message, now).await? {
                 Ok(letter) => {
                     messages::begin_sending(tx, message.id, now).await?;
                     Ok(Some(Plan {
@@ -126,7 +130,7 @@ async fn begin(
                     }))
                 }
                 Err(why) => {
-                    fail(assistant, tx, message.id, &why).await?;
+                    fail(assistant, tx, message.id, &why, None).await?;
                     Ok(None)
                 }
             }
@@ -134,29 +138,18 @@ async fn begin(
     }
 }
 
-/// Why a message may not leave by the channel's rules, or because a person took over.
+/// Why a message may not leave, whatever it says.
 fn refusal(
     message: &messages::Message,
     conversation: &conversations::Conversation,
     channel: &channels::Channel,
-    now: DateTime<Utc>,
 ) -> Option<&'static str> {
     if !channel.enabled {
         return Some("the channel is switched off");
     }
-    if message.author == Author::Assistant
-        && conversation.status == ConversationStatus::AssignedHuman
-    {
-        return Some("a person took over before it was sent");
-    }
-    let window = adapter(channel.kind).capabilities().reply_window?;
-    let since = conversation
-        .last_inbound_at
-        .map(|at| now - at)
-        .and_then(|since| since.to_std().ok());
-    since
-        .is_some_and(|since| since > window)
-        .then_some("the contact wrote too long ago: the channel allows no free answer any more")
+    let is_late = message.author == Author::Assistant
+        && conversation.status == ConversationStatus::AssignedHuman;
+    is_late.then_some("a person took over before it was sent")
 }
 
 fn time_left(assistant: &Assistant, since: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Duration {
@@ -203,6 +196,20 @@ async fn note_sent(assistant: &Assistant, plan: &Plan, external_id: &str) -> Res
     let now = assistant.clock.now();
     let news = messages::mark_sent(&mut tx, id, Some(external_id), now).await?;
     messages::attach_external_id(&mut tx, id, external_id).await?;
+    if matches!(
+        plan.channel.health,
+        ChannelHealth::TokenDead | ChannelHealth::Misconfigured
+    ) {
+        let note = "a message was taken";
+        channel_health::note(
+            assistant,
+            &mut tx,
+            &plan.channel,
+            ChannelHealth::Working,
+            note,
+        )
+        .await?;
+    }
     apply_parked(assistant, &mut tx, plan.channel.id, external_id).await?;
     if news {
         announce(assistant, &mut tx, id, true).await?;
@@ -219,8 +226,9 @@ async fn fail(
     tx: &mut TenantTx,
     id: MessageId,
     why: &str,
+    code: Option<i64>,
 ) -> Result<(), Failure> {
-    if messages::mark_failed(tx, id, why).await? {
+    if messages::mark_failed(tx, id, why, code).await? {
         announce(assistant, tx, id, false).await?;
     }
     Ok(())
@@ -234,7 +242,7 @@ pub async fn on_dead(assistant: &Assistant, tx: &mut TenantTx, dead: &DeadJob) -
     let Ok(job) = dead.job.decode::<SendReply>() else {
         return Ok(());
     };
-    if messages::mark_failed(tx, job.message_id, "it could not be sent").await? {
+    if messages::mark_failed(tx, job.message_id, "it could not be sent", None).await? {
         let announced = announce(assistant, tx, job.message_id, false).await;
         announced.map_err(|failure| db::Error::corrupt(failure.chain()))?;
     }

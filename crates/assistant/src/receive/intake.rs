@@ -1,7 +1,7 @@
 use channels::{RawKind, channel};
 use chrono::{DateTime, Utc};
 use db::SystemTx;
-use domain::{AccountEvent, ChannelId, ChannelKind, Inbound, RawItemId, RawOutcome, TenantId};
+use domain::{ChannelId, ChannelKind, Inbound, RawItemId, RawOutcome, TenantId};
 use jobs::kinds::{ChannelStatus, InboundMessage};
 use serde_json::Value;
 use store::raw_items::{self, NewRawItem};
@@ -97,21 +97,17 @@ impl<'t> Intake<'t> {
                 None,
             ),
             (Ok(Inbound::Message(message) | Inbound::Echo(message)), Some((_, channel))) => {
-                let contact_key = format!("{channel}:{}", message.contact.external_id);
-                (
-                    RawOutcome::Pending,
-                    None,
-                    Some(Work::Message { contact_key }),
-                )
+                let work = Work::of_contact(channel, &message.contact.external_id);
+                (RawOutcome::Pending, None, Some(work))
             }
-            (Ok(Inbound::Status(_)), Some(_)) => (RawOutcome::Pending, None, Some(Work::Status)),
-            (
-                Ok(Inbound::Account(AccountEvent { note, .. }) | Inbound::Other { note, .. }),
-                Some(_),
-            ) => (RawOutcome::Ignored, note.clone(), None),
-            (Ok(Inbound::Receipt(_) | Inbound::Handover(_)), Some(_)) => {
-                (RawOutcome::Ignored, None, None)
+            (Ok(Inbound::Handover(handover)), Some((_, channel))) => {
+                let work = Work::of_contact(channel, &handover.contact_external_id);
+                (RawOutcome::Pending, None, Some(work))
             }
+            (Ok(Inbound::Status(_) | Inbound::Receipt(_) | Inbound::Account(_)), Some(_)) => {
+                (RawOutcome::Pending, None, Some(Work::Status))
+            }
+            (Ok(Inbound::Other { note, .. }), Some(_)) => (RawOutcome::Ignored, note.clone(), None),
         };
         let is_json = item.kind != RawKind::Unreadable || !item.payload.is_null();
         let kept = NewRawItem {
@@ -184,6 +180,13 @@ impl<'t> Intake<'t> {
 }
 
 impl Work {
+    /// What one contact's items lead to, in order.
+    fn of_contact(channel: ChannelId, contact: &str) -> Self {
+        Self::Message {
+            contact_key: format!("{channel}:{contact}"),
+        }
+    }
+
     fn key(&self) -> &str {
         match self {
             Self::Message { contact_key } => contact_key,

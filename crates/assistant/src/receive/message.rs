@@ -1,20 +1,25 @@
 use std::time::Duration;
 
-use channels::channel;
+use channels::{Delivery, channel as adapter};
 use chrono::{DateTime, Utc};
 use db::TenantTx;
-use domain::{Inbound, InboundMessage, RawItemId, RawOutcome};
+use domain::{ChannelId, ContactId, ContactRef, ContentBody, Inbound, InboundMessage};
+use domain::{ConversationId, RawItemId, RawOutcome};
 use events::{Event, MessageData};
 use fail::fail_point;
+use files::FileKey;
 use jobs::kinds::{self, AnswerTurn};
 use jobs::{DeadJob, Failure, JobHandle};
 use live::{LiveBody, LiveEvent};
+use store::channels::{self as stored, Channel};
 use store::{contacts, conversations, messages, raw_items};
 
+use super::{changes, echo, handover, media};
 use crate::answer::is_answered_by_machine;
 use crate::{Assistant, TenantProfile};
 
-/// Turns a raw item into a message of its contact's conversation, and has it answered.
+/// Turns a raw item into what it means for its contact's conversation, and has it answered if a
+/// contact wrote.
 ///
 /// # Errors
 /// A retry for what may pass, dead for what cannot.
@@ -29,20 +34,38 @@ pub async fn store(
     let (Some(payload), Some(channel_id)) = (&raw.payload, raw.channel_id) else {
         return Err(Failure::dead("the raw item names no channel"));
     };
-    let outcome = match channel(raw.channel_kind).decode(payload) {
+    let channel = stored::get(&mut tx, channel_id).await?;
+    let mut gone = Vec::new();
+    let outcome = match adapter(raw.channel_kind).decode(payload) {
         Ok(Inbound::Message(message)) => {
-            store_message(assistant, &mut tx, channel_id, &message).await?;
+            gone = store_item(assistant, &mut tx, &channel, &message).await?;
             RawOutcome::Done
         }
-        // What the business wrote in another app: kept as it came, answered by nobody.
-        Ok(_) => RawOutcome::Ignored,
+        Ok(Inbound::Echo(message)) => echo::store(assistant, &mut tx, &channel, &message).await?,
+        Ok(Inbound::Handover(change)) => {
+            handover::apply(assistant, &mut tx, &channel, &change).await?
+        }
+        Ok(_) => return Err(Failure::dead("the raw item concerns no conversation")),
         Err(unreadable) => return Err(Failure::dead(unreadable.reason)),
     };
     raw_items::settle(&mut tx, raw.id, raw.received_at, outcome, None).await?;
     fail_point!("inbound.before_commit");
     tx.commit().await?;
     fail_point!("inbound.after_commit");
+    for key in gone {
+        delete_file(assistant, &key).await;
+    }
     Ok(())
+}
+
+/// Deletes a file that no row leads to any more.
+async fn delete_file(assistant: &Assistant, key: &str) {
+    let Ok(key) = key.parse::<FileKey>() else {
+        return;
+    };
+    if let Err(error) = assistant.files.delete(&key).await {
+        tracing::warn!(%error, "a file that a contact took back could not be deleted");
+    }
 }
 
 /// Makes the death of an item's job visible on the item, in the transaction that buries the job.
@@ -67,38 +90,94 @@ pub(super) async fn fail_item(
     raw_items::settle(tx, id, received_at, RawOutcome::Failed, reason).await
 }
 
-async fn store_message(
-    assistant: &Assistant,
+/// Finds the contact, or adds it. One whom the channel named otherwise before is the same person.
+pub(super) async fn meet(
     tx: &mut TenantTx,
-    channel_id: domain::ChannelId,
-    message: &InboundMessage,
-) -> Result<(), Failure> {
-    let known = messages::find_by_external_id(tx, channel_id, &message.external_id).await?;
-    if known.is_some() {
-        // Delivered again: it is there, and whatever it led to was enqueued with it.
-        return Ok(());
+    channel: ChannelId,
+    contact: &ContactRef,
+) -> Result<ContactId, Failure> {
+    if contact.address != contact.external_id {
+        contacts::rename(tx, channel, &contact.address, &contact.external_id).await?;
     }
-    let profile = TenantProfile::load(tx, &assistant.keyring).await?;
-    let contact = &message.contact;
-    let contact_id = contacts::upsert(
+    let id = contacts::upsert(
         tx,
-        channel_id,
+        channel,
         &contact.external_id,
         &contact.address,
         contact.display_name.as_deref(),
     )
     .await?;
-    let conversation = conversations::open(tx, channel_id, contact_id).await?;
+    Ok(id)
+}
+
+/// Has the open turn of a conversation answered, once it has settled.
+pub(super) async fn ask_for_answer(
+    tx: &mut TenantTx,
+    profile: &TenantProfile,
+    conversation_id: ConversationId,
+) -> Result<(), Failure> {
+    let job = AnswerTurn {
+        tenant_id: tx.tenant(),
+        conversation_id,
+        settle: Duration::from_millis(profile.settings.settle_ms.into()),
+        settle_max: Duration::from_millis(profile.settings.settle_max_ms.into()),
+    };
+    jobs::enqueue(tx, &job).await?;
+    Ok(())
+}
+
+/// Stores one thing that a contact sent; returns the keys of files that nobody needs any more.
+async fn store_item(
+    assistant: &Assistant,
+    tx: &mut TenantTx,
+    channel: &Channel,
+    message: &InboundMessage,
+) -> Result<Vec<String>, Failure> {
+    let known = messages::find_by_external_id(tx, channel.id, &message.external_id).await?;
+    if known.is_some() {
+        // Delivered again: it is there, and whatever it led to was enqueued with it.
+        return Ok(Vec::new());
+    }
+    let contact_id = match &message.content.body {
+        ContentBody::System(notice) => {
+            let contact = changes::relink(tx, channel.id, &message.contact, notice).await?;
+            meet(tx, channel.id, &contact).await?
+        }
+        _ => meet(tx, channel.id, &message.contact).await?,
+    };
+    if let Some(gone) = changes::apply(assistant, tx, contact_id, message).await? {
+        return Ok(gone);
+    }
+    store_message(assistant, tx, channel, contact_id, message).await?;
+    Ok(Vec::new())
+}
+
+async fn store_message(
+    assistant: &Assistant,
+    tx: &mut TenantTx,
+    channel: &Channel,
+    contact_id: ContactId,
+    message: &InboundMessage,
+) -> Result<(), Failure> {
+    let profile = TenantProfile::load(tx, &assistant.keyring).await?;
+    let conversation = conversations::open(tx, channel.id, contact_id).await?;
     let is_answered = profile.enabled
+        && channel.enabled
         && message.content.expects_answer()
-        && is_answered_by_machine(conversation.status)
-        && channel_is_enabled(tx, channel_id).await?;
-    let (seq, turn) =
-        conversations::add_inbound(tx, conversation.id, message.occurred_at, is_answered).await?;
+        && is_answered_by_machine(conversation.status);
+    let opens_window = adapter(channel.kind).opens_window(&message.content);
+    let (seq, turn) = conversations::add_inbound(
+        tx,
+        conversation.id,
+        message.occurred_at,
+        is_answered,
+        opens_window,
+    )
+    .await?;
     let content = serde_json::to_value(&message.content).map_err(Failure::retry)?;
     let new = messages::NewInbound {
         conversation_id: conversation.id,
-        channel_id,
+        channel_id: channel.id,
         seq,
         turn,
         text: &message.text,
@@ -107,16 +186,14 @@ async fn store_message(
         occurred_at: message.occurred_at,
     };
     let id = messages::insert_inbound(tx, &new).await?;
+    // A web chat's files are here already.
+    if adapter(channel.kind).capabilities().delivery == Delivery::Request {
+        media::expect(tx, id, &message.content).await?;
+    }
     let shown = LiveEvent::new(conversation.id, LiveBody::Message { seq });
     live::publish(tx, &shown);
     if is_answered {
-        let job = AnswerTurn {
-            tenant_id: tx.tenant(),
-            conversation_id: conversation.id,
-            settle: Duration::from_millis(profile.settings.settle_ms.into()),
-            settle_max: Duration::from_millis(profile.settings.settle_max_ms.into()),
-        };
-        jobs::enqueue(tx, &job).await?;
+        ask_for_answer(tx, &profile, conversation.id).await?;
     }
     let stored = messages::get(tx, id).await?;
     let event = Event::MessageReceived(MessageData::of(&stored));
@@ -124,8 +201,4 @@ async fn store_message(
     events::emit(tx, &event, &assistant.clock)
         .await
         .map_err(Failure::retry)
-}
-
-async fn channel_is_enabled(tx: &mut TenantTx, id: domain::ChannelId) -> Result<bool, Failure> {
-    Ok(store::channels::get(tx, id).await?.enabled)
 }

@@ -1,19 +1,21 @@
-use channels::channel;
+use channels::channel as adapter;
 use db::TenantTx;
-use domain::{ChannelId, Inbound, MessageId, RawOutcome, StatusUpdate};
+use domain::{ChannelId, Inbound, MessageId, RawOutcome, Receipt, StatusUpdate};
 use events::{Event, MessageData};
 use fail::fail_point;
 use jobs::kinds::ChannelStatus;
 use jobs::{DeadJob, Failure, JobHandle};
 use live::{LiveBody, LiveEvent};
-use store::messages::{self, Report};
+use store::channels::{self as stored, Channel};
+use store::messages::{self, NewReport, ReceivedUpTo, Report};
 use store::parked_statuses::{self, ParkedStatus};
-use store::raw_items;
+use store::{contacts, raw_items};
 
+use super::account;
 use super::message::fail_item;
-use crate::Assistant;
+use crate::{Assistant, channel_health as health};
 
-/// Applies what a channel reported about a message of ours.
+/// Applies what a channel reported about messages of ours, or about itself.
 ///
 /// A report of a message that is not known yet is parked: it may have overtaken the answer to the
 /// send itself.
@@ -31,13 +33,17 @@ pub async fn apply(
     let (Some(payload), Some(channel_id)) = (&raw.payload, raw.channel_id) else {
         return Err(Failure::dead("the raw item names no channel"));
     };
-    let update = match channel(raw.channel_kind).decode(payload) {
-        Ok(Inbound::Status(update)) => update,
-        Ok(_) => return Err(Failure::dead("the raw item is no status")),
+    let channel = stored::get(&mut tx, channel_id).await?;
+    let outcome = match adapter(raw.channel_kind).decode(payload) {
+        Ok(Inbound::Status(update)) => apply_update(assistant, &mut tx, &channel, &update).await?,
+        Ok(Inbound::Receipt(receipt)) => {
+            apply_receipt(assistant, &mut tx, channel_id, &receipt).await?
+        }
+        Ok(Inbound::Account(event)) => account::apply(assistant, &mut tx, &channel, &event).await?,
+        Ok(_) => return Err(Failure::dead("the raw item is no report")),
         Err(unreadable) => return Err(Failure::dead(unreadable.reason)),
     };
-    apply_update(assistant, &mut tx, channel_id, &update).await?;
-    raw_items::settle(&mut tx, raw.id, raw.received_at, RawOutcome::Done, None).await?;
+    raw_items::settle(&mut tx, raw.id, raw.received_at, outcome, None).await?;
     fail_point!("status.before_commit");
     tx.commit().await?;
     fail_point!("status.after_commit");
@@ -58,32 +64,77 @@ pub async fn on_dead(_: &Assistant, tx: &mut TenantTx, dead: &DeadJob) -> db::Re
 async fn apply_update(
     assistant: &Assistant,
     tx: &mut TenantTx,
-    channel: ChannelId,
+    channel: &Channel,
     update: &StatusUpdate,
-) -> Result<(), Failure> {
-    let report = messages::apply_report(
-        tx,
-        channel,
-        &update.external_id,
-        update.tag.as_deref(),
-        update.status,
-        update.error.as_deref(),
-        update.occurred_at,
-    )
-    .await?;
-    match report {
+) -> Result<RawOutcome, Failure> {
+    let pricing = update.pricing.as_ref().map(serde_json::to_value);
+    let new = NewReport {
+        external_id: &update.external_id,
+        tag: update.tag.as_deref(),
+        status: update.status,
+        error: update.error.as_deref(),
+        error_code: update.error_code,
+        pricing: pricing.transpose().map_err(Failure::retry)?,
+        at: update.occurred_at,
+    };
+    match messages::apply_report(tx, channel.id, &new).await? {
         Report::UnknownMessage => {
             let parked = ParkedStatus {
                 status: update.status,
                 error: update.error.clone(),
+                error_code: update.error_code,
                 occurred_at: update.occurred_at,
             };
-            parked_statuses::park(tx, channel, &update.external_id, &parked).await?;
+            parked_statuses::park(tx, channel.id, &update.external_id, &parked).await?;
         }
         Report::NoChange(_) => {}
-        Report::Moved { id, first } => announce(assistant, tx, id, first).await?,
+        Report::Moved { id, first } => {
+            announce(assistant, tx, id, first).await?;
+            if first {
+                apply_parked(assistant, tx, channel.id, &update.external_id).await?;
+            }
+            if let Some(code) = update.error_code {
+                let why = update.error.as_deref().unwrap_or_default();
+                health::note_code(assistant, tx, channel, code, why).await?;
+            }
+        }
     }
-    Ok(())
+    Ok(RawOutcome::Done)
+}
+
+/// Moves every message on that a receipt covers.
+async fn apply_receipt(
+    assistant: &Assistant,
+    tx: &mut TenantTx,
+    channel: ChannelId,
+    receipt: &Receipt,
+) -> Result<RawOutcome, Failure> {
+    let contact = contacts::find(tx, channel, &receipt.contact_external_id).await?;
+    let Some(contact) = contact else {
+        return Ok(RawOutcome::Ignored);
+    };
+    let up_to = ReceivedUpTo {
+        status: receipt.status,
+        external_ids: &receipt.external_ids,
+        up_to: receipt.up_to,
+    };
+    for id in messages::apply_receipt(tx, channel, contact, &up_to).await? {
+        announce(assistant, tx, id, false).await?;
+    }
+    // One that is named before it is known waits, as any other report.
+    for external_id in &receipt.external_ids {
+        let known = messages::find_by_external_id(tx, channel, external_id).await?;
+        if known.is_none() {
+            let parked = ParkedStatus {
+                status: receipt.status,
+                error: None,
+                error_code: None,
+                occurred_at: receipt.occurred_at,
+            };
+            parked_statuses::park(tx, channel, external_id, &parked).await?;
+        }
+    }
+    Ok(RawOutcome::Done)
 }
 
 /// Applies the reports that came before their message had its id.
@@ -94,17 +145,16 @@ pub(crate) async fn apply_parked(
     external_id: &str,
 ) -> Result<(), Failure> {
     for parked in parked_statuses::take(tx, channel, external_id).await? {
-        let report = messages::apply_report(
-            tx,
-            channel,
+        let report = NewReport {
             external_id,
-            None,
-            parked.status,
-            parked.error.as_deref(),
-            parked.occurred_at,
-        )
-        .await?;
-        if let Report::Moved { id, first } = report {
+            tag: None,
+            status: parked.status,
+            error: parked.error.as_deref(),
+            error_code: parked.error_code,
+            pricing: None,
+            at: parked.occurred_at,
+        };
+        if let Report::Moved { id, first } = messages::apply_report(tx, channel, &report).await? {
             announce(assistant, tx, id, first).await?;
         }
     }

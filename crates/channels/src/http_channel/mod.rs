@@ -29,8 +29,8 @@ use crate::lenient::{read_json, text};
 use crate::plan::texts;
 use crate::settings::stored;
 use crate::{
-    BrokenSettings, Capabilities, Channel, Connection, Delivery, Markup, Permit, Platform, Post,
-    RawItem, RawKind, Schema, SignatureError, Situation, Unreadable, Unsupported, Verified,
+    BrokenSettings, Capabilities, Channel, Connection, Delivery, Keys, Markup, Permit, Platform,
+    Post, RawItem, RawKind, Schema, SignatureError, Situation, Unreadable, Unsupported, Verified,
 };
 
 /// The most events of one post.
@@ -70,6 +70,14 @@ impl Channel for HttpChannel {
 
     fn schema(&self) -> Schema {
         settings::SCHEMA
+    }
+
+    fn keys(&self, secrets: Option<&Value>) -> Result<Keys, BrokenSettings> {
+        let secrets: HttpSecrets = stored("the secrets", secrets)?;
+        Ok(Keys {
+            signing: secrets.signing().into_iter().cloned().collect(),
+            verify_token: None,
+        })
     }
 
     fn verify(

@@ -47,8 +47,8 @@ use crate::settings::stored;
 use crate::window::people_outside;
 use crate::{
     BrokenSettings, Capabilities, Channel, ClaimError, Connection, Delivery, Handshake,
-    HandshakeError, Markup, Permit, Platform, Post, REPLY_WINDOW, RawItem, Schema, SignatureError,
-    Situation, Unreadable, Unsupported, Verified,
+    HandshakeError, Keys, Markup, Permit, Platform, Post, REPLY_WINDOW, RawItem, Schema,
+    SignatureError, Situation, Unreadable, Unsupported, Verified,
 };
 
 /// The longest text of a message. Meta takes less than 2000 characters; some room is left.
@@ -104,6 +104,10 @@ impl Channel for Messenger {
 
     fn claimed_channel_ids(&self, body: &[u8]) -> Result<Vec<String>, ClaimError> {
         claimed_ids(body, &["entry", "id"])
+    }
+
+    fn keys(&self, secrets: Option<&Value>) -> Result<Keys, BrokenSettings> {
+        crate::keys::of_meta(secrets)
     }
 
     fn verify(

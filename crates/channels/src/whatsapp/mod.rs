@@ -57,8 +57,8 @@ use crate::settings::stored;
 use crate::window::templates_outside;
 use crate::{
     BrokenSettings, Capabilities, Channel, ClaimError, Connection, Delivery, Handshake,
-    HandshakeError, Markup, Permit, Platform, Post, REPLY_WINDOW, RawItem, Schema, SignatureError,
-    Situation, Unreadable, Unsupported, Verified,
+    HandshakeError, Keys, Markup, Permit, Platform, Post, REPLY_WINDOW, RawItem, Schema,
+    SignatureError, Situation, Unreadable, Unsupported, Verified,
 };
 
 /// The longest body of a text message.
@@ -128,6 +128,10 @@ impl Channel for Whatsapp {
 
     fn claimed_channel_ids(&self, body: &[u8]) -> Result<Vec<String>, ClaimError> {
         claimed_channel_ids(body)
+    }
+
+    fn keys(&self, secrets: Option<&Value>) -> Result<Keys, BrokenSettings> {
+        crate::keys::of_meta(secrets)
     }
 
     fn verify(

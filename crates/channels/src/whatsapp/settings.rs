@@ -43,6 +43,19 @@ pub(super) const SCHEMA: Schema = Schema {
             "Verify token",
             "Any text; Meta shows it when you save the webhook's address.",
         ),
+        Field::optional(
+            "fallback_template",
+            FieldKind::Text { max_chars: 512 },
+            "Template outside the window",
+            "The name of an approved template without gaps, which is sent where an answer comes more \
+             than 24 hours after the customer wrote. Without one such an answer fails visibly.",
+        ),
+        Field::optional(
+            "fallback_template_language",
+            FieldKind::Text { max_chars: 20 },
+            "Its language",
+            "As Meta writes it, for example en_US; en if it is left out.",
+        ),
     ],
     external_id: Some("phone_number_id"),
 };
@@ -55,6 +68,12 @@ pub struct WhatsappConfig {
     /// Meta's id of the account the number belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub business_account_id: Option<String>,
+    /// The template that is sent where an answer comes too late for a free one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback_template: Option<String>,
+    /// The language of that template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback_template_language: Option<String>,
 }
 
 /// The secrets of a WhatsApp channel, as they are sealed; read with `serde_json::from_value`.

@@ -21,6 +21,8 @@ mod health;
 #[cfg(test)]
 mod http_send;
 #[cfg(test)]
+mod live;
+#[cfg(test)]
 mod messenger_send;
 #[cfg(test)]
 mod recorded;

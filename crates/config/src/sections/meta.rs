@@ -13,12 +13,16 @@ section! {
     /// The version of the Graph API that is called.
     "METACHAT_META_GRAPH_VERSION" = "v25.0" => graph_version: String, check is_version;
 
-    /// The app's secret, which signs what arrives at `/webhooks/whatsapp`. Not set: only the secrets of
+    /// The app's id. Not set: any app that is subscribed to a page or number counts as ours, and a
+    /// conversation passed by another app as passed to us.
+    "METACHAT_META_APP_ID" => app_id: Option<String>;
+
+    /// The app's secret, which signs what arrives at `/webhooks/whatsapp` and `/webhooks/messenger`. Not set: only the secrets of
     /// the channels themselves verify it.
     "METACHAT_META_APP_SECRET" => app_secret: Option<SecretString>,
         production "set it if channels share your app.";
 
-    /// The token that Meta repeats when it verifies `/webhooks/whatsapp`. Not set: only the tokens of the
+    /// The token that Meta repeats when it verifies one of these addresses. Not set: only the tokens of the
     /// channels themselves verify it.
     "METACHAT_META_VERIFY_TOKEN" => verify_token: Option<SecretString>,
         production "set it to a long random text if channels share your app.";

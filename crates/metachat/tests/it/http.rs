@@ -76,6 +76,20 @@ impl Http {
             .await
     }
 
+    /// Posts a body as it is, with these headers besides the key.
+    pub(crate) async fn post_as(
+        &self,
+        path: &str,
+        headers: &[(&'static str, &str)],
+        body: String,
+    ) -> Reply {
+        let mut request = self.client.post(format!("{}{path}", self.base)).body(body);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send(request).await
+    }
+
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Reply {
         let request = self.client.post(format!("{}{path}", self.base));
         self.send(request.json(body)).await

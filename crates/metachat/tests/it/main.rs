@@ -8,6 +8,7 @@
 )]
 
 mod answers;
+mod channel_crashes;
 mod commands;
 mod crashes;
 mod documents;

@@ -1,5 +1,6 @@
 //! Messages in both directions, in the order of their conversation.
 
+mod changes;
 mod read;
 mod send;
 
@@ -9,10 +10,13 @@ use domain::{Author, ChannelId, ConversationId, Direction, MessageId, MessageSta
 use serde_json::Value;
 use uuid::Uuid;
 
+pub use changes::{
+    Changed, NewEcho, ReceivedUpTo, apply_receipt, edit, insert_echo, nth_newest_sent, revoke,
+};
 pub use read::{find_by_external_id, get, history, list, lock, turn};
 pub use send::{
-    Report, apply_report, attach_external_id, begin_sending, mark_failed, mark_sent, mark_unknown,
-    requeue,
+    NewReport, Report, apply_report, attach_external_id, begin_sending, mark_failed, mark_sent,
+    mark_unknown, replace_content, requeue,
 };
 
 /// One message of a conversation.
@@ -42,6 +46,8 @@ pub struct Message {
     pub status: MessageStatus,
     /// Why it failed.
     pub error: Option<String>,
+    /// The operator's number for the failure.
+    pub error_code: Option<i64>,
     /// The channel's id of it.
     pub external_id: Option<String>,
     /// How often a send was begun.
@@ -52,6 +58,10 @@ pub struct Message {
     pub unknown_at: Option<DateTime<Utc>>,
     /// When the channel took it.
     pub sent_at: Option<DateTime<Utc>>,
+    /// When the contact changed it.
+    pub edited_at: Option<DateTime<Utc>>,
+    /// When the contact took it back.
+    pub revoked_at: Option<DateTime<Utc>>,
     /// When it happened, by the channel's clock.
     pub occurred_at: DateTime<Utc>,
     /// When it was stored.
@@ -72,11 +82,14 @@ struct Row {
     sources: Value,
     status: String,
     error: Option<String>,
+    error_code: Option<i64>,
     external_id: Option<String>,
     send_attempts: i16,
     sending_at: Option<DateTime<Utc>>,
     unknown_at: Option<DateTime<Utc>>,
     sent_at: Option<DateTime<Utc>>,
+    edited_at: Option<DateTime<Utc>>,
+    revoked_at: Option<DateTime<Utc>>,
     occurred_at: DateTime<Utc>,
     created_at: DateTime<Utc>,
 }
@@ -99,11 +112,14 @@ impl TryFrom<Row> for Message {
             text: row.text,
             content: row.content,
             error: row.error,
+            error_code: row.error_code,
             external_id: row.external_id,
             send_attempts: row.send_attempts,
             sending_at: row.sending_at,
             unknown_at: row.unknown_at,
             sent_at: row.sent_at,
+            edited_at: row.edited_at,
+            revoked_at: row.revoked_at,
             occurred_at: row.occurred_at,
             created_at: row.created_at,
         })
@@ -173,6 +189,8 @@ pub struct NewOutbound<'a> {
     pub turn: Option<i64>,
     /// What it says.
     pub text: &'a str,
+    /// What is sent, where that is more than the text; else `{}`.
+    pub content: Value,
     /// What it rests on.
     pub sources: &'a [Source],
 }
@@ -188,8 +206,8 @@ pub async fn insert_outbound(tx: &mut TenantTx, new: &NewOutbound<'_>) -> Result
         .map_err(|error| Error::corrupt(format!("sources: {error}")))?;
     sqlx::query!(
         "INSERT INTO messages (id, tenant_id, conversation_id, channel_id, seq, direction, author,
-                               turn, text, sources, status)
-         VALUES ($1, $2, $3, $4, $5, 'outbound', $6, $7, $8, $9, 'queued')",
+                               turn, text, content, sources, status)
+         VALUES ($1, $2, $3, $4, $5, 'outbound', $6, $7, $8, $9, $10, 'queued')",
         id.as_uuid(),
         tenant.as_uuid(),
         new.conversation_id.as_uuid(),
@@ -198,6 +216,7 @@ pub async fn insert_outbound(tx: &mut TenantTx, new: &NewOutbound<'_>) -> Result
         new.author.as_str(),
         new.turn,
         new.text,
+        new.content,
         sources,
     )
     .execute(tx.conn())

@@ -12,8 +12,8 @@ pub async fn get(tx: &mut TenantTx, id: MessageId) -> Result<Message> {
     let row = sqlx::query_as!(
         Row,
         "SELECT id, conversation_id, channel_id, seq, direction, author, turn, text, content, sources,
-                status, error, external_id, send_attempts, sending_at, unknown_at, sent_at, occurred_at,
-                created_at
+                status, error, error_code, external_id, send_attempts, sending_at, unknown_at, sent_at,
+                edited_at, revoked_at, occurred_at, created_at
          FROM messages WHERE tenant_id = $1 AND id = $2",
         tenant.as_uuid(),
         id.as_uuid(),
@@ -32,8 +32,8 @@ pub async fn lock(tx: &mut TenantTx, id: MessageId) -> Result<Message> {
     let row = sqlx::query_as!(
         Row,
         "SELECT id, conversation_id, channel_id, seq, direction, author, turn, text, content, sources,
-                status, error, external_id, send_attempts, sending_at, unknown_at, sent_at, occurred_at,
-                created_at
+                status, error, error_code, external_id, send_attempts, sending_at, unknown_at, sent_at,
+                edited_at, revoked_at, occurred_at, created_at
          FROM messages WHERE tenant_id = $1 AND id = $2 FOR UPDATE",
         tenant.as_uuid(),
         id.as_uuid(),
@@ -79,8 +79,8 @@ pub async fn turn(
     let rows = sqlx::query_as!(
         Row,
         "SELECT id, conversation_id, channel_id, seq, direction, author, turn, text, content, sources,
-                status, error, external_id, send_attempts, sending_at, unknown_at, sent_at, occurred_at,
-                created_at
+                status, error, error_code, external_id, send_attempts, sending_at, unknown_at, sent_at,
+                edited_at, revoked_at, occurred_at, created_at
          FROM messages
          WHERE tenant_id = $1 AND conversation_id = $2 AND direction = 'inbound'
            AND turn > $3 AND turn <= $4
@@ -109,8 +109,8 @@ pub async fn history(
     let rows = sqlx::query_as!(
         Row,
         "SELECT id, conversation_id, channel_id, seq, direction, author, turn, text, content, sources,
-                status, error, external_id, send_attempts, sending_at, unknown_at, sent_at, occurred_at,
-                created_at
+                status, error, error_code, external_id, send_attempts, sending_at, unknown_at, sent_at,
+                edited_at, revoked_at, occurred_at, created_at
          FROM messages
          WHERE tenant_id = $1 AND conversation_id = $2 AND seq < $3 AND status <> 'failed'
          ORDER BY seq DESC LIMIT $4",
@@ -138,8 +138,8 @@ pub async fn list(
     let rows = sqlx::query_as!(
         Row,
         "SELECT id, conversation_id, channel_id, seq, direction, author, turn, text, content, sources,
-                status, error, external_id, send_attempts, sending_at, unknown_at, sent_at, occurred_at,
-                created_at
+                status, error, error_code, external_id, send_attempts, sending_at, unknown_at, sent_at,
+                edited_at, revoked_at, occurred_at, created_at
          FROM messages
          WHERE tenant_id = $1 AND conversation_id = $2 AND seq > $3
          ORDER BY seq LIMIT $4",

@@ -4,6 +4,7 @@
 use chrono::{DateTime, Utc};
 use db::{Error, Result, TenantTx, Tx};
 use domain::{ChannelId, MessageId, MessageStatus};
+use serde_json::Value;
 use uuid::Uuid;
 
 /// Commits the intent to send: from `queued` (or, to try once more, from `unknown`) to `sending`.
@@ -121,14 +122,20 @@ pub async fn requeue(tx: &mut TenantTx, id: MessageId, why: &str) -> Result<()> 
 ///
 /// # Errors
 /// Those of the database.
-pub async fn mark_failed(tx: &mut TenantTx, id: MessageId, why: &str) -> Result<bool> {
+pub async fn mark_failed(
+    tx: &mut TenantTx,
+    id: MessageId,
+    why: &str,
+    code: Option<i64>,
+) -> Result<bool> {
     let tenant = tx.tenant();
     let changed = sqlx::query!(
-        "UPDATE messages SET status = 'failed', error = $3, updated_at = now()
+        "UPDATE messages SET status = 'failed', error = $3, error_code = $4, updated_at = now()
          WHERE tenant_id = $1 AND id = $2 AND status IN ('queued', 'sending', 'unknown')",
         tenant.as_uuid(),
         id.as_uuid(),
         why,
+        code,
     )
     .execute(tx.conn())
     .await?
@@ -152,6 +159,25 @@ pub enum Report {
     },
 }
 
+/// A channel's report about one of our messages.
+#[derive(Clone, Debug)]
+pub struct NewReport<'a> {
+    /// The channel's id of it.
+    pub external_id: &'a str,
+    /// What the message carried when it was sent.
+    pub tag: Option<&'a str>,
+    /// How far it has come.
+    pub status: MessageStatus,
+    /// Why it failed, in the channel's words.
+    pub error: Option<&'a str>,
+    /// Why it failed, as the channel's number.
+    pub error_code: Option<i64>,
+    /// What the operator charges for it.
+    pub pricing: Option<Value>,
+    /// When it came that far, by the channel's clock.
+    pub at: DateTime<Utc>,
+}
+
 /// Applies a channel's report to the message of that id, or of that tag; statuses only move
 /// forward.
 ///
@@ -160,14 +186,10 @@ pub enum Report {
 pub async fn apply_report(
     tx: &mut TenantTx,
     channel: ChannelId,
-    external_id: &str,
-    tag: Option<&str>,
-    status: MessageStatus,
-    error: Option<&str>,
-    at: DateTime<Utc>,
+    report: &NewReport<'_>,
 ) -> Result<Report> {
     let tenant = tx.tenant();
-    let tag: Option<Uuid> = tag.and_then(|tag| tag.parse().ok());
+    let tag: Option<Uuid> = report.tag.and_then(|tag| tag.parse().ok());
     let found = sqlx::query!(
         "SELECT id, status, sent_at FROM messages
          WHERE tenant_id = $1 AND channel_id = $2 AND direction = 'outbound'
@@ -175,7 +197,7 @@ pub async fn apply_report(
          LIMIT 1 FOR UPDATE",
         tenant.as_uuid(),
         channel.as_uuid(),
-        external_id,
+        report.external_id,
         tag,
     )
     .fetch_optional(tx.conn())
@@ -184,26 +206,46 @@ pub async fn apply_report(
         return Ok(Report::UnknownMessage);
     };
     let id = MessageId::from(found.id);
-    attach_external_id(tx, id, external_id).await?;
+    attach_external_id(tx, id, report.external_id).await?;
     let current: MessageStatus = found
         .status
         .parse()
         .map_err(|_| Error::corrupt("messages.status"))?;
-    if !current.may_become(status) {
+    if !current.may_become(report.status) {
         return Ok(Report::NoChange(id));
     }
     sqlx::query!(
-        "UPDATE messages SET status = $3, error = $4, updated_at = now(),
-                sent_at = CASE WHEN $3 = 'failed' THEN sent_at ELSE coalesce(sent_at, $5) END
+        "UPDATE messages SET status = $3, error = $4, error_code = $5,
+                pricing = coalesce($6, pricing), updated_at = now(),
+                sent_at = CASE WHEN $3 = 'failed' THEN sent_at ELSE coalesce(sent_at, $7) END
          WHERE tenant_id = $1 AND id = $2",
         tenant.as_uuid(),
         id.as_uuid(),
-        status.as_str(),
-        error,
-        at,
+        report.status.as_str(),
+        report.error,
+        report.error_code,
+        report.pricing,
+        report.at,
     )
     .execute(tx.conn())
     .await?;
-    let first = found.sent_at.is_none() && status != MessageStatus::Failed;
+    let first = found.sent_at.is_none() && report.status != MessageStatus::Failed;
     Ok(Report::Moved { id, first })
+}
+
+/// Notes what goes in a message's place, for what it says may not leave now.
+///
+/// # Errors
+/// Those of the database.
+pub async fn replace_content(tx: &mut TenantTx, id: MessageId, content: &Value) -> Result<()> {
+    let tenant = tx.tenant();
+    sqlx::query!(
+        "UPDATE messages SET content = $3, updated_at = now() WHERE tenant_id = $1 AND id = $2",
+        tenant.as_uuid(),
+        id.as_uuid(),
+        content,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
 }

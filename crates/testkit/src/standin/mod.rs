@@ -11,6 +11,7 @@ mod anthropic;
 mod client;
 mod graph;
 mod listen;
+mod messenger;
 mod model;
 mod ollama;
 mod openai;
@@ -22,8 +23,9 @@ mod whatsapp;
 pub use anthropic::AnthropicServer;
 pub use graph::{
     GraphBehaviour, GraphOptions, GraphReply, GraphServer, PostedStatus, SentMessage, StatusPlan,
-    StatusStep, StatusWebhook,
+    StatusStep, StatusWebhook, Upload,
 };
+pub use messenger::MessengerPost;
 pub use model::{
     ModelBehaviour, ModelBehaviour as OpenAiBehaviour, ModelCall, ModelFault,
     ModelFault as OpenAiFault, ModelOptions, ModelOptions as OpenAiOptions, ModelReply,

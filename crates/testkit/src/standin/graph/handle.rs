@@ -1,11 +1,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use poem::Response;
 use poem::http::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::error::error_response;
+use super::messenger;
 use super::{GraphBehaviour, GraphReply, Inner, SentMessage};
 use crate::standin::listen::{Exchange, Reaction, json_response};
 use crate::standin::script::control;
@@ -15,13 +17,13 @@ const MAX_TEXT_CHARS: usize = 4096;
 
 /// A body that passed Meta's checks.
 enum Valid {
-    Text {
+    Message {
         recipient: String,
         is_user_id: bool,
         text: String,
         tag: Option<String>,
     },
-    ReadMark,
+    Done,
 }
 
 pub(super) async fn handle(inner: Arc<Inner>, exchange: Exchange) -> Reaction {
@@ -29,47 +31,96 @@ pub(super) async fn handle(inner: Arc<Inner>, exchange: Exchange) -> Reaction {
         return Reaction::Answer(response);
     }
     let segments: Vec<&str> = exchange.path.trim_matches('/').split('/').collect();
-    let ([_, number, "messages"], &Method::POST) = (&segments[..], &exchange.method) else {
-        return Reaction::Answer(error_response(100, "Unsupported request"));
-    };
-    inner.requests.push(exchange.at);
+    let is_send = matches!(&segments[..], [_, _, "messages"]) && exchange.method == Method::POST;
+    if is_send {
+        inner.requests.push(exchange.at);
+    }
     let expected = inner.options.token.as_deref();
     if exchange.bearer().is_none() || expected.is_some_and(|token| exchange.bearer() != Some(token))
     {
         return Reaction::Answer(error_response(190, "Cannot parse access token"));
     }
-    match validate(&exchange.body) {
-        Ok(Valid::ReadMark) => {
+    let [_, from, "messages"] = &segments[..] else {
+        let host = exchange.headers.get(header::HOST);
+        let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
+        let base = format!("http://{host}");
+        return Reaction::Answer(inner.things.answer(&exchange, &segments, &base));
+    };
+    if !is_send {
+        return Reaction::Answer(error_response(100, "Unsupported request"));
+    }
+    match serde_json::from_slice(&exchange.body) {
+        Ok(body) => take(&inner, from, body, exchange.at).await,
+        Err(error) => Reaction::Answer(error_response(100, &format!("Invalid JSON: {error}"))),
+    }
+}
+
+/// Takes what is sent from a number or a page, if it is in Meta's form.
+async fn take(inner: &Arc<Inner>, from: &str, body: Value, at: DateTime<Utc>) -> Reaction {
+    let is_page = body.get("messaging_product").is_none() && body.get("recipient").is_some();
+    let valid = if is_page {
+        of_page(&body)
+    } else {
+        validate(&body)
+    };
+    match valid {
+        Ok(Valid::Done) => {
             Reaction::Answer(json_response(StatusCode::OK, &json!({"success": true})))
         }
-        Ok(Valid::Text {
+        Ok(Valid::Message {
             recipient,
             is_user_id,
             text,
             tag,
         }) => {
+            let wamid = match (is_page, is_user_id) {
+                (true, _) => messenger::new_mid(),
+                (false, true) => new_wamid(""),
+                (false, false) => new_wamid(&recipient),
+            };
             let message = SentMessage {
-                phone_number_id: (*number).to_owned(),
-                wamid: new_wamid(if is_user_id { "" } else { &recipient }),
+                phone_number_id: from.to_owned(),
+                wamid,
                 to: recipient,
                 is_user_id,
                 text,
                 tag,
-                at: exchange.at,
+                at,
+                body,
             };
-            send(&inner, message).await
+            send(inner, message, is_page).await
         }
         Err(details) => Reaction::Answer(error_response(100, &details)),
     }
 }
 
-async fn send(inner: &Arc<Inner>, message: SentMessage) -> Reaction {
+fn of_page(body: &Value) -> Result<Valid, String> {
+    Ok(match messenger::validate(body)? {
+        messenger::Valid::Action => Valid::Done,
+        messenger::Valid::Message {
+            recipient,
+            text,
+            tag,
+        } => Valid::Message {
+            recipient,
+            is_user_id: false,
+            text,
+            tag,
+        },
+    })
+}
+
+async fn send(inner: &Arc<Inner>, message: SentMessage, is_page: bool) -> Reaction {
     let GraphBehaviour {
         reply,
         delay_ms,
         statuses,
     } = inner.script.take();
-    let answer = accepted(&message);
+    let answer = if is_page {
+        messenger::accepted(&message.to, &message.wamid)
+    } else {
+        accepted(&message)
+    };
     if reply.takes_message() {
         inner.sent.push(message.clone());
         inner.report(message, statuses);
@@ -111,15 +162,13 @@ fn accepted(message: &SentMessage) -> Value {
 }
 
 /// Checks a body as Meta does; the error is the text of its `details`.
-fn validate(body: &[u8]) -> Result<Valid, String> {
-    let body: Value =
-        serde_json::from_slice(body).map_err(|error| format!("Invalid JSON: {error}"))?;
+fn validate(body: &Value) -> Result<Valid, String> {
     if body["messaging_product"] != "whatsapp" {
         return Err("The parameter messaging_product is required.".to_owned());
     }
     if body["status"] == "read" {
         return match body["message_id"].as_str() {
-            Some(id) if id.starts_with("wamid.") => Ok(Valid::ReadMark),
+            Some(id) if id.starts_with("wamid.") => Ok(Valid::Done),
             _ => Err("The parameter message_id is required.".to_owned()),
         };
     }
@@ -138,19 +187,30 @@ fn validate(body: &[u8]) -> Result<Valid, String> {
     {
         return Err("Param to is not a valid phone number.".to_owned());
     }
-    if body.get("type").is_some_and(|kind| kind != "text") {
-        return Err("Param type must be text.".to_owned());
-    }
-    let text = body["text"]["body"].as_str().unwrap_or_default();
-    match text.chars().count() {
-        0 => return Err("The parameter text['body'] is required.".to_owned()),
-        1..=MAX_TEXT_CHARS => {}
-        _ => return Err("Param text['body'] must be at most 4096 characters long.".to_owned()),
-    }
-    Ok(Valid::Text {
+    let text = match body["type"].as_str().unwrap_or("text") {
+        "text" => text_of(body)?,
+        kind @ ("image" | "video" | "audio" | "document" | "sticker" | "template"
+        | "interactive" | "reaction" | "location") => {
+            if body.get(kind).is_none() {
+                return Err(format!("The parameter {kind} is required."));
+            }
+            String::new()
+        }
+        _ => return Err("Param type is not one that is known.".to_owned()),
+    };
+    Ok(Valid::Message {
         recipient: recipient.to_owned(),
         is_user_id,
-        text: text.to_owned(),
+        text,
         tag: body["biz_opaque_callback_data"].as_str().map(str::to_owned),
     })
+}
+
+fn text_of(body: &Value) -> Result<String, String> {
+    let text = body["text"]["body"].as_str().unwrap_or_default();
+    match text.chars().count() {
+        0 => Err("The parameter text['body'] is required.".to_owned()),
+        1..=MAX_TEXT_CHARS => Ok(text.to_owned()),
+        _ => Err("Param text['body'] must be at most 4096 characters long.".to_owned()),
+    }
 }

@@ -1,7 +1,9 @@
 mod behaviour;
 mod error;
 mod handle;
+mod messenger;
 mod statuses;
+mod things;
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -9,16 +11,20 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 pub use behaviour::{GraphBehaviour, GraphReply, StatusPlan, StatusStep};
 pub use statuses::{PostedStatus, StatusWebhook};
+pub use things::Upload;
 
 use super::listen::{Listening, listen};
 use super::record::{Record, TooFew};
 use super::script::Script;
+use things::Things;
 
-/// Meta's Graph API as far as sending WhatsApp texts goes, with the statuses that follow.
+/// Meta's Graph API as far as sending goes, for WhatsApp numbers and for pages, with the statuses
+/// that follow what a number sends; files, subscriptions and numbers besides.
 ///
 /// `POST /{version}/{phone_number_id}/messages` checks the bearer token (code 190), then the body
 /// (code 100), and only then takes the next behaviour of the script.
@@ -40,9 +46,9 @@ pub struct GraphOptions {
 }
 
 /// A message the server took, whether or not the caller got to know.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SentMessage {
-    /// The number it was sent from.
+    /// The number or page it was sent from.
     pub phone_number_id: String,
     /// The receiver as it stood in the request.
     pub to: String,
@@ -56,6 +62,9 @@ pub struct SentMessage {
     pub wamid: String,
     /// When the head of the request had arrived.
     pub at: DateTime<Utc>,
+    /// The whole request.
+    #[serde(default)]
+    pub body: Value,
 }
 
 /// What handlers and status reports share.
@@ -66,6 +75,7 @@ struct Inner {
     sent: Record<SentMessage>,
     requests: Record<DateTime<Utc>>,
     posted: Record<PostedStatus>,
+    things: Things,
     webhook: Mutex<Option<StatusWebhook>>,
     client: reqwest::Client,
     stop: CancellationToken,
@@ -91,6 +101,7 @@ impl GraphServer {
             sent: Record::default(),
             requests: Record::default(),
             posted: Record::default(),
+            things: Things::default(),
             client: super::client::loopback_client().map_err(io::Error::other)?,
             stop: CancellationToken::new(),
         });
@@ -170,5 +181,25 @@ impl GraphServer {
         timeout: Duration,
     ) -> Result<Vec<PostedStatus>, TooFew> {
         self.inner.posted.wait_for(n, timeout).await
+    }
+
+    /// Has a file ready to be fetched, as one that a contact sent.
+    pub fn add_file(&self, id: &str, mime_type: &str, bytes: impl Into<bytes::Bytes>) {
+        self.inner.things.add_file(id, mime_type, bytes.into());
+    }
+
+    /// The files that were uploaded, oldest first.
+    pub fn uploads(&self) -> Vec<Upload> {
+        self.inner.things.uploads()
+    }
+
+    /// Forgets that apps are subscribed, until one subscribes again.
+    pub fn unsubscribe(&self) {
+        self.inner.things.unsubscribe();
+    }
+
+    /// Sets the quality of numbers: `GREEN`, `YELLOW` or `RED`.
+    pub fn set_quality(&self, quality: &str) {
+        self.inner.things.set_quality(quality);
     }
 }

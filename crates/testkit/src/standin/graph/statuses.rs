@@ -3,8 +3,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use domain::Clock;
+use serde_json::json;
 
 use super::{Inner, SentMessage, StatusPlan, StatusStep};
+use crate::standin::messenger::MessengerPost;
 use crate::standin::whatsapp::{MessageStatusItem, WhatsappClient, WhatsappPost};
 
 /// The longest pause between two attempts to report a status.
@@ -58,11 +60,17 @@ impl Inner {
             WhatsappClient::with_client(self.client.clone(), &webhook.url, &webhook.app_secret);
         for step in plan.0 {
             tokio::time::sleep(Duration::from_millis(step.after_ms)).await;
-            let status = item(message, &step);
-            let post = WhatsappPost::to_number(&message.phone_number_id).status(&status);
+            let post = if message.is_pages() {
+                of_page(message, &step).sign(&webhook.app_secret)
+            } else {
+                let status = item(message, &step);
+                WhatsappPost::to_number(&message.phone_number_id)
+                    .status(&status)
+                    .sign(&webhook.app_secret)
+            };
             let mut pause = Duration::from_millis(100);
             // Like Meta, which repeats whatever was not answered by 200.
-            while caller.post(&post).await.ok() != Some(200) {
+            while caller.post_signed(post.clone()).await.ok() != Some(200) {
                 tokio::time::sleep(pause).await;
                 pause = LONGEST_PAUSE.min(pause * 2);
             }
@@ -71,6 +79,31 @@ impl Inner {
                 status: step.status,
                 at: Clock::system().now(),
             });
+        }
+    }
+}
+
+impl SentMessage {
+    /// Whether a page sent it, and no number.
+    fn is_pages(&self) -> bool {
+        self.body.get("messaging_product").is_none() && self.body.get("recipient").is_some()
+    }
+}
+
+/// What a page's app is told of what the page sent: the echo of it, that it arrived, that it was read.
+fn of_page(message: &SentMessage, step: &StatusStep) -> MessengerPost {
+    let post = MessengerPost::of_page(&message.phone_number_id);
+    let at = Clock::system().now();
+    let mids = json!({"mids": [message.wamid], "watermark": at.timestamp_millis()});
+    match step.status.as_str() {
+        "delivered" => post.from_person(&message.to, at, "delivery", &mids),
+        "read" => {
+            let watermark = json!({"watermark": at.timestamp_millis()});
+            post.from_person(&message.to, at, "read", &watermark)
+        }
+        _ => {
+            let tag = message.tag.as_deref();
+            post.echo(&message.to, &message.wamid, &message.text, tag, at)
         }
     }
 }

@@ -1,27 +1,32 @@
-//! Where Meta posts what happens on WhatsApp. Not part of the specification: Meta wrote it.
+//! Where channels' operators post what happens on their channels. Not part of the specification:
+//! the operators wrote it, and for the generic channel `docs/channels-http.md`.
 
 use std::sync::Arc;
 
-use assistant::receive::whatsapp;
-use domain::ChannelId;
+use assistant::receive::posts;
+use channels::{Handshake, MAX_BODY_BYTES, Post};
+use domain::{ChannelId, ChannelKind};
 use poem::http::StatusCode;
 use poem::web::{Data, Path, Query};
-use poem::{Body, EndpointExt as _, IntoResponse, Request, Response, Route, get, handler};
+use poem::{Body, EndpointExt as _, IntoResponse, Request, Response, Route, get, handler, post};
 use serde::Deserialize;
 
 use crate::{AppState, Problem};
 
-/// The longest body that is read: Meta's go up to 3 MB.
-const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
-
-const SIGNATURE: &str = "x-hub-signature-256";
-
-/// The address that all channels share, and one for each channel.
-pub(crate) fn endpoint() -> impl poem::Endpoint<Output = Response> + 'static {
+/// The address that all channels of a kind share, and one for each channel.
+pub(crate) fn shared(kind: ChannelKind) -> impl poem::Endpoint<Output = Response> + 'static {
     Route::new()
         .at("/", get(verify_shared).post(receive_shared))
         .at("/:channel_id", get(verify_own).post(receive_own))
-        .boxed()
+        .data(kind)
+        .map_to_response()
+}
+
+/// An address for each channel of a kind whose posts name none.
+pub(crate) fn own(kind: ChannelKind) -> impl poem::Endpoint<Output = Response> + 'static {
+    Route::new()
+        .at("/:channel_id", post(receive_own))
+        .data(kind)
         .map_to_response()
 }
 
@@ -39,34 +44,34 @@ struct Subscription {
 #[handler]
 async fn verify_shared(
     Data(state): Data<&Arc<AppState>>,
+    Data(kind): Data<&ChannelKind>,
     Query(subscription): Query<Subscription>,
 ) -> poem::Result<Response> {
-    verify(state, None, &subscription).await
+    verify(state, *kind, None, &subscription).await
 }
 
 #[handler]
 async fn verify_own(
     Data(state): Data<&Arc<AppState>>,
+    Data(kind): Data<&ChannelKind>,
     Path(channel): Path<String>,
     Query(subscription): Query<Subscription>,
 ) -> poem::Result<Response> {
-    verify(state, Some(channel_id(&channel)?), &subscription).await
+    verify(state, *kind, Some(channel_id(&channel)?), &subscription).await
 }
 
 async fn verify(
     state: &AppState,
+    kind: ChannelKind,
     channel: Option<ChannelId>,
     subscription: &Subscription,
 ) -> poem::Result<Response> {
-    let Subscription {
-        mode,
-        token,
-        challenge,
-    } = subscription;
-    let (mode, token) = (mode.as_deref(), token.as_deref());
-    let verified =
-        whatsapp::verify(&state.assistant, channel, mode, token, challenge.as_deref()).await;
-    match verified {
+    let handshake = Handshake {
+        mode: subscription.mode.as_deref(),
+        token: subscription.token.as_deref(),
+        challenge: subscription.challenge.as_deref(),
+    };
+    match posts::verify(&state.assistant, kind, channel, handshake).await {
         // Verbatim, as plain text.
         Ok(challenge) => Ok(challenge.with_content_type("text/plain").into_response()),
         Err(assistant::Error::Unauthenticated) => Err(Problem::new(
@@ -82,47 +87,57 @@ async fn verify(
 #[handler]
 async fn receive_shared(
     Data(state): Data<&Arc<AppState>>,
+    Data(kind): Data<&ChannelKind>,
     request: &Request,
     body: Body,
 ) -> poem::Result<StatusCode> {
     let body = read(request, body).await?;
-    let signature = request
-        .headers()
-        .get(SIGNATURE)
-        .map(poem::http::HeaderValue::as_bytes);
-    whatsapp::receive(&state.assistant, &body, signature)
+    let post = as_posted(state, request, &body);
+    posts::receive(&state.assistant, *kind, &post)
         .await
-        .map_err(refusal)?;
+        .map_err(|error| refusal(*kind, error))?;
     Ok(StatusCode::OK)
 }
 
 #[handler]
 async fn receive_own(
     Data(state): Data<&Arc<AppState>>,
+    Data(kind): Data<&ChannelKind>,
     Path(channel): Path<String>,
     request: &Request,
     body: Body,
 ) -> poem::Result<StatusCode> {
     let channel = channel_id(&channel)?;
     let body = read(request, body).await?;
-    let signature = request
-        .headers()
-        .get(SIGNATURE)
-        .map(poem::http::HeaderValue::as_bytes);
-    whatsapp::receive_for(&state.assistant, channel, &body, signature)
+    let post = as_posted(state, request, &body);
+    posts::receive_for(&state.assistant, *kind, channel, &post)
         .await
-        .map_err(refusal)?;
+        .map_err(|error| refusal(*kind, error))?;
     Ok(StatusCode::OK)
 }
 
+fn as_posted<'a>(state: &AppState, request: &'a Request, body: &'a [u8]) -> Post<'a> {
+    Post {
+        headers: request.headers(),
+        body,
+        received_at: state.assistant.clock.now(),
+    }
+}
+
 /// A post is known by its signature, not by a key.
-fn refusal(error: assistant::Error) -> Problem {
+fn refusal(kind: ChannelKind, error: assistant::Error) -> Problem {
     match error {
-        assistant::Error::Unauthenticated => Problem::new(
-            StatusCode::UNAUTHORIZED,
-            "signature_mismatch",
-            "X-Hub-Signature-256 is missing, or not that of a secret this address takes.",
-        ),
+        assistant::Error::Unauthenticated => {
+            let header = channels::channel(kind).capabilities().signature_header;
+            Problem::new(
+                StatusCode::UNAUTHORIZED,
+                "signature_mismatch",
+                format!(
+                    "{} is missing, too old, or not that of a secret this address takes.",
+                    header.unwrap_or("The signature")
+                ),
+            )
+        }
         other => other.into(),
     }
 }

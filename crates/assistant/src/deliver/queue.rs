@@ -1,0 +1,256 @@
+use ::channels::{Citations, Connection, channel as adapter};
+use chrono::TimeDelta;
+use db::TenantTx;
+use domain::{Author, ChannelKind, Content, MessageId, Source};
+use jobs::Failure;
+use jobs::control::{self, LimitKey};
+use jobs::kinds::SendReply;
+use live::{LiveBody, LiveEvent};
+use serde_json::{Value, json};
+use store::channels::Channel;
+use store::conversations::Conversation;
+use store::{channels, contacts, conversations, messages};
+
+use crate::channel_health::send_key;
+use crate::connections::connect;
+use crate::{Assistant, Error};
+
+/// How many messages to one contact in [`BUSY_WITHIN`] make its own limit worth counting: half of
+/// what any operator lets through at once.
+const BUSY_MESSAGES: i64 = 20;
+
+/// How long it takes an operator's limit on one contact to forget that many.
+const BUSY_WITHIN: TimeDelta = TimeDelta::minutes(5);
+
+/// A message on its way into a conversation.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NewMessage<'a> {
+    /// Who wrote it.
+    pub(crate) author: Author,
+    /// The turn it answers.
+    pub(crate) turn: Option<i64>,
+    /// What it says, in Markdown.
+    pub(crate) text: &'a str,
+    /// What it rests on.
+    pub(crate) sources: &'a [Source],
+}
+
+/// Stores a text and enqueues its sends: one message, or several in a row where the channel carries
+/// no text as long. Returns them; the first of them is the turn's answer.
+///
+/// # Errors
+/// Those of the database.
+pub(crate) async fn queue(
+    assistant: &Assistant,
+    tx: &mut TenantTx,
+    conversation: &Conversation,
+    new: &NewMessage<'_>,
+) -> db::Result<Vec<MessageId>> {
+    let channel = channels::get(tx, conversation.channel_id).await?;
+    let citations = match channel.kind {
+        ChannelKind::Webchat => Citations::Beside,
+        ChannelKind::Whatsapp | ChannelKind::Messenger | ChannelKind::Http => Citations::Listed,
+    };
+    let channel_form = adapter(channel.kind);
+    let cited = channel_form.cite(new.text, new.sources, citations);
+    let planned = channel_form
+        .plan(&Content::text(cited))
+        .map_err(|error| db::Error::corrupt(error.to_string()))?;
+    let is_whole = planned.len() == 1;
+    let limits = Limits::of(assistant, tx, &channel, conversation).await?;
+    let mut ids = Vec::with_capacity(planned.len());
+    for (nth, content) in planned.iter().enumerate() {
+        let first = nth == 0;
+        let sent = match content {
+            Content::Text { body } => body.as_str(),
+            _ => new.text,
+        };
+        // The list of sources is for the contact: it is no part of what was said.
+        let text = if is_whole { new.text } else { sent };
+        let piece = Piece {
+            author: new.author,
+            turn: new.turn.filter(|_| first),
+            text,
+            content: if text == sent {
+                json!({})
+            } else {
+                to_json(content)?
+            },
+            sources: if first { new.sources } else { &[] },
+        };
+        ids.push(store(tx, conversation, &piece, &limits).await?);
+    }
+    Ok(ids)
+}
+
+/// Stores one content that is more than a text, and enqueues its send; `text` is what stands for it
+/// in lists and prompts.
+///
+/// # Errors
+/// `Refused` if the channel carries it in no form, and those of the database.
+pub async fn queue_content(
+    assistant: &Assistant,
+    tx: &mut TenantTx,
+    conversation: &Conversation,
+    author: Author,
+    text: &str,
+    content: &Content,
+) -> Result<Vec<MessageId>, Error> {
+    let channel = channels::get(tx, conversation.channel_id).await?;
+    let planned = adapter(channel.kind)
+        .plan(content)
+        .map_err(|error| Error::Refused(error.to_string()))?;
+    let limits = Limits::of(assistant, tx, &channel, conversation).await?;
+    let mut ids = Vec::with_capacity(planned.len());
+    for content in &planned {
+        let text = match content {
+            Content::Text { body } => body.as_str(),
+            _ => text,
+        };
+        let piece = Piece {
+            author,
+            turn: None,
+            text,
+            content: to_json(content)?,
+            sources: &[],
+        };
+        ids.push(store(tx, conversation, &piece, &limits).await?);
+    }
+    Ok(ids)
+}
+
+/// Enqueues the send of a message that is stored already.
+///
+/// # Errors
+/// Those of the database.
+pub async fn enqueue_again(
+    assistant: &Assistant,
+    tx: &mut TenantTx,
+    conversation: &Conversation,
+    message_id: MessageId,
+) -> db::Result<()> {
+    let channel = channels::get(tx, conversation.channel_id).await?;
+    let limits = Limits::of(assistant, tx, &channel, conversation).await?;
+    enqueue(tx, conversation, message_id, &limits).await
+}
+
+/// One message of a channel's.
+struct Piece<'a> {
+    author: Author,
+    turn: Option<i64>,
+    text: &'a str,
+    content: Value,
+    sources: &'a [Source],
+}
+
+async fn store(
+    tx: &mut TenantTx,
+    conversation: &Conversation,
+    piece: &Piece<'_>,
+    limits: &Limits,
+) -> db::Result<MessageId> {
+    let seq = conversations::add_outbound(tx, conversation.id, piece.turn).await?;
+    let new = messages::NewOutbound {
+        conversation_id: conversation.id,
+        channel_id: conversation.channel_id,
+        seq,
+        author: piece.author,
+        turn: piece.turn,
+        text: piece.text,
+        content: piece.content.clone(),
+        sources: piece.sources,
+    };
+    let id = messages::insert_outbound(tx, &new).await?;
+    let shown = LiveEvent::new(conversation.id, LiveBody::Message { seq });
+    live::publish(tx, &shown);
+    enqueue(tx, conversation, id, limits).await?;
+    Ok(id)
+}
+
+async fn enqueue(
+    tx: &mut TenantTx,
+    conversation: &Conversation,
+    message_id: MessageId,
+    limits: &Limits,
+) -> db::Result<()> {
+    let job = SendReply {
+        tenant_id: tx.tenant(),
+        conversation_id: conversation.id,
+        message_id,
+        limit_keys: limits.0.clone(),
+    };
+    jobs::enqueue(tx, &job).await?;
+    Ok(())
+}
+
+/// The keys of the limits that a channel's sends keep to.
+struct Limits([Option<String>; 2]);
+
+impl Limits {
+    /// Every send counts against its channel; against its contact only where many go there, for
+    /// each key is a flow of its own to the engine.
+    async fn of(
+        assistant: &Assistant,
+        tx: &mut TenantTx,
+        channel: &Channel,
+        conversation: &Conversation,
+    ) -> db::Result<Self> {
+        let connection = match connect(assistant, channel) {
+            Ok(Some(connection)) => connection,
+            Ok(None) => return Ok(Self([None, None])),
+            // What is broken shows when the message is to leave.
+            Err(_) => return Ok(Self([Some(format!("channel:{}", channel.id)), None])),
+        };
+        let busy = messages::nth_newest_sent(tx, conversation.id, BUSY_MESSAGES - 1).await?;
+        let is_busy = busy.is_some_and(|at| assistant.clock.now() - at < BUSY_WITHIN);
+        let to = if is_busy {
+            let contact = contacts::get(tx, conversation.contact_id).await?;
+            contact.address.unwrap_or(contact.external_id)
+        } else {
+            String::new()
+        };
+        Self::ensure(tx, channel, connection.as_ref(), &to, is_busy).await
+    }
+
+    async fn ensure(
+        tx: &mut TenantTx,
+        channel: &Channel,
+        connection: &dyn Connection,
+        to: &str,
+        is_busy: bool,
+    ) -> db::Result<Self> {
+        let first = send_key(channel.id, connection);
+        let mut keys = [Some(first), None];
+        let limits = connection.limits(&Content::text(""), to);
+        for (nth, limit) in limits.into_iter().take(2).enumerate() {
+            if nth == 1 && !is_busy {
+                break;
+            }
+            let rate = 1.0 / limit.every.as_secs_f64();
+            // What went before the limit was counted counts against it.
+            let sent = if nth == 1 { BUSY_MESSAGES } else { 0 };
+            let burst = (i64::from(limit.burst) - sent).max(1);
+            let burst = i32::try_from(burst).unwrap_or(i32::MAX);
+            control::ensure_limit(tx, &limit.key, rate, burst).await?;
+            keys[nth] = Some(limit.key);
+        }
+        Ok(Self(keys))
+    }
+}
+
+fn to_json(content: &Content) -> db::Result<Value> {
+    serde_json::to_value(content)
+        .map_err(|error| db::Error::corrupt(format!("the content of a message: {error}")))
+}
+
+/// Pauses everything under a key for at least so long; `None`: until somebody resumes it.
+pub(super) async fn pause(
+    tx: &mut TenantTx,
+    key: &str,
+    until: Option<chrono::DateTime<chrono::Utc>>,
+) -> Result<(), Failure> {
+    let key = LimitKey::parse(key).map_err(|error| Failure::dead(error.to_string()))?;
+    control::pause_at_least(tx, &key, until)
+        .await
+        .map_err(Failure::retry)
+}

@@ -1,0 +1,202 @@
+use std::time::Duration;
+
+use ::channels::{
+    Connection, Decision, HttpRequest, Next, Outgoing, Pause, Permit, SendError, Situation,
+    channel as adapter,
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use db::TenantTx;
+use domain::{Author, Content, Template};
+use fail::fail_point;
+use jobs::{Failure, JobHandle};
+use store::channels::Channel;
+use store::conversations::Conversation;
+use store::{contacts, messages};
+
+use super::queue::pause;
+use super::{Plan, fail as fail_message, settle_sent, wait_for_report};
+use crate::Assistant;
+use crate::channel_health::{self, send_key};
+use crate::connections::{connect, perform};
+
+/// A message, written and checked, with what it leaves by.
+pub(super) struct Letter {
+    connection: Box<dyn Connection>,
+    request: HttpRequest,
+    to: String,
+}
+
+/// Writes the letter; the inner error says why it may not leave.
+pub(super) async fn write(
+    assistant: &Assistant,
+    tx: &mut TenantTx,
+    channel: &Channel,
+    conversation: &Conversation,
+    message: &messages::Message,
+    now: DateTime<Utc>,
+) -> Result<Result<Letter, String>, Failure> {
+    let connection = match connect(assistant, channel) {
+        Ok(Some(connection)) => connection,
+        Ok(None) => return Ok(Err("the channel sends nothing".to_owned())),
+        Err(error) => return Ok(Err(error.to_string())),
+    };
+    let contact = contacts::get(tx, conversation.contact_id).await?;
+    let to = contact.address.unwrap_or(contact.external_id);
+    let mut content = match content_of(message) {
+        Ok(content) => content,
+        Err(error) => return Ok(Err(error.to_string())),
+    };
+    // Of an answer in several messages the first alone is worth a template.
+    let is_first = message.turn.is_some() || message.author == Author::Agent;
+    let fallback = fallback(channel).filter(|_| is_first);
+    let situation = Situation {
+        content: &content,
+        author: message.author,
+        opened_at: conversation.window_opened_at,
+        fallback: fallback.as_ref(),
+        now,
+    };
+    let mut permit = adapter(channel.kind).permit(&situation);
+    match permit {
+        Permit::Refused(refusal) => return Ok(Err(refusal.to_string())),
+        Permit::InsteadTemplate(template) => {
+            content = Content::Template(template);
+            permit = Permit::Approved;
+            let stored = serde_json::to_value(&content).map_err(Failure::retry)?;
+            messages::replace_content(tx, message.id, &stored).await?;
+        }
+        Permit::Free | Permit::HumanAgent | Permit::Approved => {}
+    }
+    let tag = message.id.to_string();
+    let outgoing = Outgoing {
+        content: &content,
+        to: &to,
+        tag: &tag,
+        reply_to: None,
+        author: message.author,
+        permit: &permit,
+        now,
+    };
+    match connection.encode(&outgoing) {
+        Ok(request) => Ok(Ok(Letter {
+            connection,
+            request,
+            to,
+        })),
+        Err(unsupported) => Ok(Err(unsupported.to_string())),
+    }
+}
+
+/// What a message sends: its content, or its text where that is all.
+fn content_of(message: &messages::Message) -> serde_json::Result<Content> {
+    if message.content.get("type").is_some() {
+        serde_json::from_value(message.content.clone())
+    } else {
+        Ok(Content::text(&message.text))
+    }
+}
+
+/// The template that the tenant wants sent where the window is closed.
+fn fallback(channel: &Channel) -> Option<Template> {
+    let text = |name: &str| Some(channel.config.get(name)?.as_str()?.to_owned());
+    Some(Template {
+        name: text("fallback_template")?,
+        language: text("fallback_template_language").unwrap_or_else(|| "en".to_owned()),
+        header: None,
+        body: Vec::new(),
+        buttons: Vec::new(),
+    })
+}
+
+/// Gives the message to the channel's operator and notes how that ended.
+pub(super) async fn send(
+    assistant: &Assistant,
+    handle: &JobHandle,
+    plan: &Plan,
+) -> Result<(), Failure> {
+    let letter = &plan.letter;
+    fail_point!("send.before_request");
+    // A process that slept past its lease must not send: this is the last look before it leaves.
+    handle.check_lease()?;
+    let answer = perform(assistant, &letter.request).await;
+    fail_point!("send.after_request");
+    let tag = plan.message.id.to_string();
+    let sent = answer
+        .map_err(SendError::of_connection)
+        .and_then(|answer| letter.connection.read_sent(&tag, &answer));
+    match sent {
+        Ok(sent) => settle_sent(assistant, plan, &sent.external_id).await,
+        Err(error) => settle_error(assistant, handle, plan, error).await,
+    }
+}
+
+/// What an operator's error means for the message, its job and the channel.
+async fn settle_error(
+    assistant: &Assistant,
+    handle: &JobHandle,
+    plan: &Plan,
+    error: SendError,
+) -> Result<(), Failure> {
+    let why = error.to_string();
+    tracing::warn!(message.id = %plan.message.id, code = error.code, error = %why,
+        "a message was not taken");
+    let failures = u32::try_from(handle.job.attempt).unwrap_or(1);
+    let Decision {
+        mut next,
+        pause: pauses,
+        health,
+    } = error.class.decide(failures);
+    if next == Next::Reconcile
+        && adapter(plan.channel.kind)
+            .capabilities()
+            .has_idempotent_sends
+    {
+        // The receiver drops what it has by its id: there is nothing to wait for.
+        let again = ::channels::SendClass::Retry { after: None };
+        next = again.decide(failures).next;
+    }
+    let mut tx = assistant.db.tenant(plan.channel.tenant_id).await?;
+    handle.fence(&mut tx).await?;
+    let id = plan.message.id;
+    let now = assistant.clock.now();
+    match next {
+        Next::Reconcile => messages::mark_unknown(&mut tx, id, &why, now).await?,
+        Next::Retry { .. } => messages::requeue(&mut tx, id, &why).await?,
+        Next::GiveUp => fail_message(assistant, &mut tx, id, &why, error.code).await?,
+    }
+    if let Some(pauses) = pauses {
+        hold_back(&mut tx, plan, pauses).await?;
+    }
+    if let Some(found) = health {
+        channel_health::note(assistant, &mut tx, &plan.channel, found, &why).await?;
+    }
+    tx.commit().await?;
+    match next {
+        Next::GiveUp => Ok(()),
+        Next::Reconcile => Err(wait_for_report(assistant.settings.send_reconcile)),
+        Next::Retry { after } => Err(Failure::retry_after(after, error)),
+    }
+}
+
+/// Keeps other messages from running into the same wall.
+async fn hold_back(tx: &mut TenantTx, plan: &Plan, pauses: Pause) -> Result<(), Failure> {
+    let Letter { connection, to, .. } = &plan.letter;
+    // Pauses go by the database's clock, as the engine does.
+    let until = |wait: Duration| {
+        let wait = TimeDelta::from_std(wait).unwrap_or(TimeDelta::hours(1));
+        domain::Clock::system().now() + wait
+    };
+    let all = send_key(plan.channel.id, connection.as_ref());
+    match pauses {
+        Pause::Channel(wait) if wait > Duration::ZERO => pause(tx, &all, Some(until(wait))).await,
+        Pause::UntilLooked => pause(tx, &all, None).await,
+        Pause::Contact(wait) => {
+            let limits = connection.limits(&Content::text(""), to);
+            match limits.into_iter().nth(1) {
+                Some(limit) => pause(tx, &limit.key, Some(until(wait))).await,
+                None => Ok(()),
+            }
+        }
+        Pause::Channel(_) => Ok(()),
+    }
+}

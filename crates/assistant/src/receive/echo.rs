@@ -1,0 +1,44 @@
+use db::TenantTx;
+use domain::{InboundMessage, RawOutcome};
+use jobs::Failure;
+use live::{LiveBody, LiveEvent};
+use store::channels::Channel;
+use store::{conversations, messages};
+
+use super::message::meet;
+use crate::Assistant;
+
+/// Keeps what a person of the business wrote in another app of the channel, and leaves the
+/// conversation to that person.
+pub(super) async fn store(
+    assistant: &Assistant,
+    tx: &mut TenantTx,
+    channel: &Channel,
+    message: &InboundMessage,
+) -> Result<RawOutcome, Failure> {
+    // One of ours that the channel echoes, or one that came before.
+    let known = messages::find_by_external_id(tx, channel.id, &message.external_id).await?;
+    if known.is_some() {
+        return Ok(RawOutcome::Ignored);
+    }
+    let contact_id = meet(tx, channel.id, &message.contact).await?;
+    let conversation = conversations::open(tx, channel.id, contact_id).await?;
+    let seq = conversations::add_outbound(tx, conversation.id, None).await?;
+    let content = serde_json::to_value(&message.content).map_err(Failure::retry)?;
+    let echo = messages::NewEcho {
+        conversation_id: conversation.id,
+        channel_id: channel.id,
+        seq,
+        text: &message.text,
+        content,
+        external_id: &message.external_id,
+        occurred_at: message.occurred_at,
+    };
+    messages::insert_echo(tx, &echo).await?;
+    live::publish(
+        tx,
+        &LiveEvent::new(conversation.id, LiveBody::Message { seq }),
+    );
+    super::take_over(assistant, tx, conversation.id).await?;
+    Ok(RawOutcome::Done)
+}

@@ -1,0 +1,44 @@
+use db::TenantTx;
+use domain::{ConversationStatus, Handover, HandoverChange, RawOutcome};
+use jobs::Failure;
+use store::channels::Channel;
+use store::{contacts, conversations};
+
+use crate::Assistant;
+
+/// The conversation at the channel went to another app, came back, or is asked for.
+///
+/// While another app has it, a person answers there and the machine is silent here. Who only asks
+/// for it gets no answer from a machine: it is noted on the raw item.
+pub(super) async fn apply(
+    assistant: &Assistant,
+    tx: &mut TenantTx,
+    channel: &Channel,
+    handover: &Handover,
+) -> Result<RawOutcome, Failure> {
+    let contact = contacts::find(tx, channel.id, &handover.contact_external_id).await?;
+    let Some(contact) = contact else {
+        return Ok(RawOutcome::Ignored);
+    };
+    let Some(conversation) = conversations::find_running(tx, channel.id, contact).await? else {
+        return Ok(RawOutcome::Ignored);
+    };
+    // An app is told of a conversation passed to it; without an id of ours that is how we know.
+    let is_ours = match (&handover.new_owner_app_id, &assistant.settings.meta.app_id) {
+        (Some(new), Some(own)) => new == own,
+        (Some(_), None) => handover.change == HandoverChange::Passed,
+        (None, _) => false,
+    };
+    match handover.change {
+        HandoverChange::Requested => return Ok(RawOutcome::Ignored),
+        HandoverChange::Passed if is_ours => {
+            if conversation.status == ConversationStatus::AssignedHuman {
+                super::release(assistant, tx, conversation.id).await?;
+            }
+        }
+        HandoverChange::Passed | HandoverChange::Taken => {
+            super::take_over(assistant, tx, conversation.id).await?;
+        }
+    }
+    Ok(RawOutcome::Done)
+}

@@ -1,0 +1,267 @@
+use bytes::Bytes;
+use channels::{Connection, HttpRequest, MediaError, MediaStep, SendClass, SendError, check_file};
+use db::TenantTx;
+use domain::{Media, MessageFileId, MessageFileState, MessageId, NormalizedContent};
+use fail::fail_point;
+use futures::stream;
+use jobs::kinds::FetchMedia;
+use jobs::{DeadJob, Failure, JobHandle};
+use store::channels as stored;
+use store::message_files::{self, Fetched, NewMessageFile};
+
+use crate::Assistant;
+use crate::connections::{connect, perform};
+
+/// Notes the files of a message and has them fetched: the operator keeps them for a while only.
+pub(super) async fn expect(
+    tx: &mut TenantTx,
+    message_id: MessageId,
+    content: &NormalizedContent,
+) -> Result<(), Failure> {
+    for (nth, media) in content.body.media().enumerate() {
+        let new = NewMessageFile {
+            message_id,
+            nth: i16::try_from(nth).unwrap_or(i16::MAX),
+            media_kind: media.media_kind.as_str(),
+            name: media.filename.as_deref(),
+            media_type: media.mime_type.as_deref(),
+        };
+        let file_id = message_files::insert(tx, &new).await?;
+        if media.id.is_none() && media.url.is_none() {
+            let why = "the channel could not take the file in";
+            message_files::mark_failed(tx, file_id, why).await?;
+            continue;
+        }
+        let job = FetchMedia {
+            tenant_id: tx.tenant(),
+            file_id,
+        };
+        jobs::enqueue(tx, &job).await?;
+    }
+    Ok(())
+}
+
+/// What is to be fetched, and by what.
+struct Wanted {
+    connection: Box<dyn Connection>,
+    media: Media,
+}
+
+/// A file as it came.
+struct Come {
+    bytes: Bytes,
+    mime_type: Option<String>,
+}
+
+/// Fetches a file that a contact sent, checks that it is the announced one, and keeps it.
+///
+/// # Errors
+/// A retry for what may pass; what cannot is the file's `failed`.
+pub async fn fetch(
+    assistant: &Assistant,
+    handle: &JobHandle,
+    job: FetchMedia,
+) -> Result<(), Failure> {
+    let Some(wanted) = prepare(assistant, &job).await? else {
+        return Ok(());
+    };
+    let come = match bytes_of(assistant, &wanted).await {
+        Ok(come) => come,
+        Err(error) => return settle_error(assistant, handle, &job, error).await,
+    };
+    keep(assistant, handle, &job, come).await
+}
+
+async fn prepare(assistant: &Assistant, job: &FetchMedia) -> Result<Option<Wanted>, Failure> {
+    let mut tx = assistant.db.tenant(job.tenant_id).await?;
+    let file = match message_files::get(&mut tx, job.file_id).await {
+        Ok(file) => file,
+        // Its message was deleted, or its contact erased.
+        Err(db::Error::NotFound) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    if file.state != MessageFileState::Waiting {
+        return Ok(None);
+    }
+    let (channel_id, content) = message_files::origin(&mut tx, job.file_id).await?;
+    let channel = stored::get(&mut tx, channel_id).await?;
+    drop(tx);
+    let content: NormalizedContent = serde_json::from_value(content).map_err(Failure::retry)?;
+    let nth = usize::try_from(file.nth).unwrap_or_default();
+    let media = content.body.media().nth(nth).cloned();
+    let connection = connect(assistant, &channel).map_err(Failure::retry)?;
+    Ok(media
+        .zip(connection)
+        .map(|(media, connection)| Wanted { connection, media }))
+}
+
+async fn bytes_of(assistant: &Assistant, wanted: &Wanted) -> Result<Come, MediaError> {
+    let connection = wanted.connection.as_ref();
+    let mut step = connection.fetch(&wanted.media)?;
+    // An address lasts minutes: one that is over is asked for anew, once.
+    for is_last in [false, true] {
+        let address = match &step {
+            MediaStep::Address(request) => {
+                let answer = get(assistant, request).await?;
+                connection.read_address(&answer)?
+            }
+            MediaStep::Bytes { .. } => step.clone(),
+        };
+        let MediaStep::Bytes {
+            mut request,
+            sha256,
+            mime_type,
+        } = address
+        else {
+            return Err(MediaError::Missing);
+        };
+        let max = usize::try_from(assistant.settings.max_upload_bytes).unwrap_or(usize::MAX);
+        request.max_answer_bytes = request.max_answer_bytes.min(max);
+        let answer = get(assistant, &request).await?;
+        if matches!(answer.status, 404 | 410) && !is_last {
+            step = connection.fetch(&wanted.media)?;
+            continue;
+        }
+        if !answer.is_success() {
+            return Err(MediaError::Refused(refused(answer.status)));
+        }
+        // The post announced it, and the address may have once more.
+        for announced in [&wanted.media.sha256, &sha256] {
+            check_file(&answer.body, request.max_answer_bytes, announced.as_deref())?;
+        }
+        return Ok(Come {
+            bytes: answer.body,
+            mime_type,
+        });
+    }
+    Err(MediaError::Missing)
+}
+
+async fn get(
+    assistant: &Assistant,
+    request: &HttpRequest,
+) -> Result<channels::HttpAnswer, MediaError> {
+    perform(assistant, request)
+        .await
+        .map_err(|error| match error {
+            outbound::Error::TooLarge { .. } => MediaError::TooLarge {
+                max_bytes: request.max_answer_bytes,
+            },
+            error => MediaError::Refused(SendError::of_connection(error)),
+        })
+}
+
+fn refused(status: u16) -> SendError {
+    let class = match status {
+        408 | 425 | 429 | 500.. => SendClass::Retry { after: None },
+        401 | 403 => SendClass::TokenDead,
+        _ => SendClass::Permanent,
+    };
+    SendError {
+        class,
+        code: Some(i64::from(status)),
+        subcode: None,
+        message: format!("the file's address answered {status}"),
+        source: None,
+    }
+}
+
+async fn keep(
+    assistant: &Assistant,
+    handle: &JobHandle,
+    job: &FetchMedia,
+    come: Come,
+) -> Result<(), Failure> {
+    let content = stream::iter([Ok::<_, std::io::Error>(come.bytes)]);
+    let max = assistant.settings.max_upload_bytes;
+    let put = assistant.files.put_stream(job.tenant_id, content, max);
+    let kept = put.await.map_err(Failure::retry)?;
+    let key = kept.key.to_string();
+    let fetched = Fetched {
+        file_key: &key,
+        size_bytes: i64::try_from(kept.size_bytes).unwrap_or(i64::MAX),
+        sha256: &kept.sha256,
+        media_type: come.mime_type.as_deref(),
+        at: assistant.clock.now(),
+    };
+    fail_point!("media.before_commit");
+    let noted = note(assistant, handle, job, &fetched).await;
+    // What no row leads to is nobody's.
+    if !matches!(noted, Ok(true)) {
+        let deleted = assistant.files.delete(&kept.key).await;
+        if let Err(error) = deleted {
+            tracing::warn!(%error, "a file that nobody needs could not be deleted");
+        }
+    }
+    noted.map(|_| ())
+}
+
+async fn note(
+    assistant: &Assistant,
+    handle: &JobHandle,
+    job: &FetchMedia,
+    fetched: &Fetched<'_>,
+) -> Result<bool, Failure> {
+    let mut tx = assistant.db.tenant(job.tenant_id).await?;
+    handle.fence(&mut tx).await?;
+    let news = message_files::mark_stored(&mut tx, job.file_id, fetched).await?;
+    tx.commit().await?;
+    Ok(news)
+}
+
+/// What an error means for the file and its job.
+async fn settle_error(
+    assistant: &Assistant,
+    handle: &JobHandle,
+    job: &FetchMedia,
+    error: MediaError,
+) -> Result<(), Failure> {
+    if let MediaError::Refused(refused) = &error {
+        match refused.class {
+            SendClass::Retry { after: Some(after) } => {
+                return Err(Failure::retry_after(after, error));
+            }
+            // Fetching again does no harm, so what nobody saw the end of is tried again as well, and
+            // what a new token may open.
+            SendClass::Retry { after: None }
+            | SendClass::RetryFew
+            | SendClass::PairLimit
+            | SendClass::Throughput
+            | SendClass::TokenDead
+            | SendClass::Unknown => return Err(Failure::retry(error)),
+            SendClass::WindowClosed
+            | SendClass::Permanent
+            | SendClass::ChannelBlocked
+            | SendClass::Config => {}
+        }
+    }
+    let mut why = error.to_string();
+    if let MediaError::Refused(refused) = &error {
+        why = refused.to_string();
+    }
+    fail(assistant, handle, job.tenant_id, job.file_id, &why).await
+}
+
+async fn fail(
+    assistant: &Assistant,
+    handle: &JobHandle,
+    tenant: domain::TenantId,
+    file: MessageFileId,
+    why: &str,
+) -> Result<(), Failure> {
+    let mut tx = assistant.db.tenant(tenant).await?;
+    handle.fence(&mut tx).await?;
+    message_files::mark_failed(&mut tx, file, why).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Makes the death of a fetch visible on its file, in the transaction that buries the job.
+///
+/// # Errors
+/// Those of the database.
+pub async fn on_dead(_: &Assistant, tx: &mut TenantTx, dead: &DeadJob) -> db::Result<()> {
+    let Ok(job) = dead.job.decode::<FetchMedia>() else {
+        return Ok(());
+    };
+    message_files::mark_failed(tx, job.file_id, &dead.reason).await
+}

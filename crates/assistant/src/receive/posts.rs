@@ -1,0 +1,262 @@
+//! Posts of channels' operators: whose they are, and whether they are genuine.
+
+use std::collections::BTreeSet;
+
+use channels::{Handshake, Keys, Post, RawItem, channel as adapter};
+use domain::{ChannelId, ChannelKind};
+use fail::fail_point;
+use secrecy::SecretString;
+use store::channels::{self as stored, Channel};
+
+use super::{Intake, Item, ItemOwner};
+use crate::connections::open_secrets;
+use crate::{Assistant, Error};
+
+/// How many channels are read at a time in search of a verify token.
+const PAGE: usize = 100;
+
+/// Keeps the items of a post to the address that all channels of a kind share.
+///
+/// The body is genuine if the platform's secret signs it, or that of a channel it names; an item
+/// counts only if the secret that signed the body covers its channel, so that a tenant with an app
+/// of its own cannot sign for another's number.
+///
+/// # Errors
+/// `Unauthenticated` if no secret signs it; nothing is kept then.
+pub async fn receive(
+    assistant: &Assistant,
+    kind: ChannelKind,
+    post: &Post<'_>,
+) -> Result<(), Error> {
+    let mut tx = assistant.db.system().await?;
+    let platform = assistant.settings.meta.app_secret.as_ref();
+    let is_platforms = platform.is_some_and(|secret| signs(kind, &[secret], post));
+    let covered = if is_platforms {
+        let named = all_named(kind, post.body);
+        let mut covered = stored::list_by_external_ids(&mut tx, kind, &named.channels).await?;
+        if !named.accounts.is_empty() {
+            covered.extend(stored::list_by_accounts(&mut tx, kind, &named.accounts).await?);
+        }
+        covered
+    } else {
+        let named = adapter(kind)
+            .claimed_channel_ids(post.body)
+            .map_err(|_| Error::Unauthenticated)?;
+        let named = stored::list_by_external_ids(&mut tx, kind, &named).await?;
+        signed_by_their_own(assistant, named, post)?
+    };
+    keep(kind, tx, post, ItemOwner::Unknown, |item| {
+        owners(item, &covered)
+    })
+    .await
+}
+
+/// Keeps the items of a post to a channel's own address, where its secret alone counts.
+///
+/// # Errors
+/// `NotFound` if there is no such channel; `Unauthenticated` if its secret does not sign the body.
+pub async fn receive_for(
+    assistant: &Assistant,
+    kind: ChannelKind,
+    id: ChannelId,
+    post: &Post<'_>,
+) -> Result<(), Error> {
+    let mut tx = assistant.db.system().await?;
+    let channel = stored::find_any(&mut tx, id).await?;
+    let channel = channel
+        .filter(|channel| channel.kind == kind)
+        .ok_or(Error::NotFound)?;
+    if !sign(&keys_of(assistant, &channel)?, kind, post) {
+        return Err(Error::Unauthenticated);
+    }
+    let own = ItemOwner::Channel(channel.tenant_id, channel.id);
+    let all = [channel];
+    // Where posts name no channel the address alone tells.
+    let is_named = all[0].external_id.is_some();
+    keep(kind, tx, post, own, |item| {
+        if is_named {
+            owners(item, &all)
+        } else {
+            vec![own]
+        }
+    })
+    .await
+}
+
+/// What a genuine post names.
+#[derive(Default)]
+struct Named {
+    channels: Vec<String>,
+    accounts: Vec<String>,
+}
+
+fn all_named(kind: ChannelKind, body: &[u8]) -> Named {
+    let items = adapter(kind).split_items(body).unwrap_or_default();
+    let mut channels = BTreeSet::new();
+    let mut accounts = BTreeSet::new();
+    for item in items {
+        match (item.external_channel_id, item.external_account_id) {
+            (Some(channel), _) => drop(channels.insert(channel)),
+            (None, Some(account)) => drop(accounts.insert(account)),
+            (None, None) => {}
+        }
+    }
+    Named {
+        channels: channels.into_iter().collect(),
+        accounts: accounts.into_iter().collect(),
+    }
+}
+
+/// Whose an item is: the channel's that it names, or every channel's of the account.
+fn owners(item: &RawItem, covered: &[Channel]) -> Vec<ItemOwner> {
+    let of = |channel: &Channel| ItemOwner::Channel(channel.tenant_id, channel.id);
+    let found: Vec<ItemOwner> = match (&item.external_channel_id, &item.external_account_id) {
+        (Some(id), _) => covered
+            .iter()
+            .filter(|channel| channel.external_id.as_ref() == Some(id))
+            .map(of)
+            .take(1)
+            .collect(),
+        (None, Some(account)) => covered
+            .iter()
+            .filter(|channel| channel.account_id() == Some(account))
+            .map(of)
+            .collect(),
+        (None, None) => Vec::new(),
+    };
+    if found.is_empty() {
+        vec![ItemOwner::Unknown]
+    } else {
+        found
+    }
+}
+
+async fn keep(
+    kind: ChannelKind,
+    mut tx: db::SystemTx,
+    post: &Post<'_>,
+    owner: ItemOwner,
+    owners_of: impl Fn(&RawItem) -> Vec<ItemOwner>,
+) -> Result<(), Error> {
+    let mut intake = Intake::new(&mut tx, kind, post.received_at);
+    match adapter(kind).split_items(post.body) {
+        Err(unreadable) => {
+            intake
+                .keep_unreadable(post.body, owner, &unreadable.reason)
+                .await?;
+        }
+        Ok(items) => {
+            let items = items.into_iter().flat_map(|item| {
+                let owners = owners_of(&item);
+                owners.into_iter().map(move |owner| Item {
+                    owner,
+                    kind: item.kind,
+                    payload: item.payload.clone(),
+                })
+            });
+            intake.keep(items.collect()).await?;
+        }
+    }
+    fail_point!("intake.before_commit");
+    tx.commit().await?;
+    fail_point!("intake.after_commit");
+    Ok(())
+}
+
+/// Answers a subscription's question with its challenge, if the token is the platform's or any
+/// channel's of the kind; with `id`, that channel's.
+///
+/// # Errors
+/// `Unauthenticated` if the token is nobody's; `NotFound` if there is no such channel, or its kind
+/// is not confirmed by a request.
+pub async fn verify(
+    assistant: &Assistant,
+    kind: ChannelKind,
+    id: Option<ChannelId>,
+    handshake: Handshake<'_>,
+) -> Result<String, Error> {
+    if !adapter(kind).capabilities().has_handshake {
+        return Err(Error::NotFound);
+    }
+    let tokens = match id {
+        Some(id) => own_tokens(assistant, kind, id).await?,
+        None => all_tokens(assistant, kind).await?,
+    };
+    let tokens: Vec<&SecretString> = tokens.iter().collect();
+    adapter(kind)
+        .handshake(handshake, &tokens)
+        .map_err(|_| Error::Unauthenticated)
+}
+
+async fn own_tokens(
+    assistant: &Assistant,
+    kind: ChannelKind,
+    id: ChannelId,
+) -> Result<Vec<SecretString>, Error> {
+    let mut tx = assistant.db.system().await?;
+    let channel = stored::find_any(&mut tx, id).await?;
+    let channel = channel
+        .filter(|channel| channel.kind == kind)
+        .ok_or(Error::NotFound)?;
+    let token = keys_of(assistant, &channel)?.verify_token;
+    Ok(token.into_iter().collect())
+}
+
+async fn all_tokens(assistant: &Assistant, kind: ChannelKind) -> Result<Vec<SecretString>, Error> {
+    let platform = assistant.settings.meta.verify_token.clone();
+    let mut tokens: Vec<SecretString> = platform.into_iter().collect();
+    let mut tx = assistant.db.system().await?;
+    let mut after = None;
+    loop {
+        let page = stored::list_sealed(&mut tx, kind, after, PAGE).await?;
+        after = page.data.last().map(|channel| channel.id);
+        for channel in &page.data {
+            tokens.extend(opened(assistant, channel).and_then(|keys| keys.verify_token));
+        }
+        if page.next_cursor.is_none() {
+            return Ok(tokens);
+        }
+    }
+}
+
+/// Which of the channels that a post names have a secret that signed it.
+fn signed_by_their_own(
+    assistant: &Assistant,
+    named: Vec<Channel>,
+    post: &Post<'_>,
+) -> Result<Vec<Channel>, Error> {
+    let mut covered = named;
+    covered.retain(|channel| {
+        let keys = opened(assistant, channel);
+        keys.is_some_and(|keys| sign(&keys, channel.kind, post))
+    });
+    if covered.is_empty() {
+        Err(Error::Unauthenticated)
+    } else {
+        Ok(covered)
+    }
+}
+
+/// A channel's keys; one that cannot be opened must not shut the door on the others.
+fn opened(assistant: &Assistant, channel: &Channel) -> Option<Keys> {
+    keys_of(assistant, channel)
+        .inspect_err(|error| tracing::error!(error = %error, "a channel is left out"))
+        .ok()
+}
+
+fn keys_of(assistant: &Assistant, channel: &Channel) -> Result<Keys, Error> {
+    let secrets = open_secrets(assistant, channel)?;
+    adapter(channel.kind)
+        .keys(secrets.as_ref())
+        .map_err(|error| Error::broken(format!("the secrets of channel {}", channel.id), error))
+}
+
+/// Whether one of a channel's secrets signed it; there are two while one replaces the other.
+fn sign(keys: &Keys, kind: ChannelKind, post: &Post<'_>) -> bool {
+    let secrets: Vec<&SecretString> = keys.signing.iter().collect();
+    signs(kind, &secrets, post)
+}
+
+fn signs(kind: ChannelKind, secrets: &[&SecretString], post: &Post<'_>) -> bool {
+    adapter(kind).verify(secrets, post).is_ok()
+}

@@ -1,0 +1,139 @@
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use poem::Response;
+use poem::http::{Method, StatusCode};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::error::error_response;
+use crate::standin::listen::{Exchange, json_response};
+
+/// What the Graph API knows besides messages: files, and whether apps are subscribed.
+#[derive(Debug, Default)]
+pub(super) struct Things(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    files: HashMap<String, File>,
+    uploads: Vec<Upload>,
+    is_unsubscribed: bool,
+    quality: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+struct File {
+    mime_type: String,
+    bytes: Bytes,
+}
+
+/// A file that was uploaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upload {
+    /// The number or page it was uploaded to.
+    pub to: String,
+    /// The id it got.
+    pub id: String,
+    /// The whole form, as it came.
+    pub body: Bytes,
+}
+
+impl Things {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn add_file(&self, id: &str, mime_type: &str, bytes: Bytes) {
+        let mime_type = mime_type.to_owned();
+        let file = File { mime_type, bytes };
+        self.state().files.insert(id.to_owned(), file);
+    }
+
+    pub(super) fn uploads(&self) -> Vec<Upload> {
+        self.state().uploads.clone()
+    }
+
+    pub(super) fn unsubscribe(&self) {
+        self.state().is_unsubscribed = true;
+    }
+
+    pub(super) fn set_quality(&self, quality: &str) {
+        self.state().quality = Some(quality.to_owned());
+    }
+
+    /// Answers what is no send; `base` is the server's own address.
+    pub(super) fn answer(&self, exchange: &Exchange, segments: &[&str], base: &str) -> Response {
+        match (&exchange.method, segments) {
+            (&Method::GET, ["__files", id]) => self.bytes(id),
+            (&Method::GET, [_, "me"]) => {
+                // The token is the page's own: its id stands in it, as `page-<id>`.
+                let id = exchange
+                    .bearer()
+                    .and_then(|token| token.strip_prefix("page-"));
+                ok(&json!({"id": id.unwrap_or("0"), "name": "Shop"}))
+            }
+            (&Method::GET, [_, _, "subscribed_apps"]) => {
+                let apps = if self.state().is_unsubscribed {
+                    json!([])
+                } else {
+                    json!([{"id": "1", "subscribed_fields": ["messages", "messaging_postbacks"]}])
+                };
+                ok(&json!({"data": apps}))
+            }
+            (&Method::POST, [_, _, "subscribed_apps"]) => {
+                self.state().is_unsubscribed = false;
+                ok(&json!({"success": true}))
+            }
+            (&Method::POST, [_, to, path @ ("media" | "message_attachments")]) => {
+                let id = format!("{}", 1000 + self.state().uploads.len());
+                self.state().uploads.push(Upload {
+                    to: (*to).to_owned(),
+                    id: id.clone(),
+                    body: exchange.body.clone(),
+                });
+                let name = if *path == "media" {
+                    "id"
+                } else {
+                    "attachment_id"
+                };
+                ok(&json!({name: id}))
+            }
+            (&Method::GET, [_, id]) => self.node(id, base),
+            _ => error_response(100, "Unsupported request"),
+        }
+    }
+
+    fn node(&self, id: &str, base: &str) -> Response {
+        let state = self.state();
+        match state.files.get(id) {
+            Some(file) => ok(&json!({
+                "messaging_product": "whatsapp",
+                "url": format!("{base}/__files/{id}"),
+                "mime_type": file.mime_type,
+                "sha256": hex::encode(Sha256::digest(&file.bytes)),
+                "file_size": file.bytes.len().to_string(),
+                "id": id,
+            })),
+            // A number: every id that is no file's.
+            None => ok(&json!({
+                "id": id,
+                "display_phone_number": "+1 555-078-3881",
+                "quality_rating": state.quality.as_deref().unwrap_or("GREEN"),
+            })),
+        }
+    }
+
+    fn bytes(&self, id: &str) -> Response {
+        match self.state().files.get(id) {
+            Some(file) => Response::builder()
+                .content_type(&file.mime_type)
+                .body(file.bytes.clone()),
+            None => StatusCode::NOT_FOUND.into(),
+        }
+    }
+}
+
+fn ok(body: &Value) -> Response {
+    json_response(StatusCode::OK, body)
+}
