@@ -1,7 +1,8 @@
 use assistant::Assistant;
 use jobs::kinds::{
-    AnswerTurn, ChannelStatus, DeliverWebhook, EmbedChunk, FetchSource, InboundMessage,
-    IngestDocument, RefreshSources, RunEval, SendReply, TendIndex, Upkeep,
+    AnswerTurn, ChannelStatus, DeliverWebhook, EmbedChunk, EraseContact, FetchSource,
+    InboundMessage, IngestDocument, RefreshSources, ReleaseConversations, RunEval, SendReply,
+    TendIndex, Upkeep,
 };
 use jobs::{Batch, Failure, Job, JobHandle, KindInfo, for_each_job};
 

@@ -3,6 +3,8 @@
 mod api_keys;
 mod budget_settings;
 mod channels;
+mod contacts;
+mod conversation_steps;
 mod conversations;
 mod documents;
 mod embedding_settings;
@@ -12,6 +14,7 @@ mod jobs;
 mod limits;
 mod llm_settings;
 mod messages;
+mod people_settings;
 mod providers;
 mod queues;
 mod raw_items;
@@ -39,8 +42,12 @@ pub(crate) type Routes = (
         evals::EvalQuestionRoutes,
         evals::EvalRunRoutes,
     ),
-    conversations::ConversationRoutes,
-    messages::MessageRoutes,
+    (
+        conversations::ConversationRoutes,
+        conversation_steps::StepRoutes,
+        messages::MessageRoutes,
+        contacts::ContactRoutes,
+    ),
     webhooks::WebhookRoutes,
     (jobs::JobRoutes, queues::QueueRoutes, limits::LimitRoutes),
     raw_items::RawItemRoutes,
@@ -61,8 +68,12 @@ pub(crate) fn all() -> Routes {
             evals::EvalQuestionRoutes,
             evals::EvalRunRoutes,
         ),
-        conversations::ConversationRoutes,
-        messages::MessageRoutes,
+        (
+            conversations::ConversationRoutes,
+            conversation_steps::StepRoutes,
+            messages::MessageRoutes,
+            contacts::ContactRoutes,
+        ),
         webhooks::WebhookRoutes,
         (jobs::JobRoutes, queues::QueueRoutes, limits::LimitRoutes),
         raw_items::RawItemRoutes,
@@ -90,6 +101,8 @@ pub(crate) enum Tag {
     Evals,
     /// Exchanges with contacts.
     Conversations,
+    /// People, as one channel knows them.
+    Contacts,
     /// Where a tenant's events are sent.
     Webhooks,
     /// The work behind it all.

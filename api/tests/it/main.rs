@@ -5,6 +5,7 @@
     reason = "what the tests share fails as they do"
 )]
 
+mod conversations;
 mod documents;
 mod evals;
 mod idempotency;

@@ -8,10 +8,12 @@ mod answer_turn;
 mod channel_status;
 mod deliver_webhook;
 mod embed_chunk;
+mod erase_contact;
 mod fetch_source;
 mod inbound_message;
 mod ingest_document;
 mod refresh_sources;
+mod release_conversations;
 mod run_eval;
 mod send_reply;
 mod tend_index;
@@ -21,10 +23,12 @@ pub use answer_turn::AnswerTurn;
 pub use channel_status::ChannelStatus;
 pub use deliver_webhook::DeliverWebhook;
 pub use embed_chunk::EmbedChunk;
+pub use erase_contact::EraseContact;
 pub use fetch_source::FetchSource;
 pub use inbound_message::InboundMessage;
 pub use ingest_document::IngestDocument;
 pub use refresh_sources::RefreshSources;
+pub use release_conversations::ReleaseConversations;
 pub use run_eval::RunEval;
 pub use send_reply::SendReply;
 pub use tend_index::TendIndex;
@@ -39,10 +43,12 @@ macro_rules! for_each_job {
             ChannelStatus => channel_status,
             DeliverWebhook => deliver_webhook,
             EmbedChunk => embed_chunk,
+            EraseContact => erase_contact,
             FetchSource => fetch_source,
             InboundMessage => inbound_message,
             IngestDocument => ingest_document,
             RefreshSources => refresh_sources,
+            ReleaseConversations => release_conversations,
             RunEval => run_eval,
             SendReply => send_reply,
             TendIndex => tend_index,

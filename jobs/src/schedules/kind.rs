@@ -1,7 +1,8 @@
 use super::{Error, Result};
 use crate::kinds::{
-    AnswerTurn, ChannelStatus, DeliverWebhook, EmbedChunk, FetchSource, InboundMessage,
-    IngestDocument, RefreshSources, RunEval, SendReply, TendIndex, Upkeep,
+    AnswerTurn, ChannelStatus, DeliverWebhook, EmbedChunk, EraseContact, FetchSource,
+    InboundMessage, IngestDocument, RefreshSources, ReleaseConversations, RunEval, SendReply,
+    TendIndex, Upkeep,
 };
 use crate::{Job, Lane, for_each_job};
 

@@ -85,7 +85,10 @@ async fn a_send_whose_end_is_missed_twice_fails_visibly() {
     let failed = stage.answer(MessageStatus::Failed).await;
     assert!(failed.error.unwrap().contains("did not say"));
     assert_eq!(stage.graph.requests().len(), 2);
-    assert_eq!(stage.events().await, ["message.received", "message.failed"]);
+    assert_eq!(
+        stage.messages_told().await,
+        ["message.received", "message.failed"]
+    );
 }
 
 #[tokio::test]
@@ -104,7 +107,7 @@ async fn a_refusal_for_good_fails_visibly_and_at_once() {
         })
         .await;
         assert_eq!(
-            stage.events().await,
+            stage.messages_told().await,
             ["message.received", "message.failed"],
             "{code}"
         );

@@ -3,16 +3,16 @@ use std::time::Duration;
 use channels::channel;
 use chrono::{DateTime, Utc};
 use db::TenantTx;
-use domain::{Inbound, InboundMessage, RawItemId, RawOutcome};
+use domain::{Inbound, InboundMessage, MessageId, RawItemId, RawOutcome};
 use events::{Event, MessageData};
 use fail::fail_point;
 use jobs::kinds::{self, AnswerTurn};
 use jobs::{DeadJob, Failure, JobHandle};
 use live::{LiveBody, LiveEvent};
-use store::{contacts, conversations, messages, raw_items};
+use store::conversations::{self, Conversation};
+use store::{contacts, messages, raw_items};
 
-use crate::answer::is_answered_by_machine;
-use crate::{Assistant, TenantProfile};
+use crate::{Assistant, TenantProfile, people};
 
 /// Turns a raw item into a message of its contact's conversation, and has it answered.
 ///
@@ -88,17 +88,55 @@ async fn store_message(
         contact.display_name.as_deref(),
     )
     .await?;
-    let conversation = conversations::open(tx, channel_id, contact_id).await?;
-    let is_answered = profile.enabled
-        && message.content.expects_answer()
-        && is_answered_by_machine(conversation.status)
-        && channel_is_enabled(tx, channel_id).await?;
+    let mut conversation = conversations::open(tx, channel_id, contact_id).await?;
+    let is_on = profile.enabled && channel_is_enabled(tx, channel_id).await?;
+    let mut happened = Vec::new();
+    let heeded = people::decide(
+        assistant,
+        tx,
+        &profile,
+        &mut conversation,
+        message,
+        is_on,
+        &mut happened,
+    )
+    .await?;
+    let id = insert(tx, &profile, &conversation, message, heeded.is_answered()).await?;
+    let mut acted = Vec::new();
+    people::act(
+        assistant,
+        tx,
+        &profile,
+        &conversation,
+        id,
+        &heeded,
+        &mut acted,
+    )
+    .await
+    .map_err(Failure::retry)?;
+    let stored = messages::get(tx, id).await?;
+    happened.push(Event::MessageReceived(MessageData::of(&stored)));
+    happened.append(&mut acted);
+    // Last: it locks the endpoints that want to know.
+    people::tell(assistant, tx, &happened)
+        .await
+        .map_err(Failure::retry)
+}
+
+/// Stores the message at the end of its conversation, and has it answered where the machine is to.
+async fn insert(
+    tx: &mut TenantTx,
+    profile: &TenantProfile,
+    conversation: &Conversation,
+    message: &InboundMessage,
+    is_answered: bool,
+) -> Result<MessageId, Failure> {
     let (seq, turn) =
         conversations::add_inbound(tx, conversation.id, message.occurred_at, is_answered).await?;
     let content = serde_json::to_value(&message.content).map_err(Failure::retry)?;
     let new = messages::NewInbound {
         conversation_id: conversation.id,
-        channel_id,
+        channel_id: conversation.channel_id,
         seq,
         turn,
         text: &message.text,
@@ -118,12 +156,7 @@ async fn store_message(
         };
         jobs::enqueue(tx, &job).await?;
     }
-    let stored = messages::get(tx, id).await?;
-    let event = Event::MessageReceived(MessageData::of(&stored));
-    // Last: it locks the endpoints that want to know.
-    events::emit(tx, &event, &assistant.clock)
-        .await
-        .map_err(Failure::retry)
+    Ok(id)
 }
 
 async fn channel_is_enabled(tx: &mut TenantTx, id: domain::ChannelId) -> Result<bool, Failure> {

@@ -1,6 +1,6 @@
 use channels::channel;
 use db::TenantTx;
-use domain::{ChannelId, Inbound, MessageId, RawOutcome, StatusUpdate};
+use domain::{ChannelId, Inbound, MessageId, MessageStatus, RawOutcome, StatusUpdate};
 use events::{Event, MessageData};
 use fail::fail_point;
 use jobs::kinds::ChannelStatus;
@@ -11,7 +11,7 @@ use store::parked_statuses::{self, ParkedStatus};
 use store::raw_items;
 
 use super::message::fail_item;
-use crate::Assistant;
+use crate::{Assistant, people};
 
 /// Applies what a channel reported about a message of ours.
 ///
@@ -120,16 +120,19 @@ pub(crate) async fn announce(
 ) -> Result<(), Failure> {
     let message = messages::get(tx, id).await?;
     let data = MessageData::of(&message);
-    let event = match message.status {
-        domain::MessageStatus::Failed => Some(Event::MessageFailed(data)),
-        _ if first => Some(Event::MessageSent(data)),
-        _ => None,
-    };
-    if let Some(event) = event {
-        events::emit(tx, &event, &assistant.clock)
-            .await
-            .map_err(Failure::retry)?;
+    let mut happened = Vec::with_capacity(2);
+    if first && message.status != MessageStatus::Failed {
+        happened.push(Event::MessageSent(data.clone()));
     }
+    match message.status {
+        MessageStatus::Failed => happened.push(Event::MessageFailed(data)),
+        MessageStatus::Delivered => happened.push(Event::MessageDelivered(data)),
+        MessageStatus::Read => happened.push(Event::MessageRead(data)),
+        _ => {}
+    }
+    people::tell(assistant, tx, &happened)
+        .await
+        .map_err(Failure::retry)?;
     let shown = LiveEvent {
         conversation_id: message.conversation_id,
         body: LiveBody::Status {
