@@ -194,6 +194,18 @@ CREATE TABLE public.chunks (
 
 ALTER TABLE ONLY public.chunks FORCE ROW LEVEL SECURITY;
 
+CREATE TABLE public.contact_erasures (
+    id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    contact_id uuid NOT NULL,
+    requested_at timestamp with time zone DEFAULT now() NOT NULL,
+    finished_at timestamp with time zone,
+    counts jsonb DEFAULT '{}'::jsonb NOT NULL,
+    CONSTRAINT contact_erasures_counts_check CHECK ((jsonb_typeof(counts) = 'object'::text))
+);
+
+ALTER TABLE ONLY public.contact_erasures FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.contacts (
     id uuid NOT NULL,
     tenant_id uuid NOT NULL,
@@ -202,7 +214,8 @@ CREATE TABLE public.contacts (
     address text,
     display_name text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    opted_out_at timestamp with time zone
 );
 
 ALTER TABLE ONLY public.contacts FORCE ROW LEVEL SECURITY;
@@ -221,7 +234,15 @@ CREATE TABLE public.conversations (
     metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    assigned_at timestamp with time zone,
+    assigned_to text,
+    assign_reason text,
+    release_at timestamp with time zone,
+    read_seq bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT conversations_assign_reason_check CHECK ((assign_reason = ANY (ARRAY['asked'::text, 'model'::text, 'unanswered'::text, 'unknown'::text, 'taken'::text, 'echo'::text]))),
+    CONSTRAINT conversations_assigned_to_check CHECK ((length(assigned_to) <= 200)),
     CONSTRAINT conversations_check CHECK ((answered_turn <= turn_seq)),
+    CONSTRAINT conversations_release_check CHECK (((release_at IS NULL) OR (status = 'assigned_human'::text))),
     CONSTRAINT conversations_status_check CHECK ((status = ANY (ARRAY['open'::text, 'waiting'::text, 'assigned_human'::text, 'resolved'::text, 'closed'::text])))
 );
 
@@ -707,12 +728,16 @@ CREATE TABLE public.messages (
     occurred_at timestamp with time zone DEFAULT now() NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    unanswered_reason text,
+    retry_count smallint DEFAULT 0 NOT NULL,
+    earlier_external_ids text[] DEFAULT '{}'::text[] NOT NULL,
     CONSTRAINT messages_author_check CHECK ((author = ANY (ARRAY['contact'::text, 'assistant'::text, 'agent'::text, 'system'::text]))),
     CONSTRAINT messages_check CHECK (((direction = 'inbound'::text) = (author = 'contact'::text))),
     CONSTRAINT messages_check1 CHECK (((direction = 'outbound'::text) OR (status = 'received'::text))),
     CONSTRAINT messages_direction_check CHECK ((direction = ANY (ARRAY['inbound'::text, 'outbound'::text]))),
     CONSTRAINT messages_sources_check CHECK ((jsonb_typeof(sources) = 'array'::text)),
-    CONSTRAINT messages_status_check CHECK ((status = ANY (ARRAY['received'::text, 'queued'::text, 'sending'::text, 'sent'::text, 'delivered'::text, 'read'::text, 'failed'::text, 'unknown'::text])))
+    CONSTRAINT messages_status_check CHECK ((status = ANY (ARRAY['received'::text, 'queued'::text, 'sending'::text, 'sent'::text, 'delivered'::text, 'read'::text, 'failed'::text, 'unknown'::text]))),
+    CONSTRAINT messages_unanswered_reason_check CHECK ((unanswered_reason = ANY (ARRAY['opted_out'::text, 'opt_word'::text, 'asked_for_person'::text, 'with_person'::text, 'blocked'::text, 'late'::text, 'switched_off'::text])))
 );
 
 ALTER TABLE ONLY public.messages FORCE ROW LEVEL SECURITY;
@@ -1007,6 +1032,9 @@ ALTER TABLE ONLY public.chunks
 ALTER TABLE ONLY public.chunks
     ADD CONSTRAINT chunks_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.contact_erasures
+    ADD CONSTRAINT contact_erasures_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.contacts
     ADD CONSTRAINT contacts_channel_id_external_id_key UNIQUE (channel_id, external_id);
 
@@ -1163,13 +1191,21 @@ CREATE INDEX chunk_terms_chunk_id_idx ON public.chunk_terms USING btree (chunk_i
 
 CREATE INDEX chunks_tenant_id_idx ON public.chunks USING btree (tenant_id, document_id, version);
 
+CREATE UNIQUE INDEX contact_erasures_pending_key ON public.contact_erasures USING btree (contact_id) WHERE (finished_at IS NULL);
+
+CREATE INDEX contact_erasures_tenant_id_idx ON public.contact_erasures USING btree (tenant_id, id);
+
 CREATE INDEX contacts_tenant_id_idx ON public.contacts USING btree (tenant_id, id);
 
 CREATE INDEX conversations_contact_id_idx ON public.conversations USING btree (contact_id, created_at);
 
 CREATE UNIQUE INDEX conversations_one_open_key ON public.conversations USING btree (channel_id, contact_id) WHERE (status = ANY (ARRAY['open'::text, 'waiting'::text, 'assigned_human'::text]));
 
+CREATE INDEX conversations_release_at_idx ON public.conversations USING btree (release_at) WHERE (release_at IS NOT NULL);
+
 CREATE INDEX conversations_tenant_id_idx ON public.conversations USING btree (tenant_id, id);
+
+CREATE INDEX conversations_tenant_id_last_message_at_idx ON public.conversations USING btree (tenant_id, last_message_at);
 
 CREATE INDEX dead_jobs_tenant_id_idx ON public.dead_jobs USING btree (tenant_id, id);
 
@@ -1232,6 +1268,8 @@ CREATE UNIQUE INDEX jobs_unique_key ON public.jobs USING btree (kind, unique_key
 CREATE INDEX keyword_segments_tenant_id_idx ON public.keyword_segments USING btree (tenant_id, document_id, version);
 
 CREATE UNIQUE INDEX messages_one_answer_key ON public.messages USING btree (conversation_id, turn) WHERE (author = 'assistant'::text);
+
+CREATE INDEX messages_tenant_id_created_at_idx ON public.messages USING btree (tenant_id, created_at);
 
 CREATE INDEX messages_tenant_id_idx ON public.messages USING btree (tenant_id, id);
 
@@ -1310,6 +1348,9 @@ ALTER TABLE ONLY public.chunks
 
 ALTER TABLE ONLY public.chunks
     ADD CONSTRAINT chunks_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.contact_erasures
+    ADD CONSTRAINT contact_erasures_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.contacts
     ADD CONSTRAINT contacts_channel_id_fkey FOREIGN KEY (channel_id) REFERENCES public.channels(id) ON DELETE CASCADE;
@@ -1422,6 +1463,8 @@ ALTER TABLE public.chunk_terms ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.chunks ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.contact_erasures ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.contacts ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.conversations ENABLE ROW LEVEL SECURITY;
@@ -1473,6 +1516,8 @@ CREATE POLICY system_access ON public.chunk_embeddings TO metachat_system USING 
 CREATE POLICY system_access ON public.chunk_terms TO metachat_system USING (true) WITH CHECK (true);
 
 CREATE POLICY system_access ON public.chunks TO metachat_system USING (true) WITH CHECK (true);
+
+CREATE POLICY system_access ON public.contact_erasures TO metachat_system USING (true) WITH CHECK (true);
 
 CREATE POLICY system_access ON public.contacts TO metachat_system USING (true) WITH CHECK (true);
 
@@ -1535,6 +1580,8 @@ CREATE POLICY tenant_isolation ON public.chunk_embeddings TO metachat_app USING 
 CREATE POLICY tenant_isolation ON public.chunk_terms TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
 
 CREATE POLICY tenant_isolation ON public.chunks TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
+
+CREATE POLICY tenant_isolation ON public.contact_erasures TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
 
 CREATE POLICY tenant_isolation ON public.contacts TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
 
@@ -1617,6 +1664,9 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.chunk_terms TO metachat_system
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.chunks TO metachat_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.chunks TO metachat_system;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.contact_erasures TO metachat_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.contact_erasures TO metachat_system;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.contacts TO metachat_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.contacts TO metachat_system;

@@ -300,6 +300,7 @@ impl From<assistant::Error> for Problem {
         match error {
             Error::NotFound => Self::not_found(),
             Error::Refused(why) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "refused", why),
+            Error::Conflict { code, detail } => Self::conflict(code, detail),
             Error::RateLimited { retry_after } => {
                 // Rounded up: too early is refused again.
                 Self::rate_limited(retry_after.as_secs() + 1)

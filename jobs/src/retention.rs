@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
-use db::{Db, Result, Tx as _};
+use db::{Db, Result, TenantTx, Tx as _};
 
 use crate::counters::{Counters, Place};
 use crate::signal::{self, Word};
@@ -92,4 +92,30 @@ pub async fn delete_idle_limits(db: &Db) -> Result<u64> {
     }
     tx.commit().await?;
     Ok(deleted)
+}
+
+/// Empties the tenant's jobs that are over and were made in the order of a key, which may name a
+/// person: payload and key lose it. Returns how many. A dead one cannot run again after that.
+///
+/// # Errors
+/// Those of the database.
+pub async fn forget_key(tx: &mut TenantTx, kind: &str, key: &str) -> Result<u64> {
+    const STATEMENTS: [&str; 2] = [
+        "UPDATE job_history SET payload = '{}', ordering_key = NULL
+         WHERE tenant_id = $1 AND kind = $2 AND ordering_key = $3",
+        "UPDATE dead_jobs SET payload = '{}', ordering_key = NULL
+         WHERE tenant_id = $1 AND kind = $2 AND ordering_key = $3",
+    ];
+    let tenant = tx.tenant();
+    let mut emptied = 0;
+    for statement in STATEMENTS {
+        emptied += sqlx::query(statement)
+            .bind(tenant.as_uuid())
+            .bind(kind)
+            .bind(key)
+            .execute(tx.conn())
+            .await?
+            .rows_affected();
+    }
+    Ok(emptied)
 }

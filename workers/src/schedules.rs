@@ -1,4 +1,4 @@
-use jobs::kinds::{CheckChannels, RefreshSources, Upkeep};
+use jobs::kinds::{CheckChannels, RefreshSources, ReleaseConversations, Upkeep};
 use jobs::schedules::{Result, Schedule};
 
 /// The schedules that the product brings itself.
@@ -8,6 +8,11 @@ pub(crate) fn builtin() -> Result<Vec<Schedule>> {
         Schedule::new("upkeep", "7 * * * *", &Upkeep {})?.at_once(),
         Schedule::new("check-channels", "23 * * * *", &CheckChannels {})?,
         Schedule::new("refresh-sources", "*/5 * * * *", &RefreshSources {})?,
+        Schedule::new(
+            "release-conversations",
+            "* * * * *",
+            &ReleaseConversations {},
+        )?,
     ])
 }
 

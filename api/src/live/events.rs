@@ -101,6 +101,7 @@ impl Refusal {
             }
             Error::NotFound => Self::new("not_found", "There is no such chat."),
             Error::Refused(why) => Self::new("invalid_request", why),
+            Error::Conflict { code, detail } => Self::new(code, detail),
             Error::RateLimited { retry_after } => Self {
                 retry_after: Some(retry_after.as_secs().max(1)),
                 ..Self::new("rate_limited", "Too many at once; try again later.")

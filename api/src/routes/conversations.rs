@@ -1,16 +1,17 @@
+use assistant::people;
 use chrono::{DateTime, Utc};
-use domain::ConversationStatus;
+use domain::{ConversationStatus, ConversationStep};
 use poem_openapi::param::{Path, Query};
 use poem_openapi::{Enum, Object, OpenApi};
 use serde::Deserialize;
-use store::conversations::{self, Conversation};
+use store::conversations::{self, Conversation, Filter};
 use uuid::Uuid;
 
 use super::Tag;
 use crate::Problem;
 use crate::answer::{Answer, Found, List};
 use crate::auth::Auth;
-use crate::payload::{JsonBody, PageRequest};
+use crate::payload::{Checks, JsonBody, PageRequest};
 
 /// Where a conversation stands.
 #[derive(Clone, Copy, Debug, Enum, Deserialize)]
@@ -32,7 +33,7 @@ enum Status {
 /// The exchange with one contact.
 #[derive(Debug, Object)]
 #[oai(rename = "Conversation")]
-struct ConversationView {
+pub(super) struct ConversationView {
     /// Its id.
     id: Uuid,
     /// The channel it is held on.
@@ -47,6 +48,16 @@ struct ConversationView {
     last_inbound_at: Option<DateTime<Utc>>,
     /// When anybody last wrote.
     last_message_at: Option<DateTime<Utc>>,
+    /// Since when a person has it; `null`: the machine does.
+    assigned_at: Option<DateTime<Utc>>,
+    /// Who has it, in the words of whoever assigned it.
+    assigned_to: Option<String>,
+    /// Why a person has it: `asked`, `model`, `unanswered`, `unknown`, `taken` or `echo`.
+    assign_reason: Option<String>,
+    /// When the machine answers again unless a person writes before.
+    release_at: Option<DateTime<Utc>>,
+    /// The `seq` up to which people have read.
+    read_seq: i64,
     /// When it began.
     created_at: DateTime<Utc>,
 }
@@ -71,6 +82,10 @@ impl ConversationRoutes {
         method = "get",
         operation_id = "list_conversations"
     )]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one for each parameter of the list"
+    )]
     async fn list(
         &self,
         auth: Auth,
@@ -80,16 +95,31 @@ impl ConversationRoutes {
         status: Query<Option<Status>>,
         /// Only those of this channel.
         channel_id: Query<Option<Uuid>>,
+        /// Only those with this contact.
+        contact_id: Query<Option<Uuid>>,
+        /// Only those whose contact's name, address or id at the channel holds this, in whatever
+        /// case; 1 to 200 characters.
+        text: Query<Option<String>>,
+        /// Only those whose newest message is the contact's, or, with `false`, is not.
+        unanswered: Query<Option<bool>>,
         /// Where the page starts: `next_cursor` of the one before.
         cursor: Query<Option<String>>,
         /// Entries of a page, 1 to 100; 20 if missing.
         limit: Query<Option<u32>>,
     ) -> Result<Found<List<ConversationView>>, Problem> {
         let page = PageRequest::read(cursor.0, limit.0)?;
+        let mut checks = Checks::default();
+        let text = text.0.map(|text| checks.text("text", &text, 200));
+        checks.finish()?;
         let mut tx = auth.0.act_for(tenant_id.0.into()).await?;
-        let status = status.0.map(Into::into);
-        let channel = channel_id.0.map(Into::into);
-        let found = conversations::list(&mut tx, status, channel, page.after, page.limit).await?;
+        let filter = Filter {
+            status: status.0.map(Into::into),
+            channel: channel_id.0.map(Into::into),
+            contact: contact_id.0.map(Into::into),
+            text,
+            unanswered: unanswered.0,
+        };
+        let found = conversations::list_matching(&mut tx, &filter, page.after, page.limit).await?;
         Ok(List::of(found, |conversation| view(&conversation)))
     }
 
@@ -113,6 +143,9 @@ impl ConversationRoutes {
     }
 
     /// Put a conversation into another status
+    ///
+    /// The same as the step that leads there: assign, release, reopen, resolve or close. 409 if none
+    /// does from where it stands.
     #[oai(
         path = "/tenants/:tenant_id/conversations/:conversation_id",
         method = "put",
@@ -128,23 +161,26 @@ impl ConversationRoutes {
         body: JsonBody<UpdateConversation>,
     ) -> Result<Found<ConversationView>, Problem> {
         let mut tx = auth.0.act_for(tenant_id.0.into()).await?;
-        let status = body.value.status.into();
-        let changed = conversations::set_status(&mut tx, conversation_id.0.into(), status).await;
-        let conversation = changed.map_err(another_open)?;
+        let id = conversation_id.0.into();
+        let conversation = conversations::get(&mut tx, id).await?;
+        let step = match body.value.status {
+            Status::Open if conversation.status == ConversationStatus::AssignedHuman => {
+                ConversationStep::Release
+            }
+            Status::Open => ConversationStep::Reopen,
+            Status::Waiting => ConversationStep::Await,
+            Status::AssignedHuman => ConversationStep::GoToPerson,
+            Status::Resolved => ConversationStep::Resolve,
+            Status::Closed => ConversationStep::Close,
+        };
+        let assistant = &auth.0.state().assistant;
+        let conversation = people::step(assistant, &mut tx, id, step, None).await?;
         tx.commit().await?;
         Ok(Answer(view(&conversation)))
     }
 }
 
-fn another_open(error: db::Error) -> Problem {
-    if error.violates("conversations_one_open_key") {
-        let detail = "The contact has another conversation that is open.";
-        return Problem::conflict("another_conversation_open", detail);
-    }
-    error.into()
-}
-
-fn view(conversation: &Conversation) -> ConversationView {
+pub(super) fn view(conversation: &Conversation) -> ConversationView {
     ConversationView {
         id: conversation.id.as_uuid(),
         channel_id: conversation.channel_id.as_uuid(),
@@ -153,6 +189,11 @@ fn view(conversation: &Conversation) -> ConversationView {
         message_seq: conversation.message_seq,
         last_inbound_at: conversation.last_inbound_at,
         last_message_at: conversation.last_message_at,
+        assigned_at: conversation.assigned_at,
+        assigned_to: conversation.assigned_to.clone(),
+        assign_reason: conversation.assign_reason.map(|reason| reason.to_string()),
+        release_at: conversation.release_at,
+        read_seq: conversation.read_seq,
         created_at: conversation.created_at,
     }
 }

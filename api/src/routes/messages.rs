@@ -1,21 +1,23 @@
+use assistant::people;
 use chrono::{DateTime, Utc};
 use domain::{ConversationId, Source};
 use poem_openapi::param::{Path, Query};
 use poem_openapi::{Object, OpenApi};
+use serde::Deserialize;
 use serde_json::Value;
 use store::messages::{self, Message};
 use uuid::Uuid;
 
 use super::Tag;
 use crate::Problem;
-use crate::answer::{Found, List};
+use crate::answer::{Accepted, Answer, Found, List};
 use crate::auth::Auth;
-use crate::payload::PageRequest;
+use crate::payload::{Checks, JsonBody, PageRequest};
 
 /// One message of a conversation.
 #[derive(Debug, Object)]
 #[oai(rename = "Message")]
-struct MessageView {
+pub(super) struct MessageView {
     /// Its id.
     id: Uuid,
     /// Its position in the conversation, from 1.
@@ -31,6 +33,14 @@ struct MessageView {
     status: String,
     /// Why it failed.
     error: Option<String>,
+    /// Why the machine does not answer what the contact wrote: `opted_out`, `opt_word`,
+    /// `asked_for_person`, `with_person`, `blocked`, `late` or `switched_off`; `null` where it does,
+    /// or needs not.
+    unanswered_reason: Option<String>,
+    /// How often a send was begun since it was last retried.
+    send_attempts: i16,
+    /// How often it was retried after it had failed.
+    retry_count: i16,
     /// The passages that an answer rests on.
     sources: Vec<SourceView>,
     /// The message as the channel brought it, where there is more than words.
@@ -63,6 +73,23 @@ struct SourceView {
     score: f64,
     /// The start of its text.
     excerpt: String,
+}
+
+/// A message of a person's to the contact.
+#[derive(Debug, Object, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CreateMessage {
+    /// The words, 1 to 20000 characters.
+    text: String,
+    /// Who writes, in your own words, up to 200 characters: the conversation is theirs from then on.
+    from: Option<String>,
+}
+
+/// The messages that a text became.
+#[derive(Debug, Object)]
+struct QueuedMessages {
+    /// In order: one, or several where the channel carries no text as long.
+    data: Vec<MessageView>,
 }
 
 pub(crate) struct MessageRoutes;
@@ -99,9 +126,72 @@ impl MessageRoutes {
             view,
         ))
     }
+
+    /// Send a message to the contact
+    ///
+    /// As a person: the conversation is a person's from then on, and the machine silent. It is sent
+    /// at once, whatever the machine does. 409 if the conversation is closed, or the contact wants
+    /// no more messages. Send an `Idempotency-Key` so that a repeated request sends nothing twice.
+    #[oai(
+        path = "/tenants/:tenant_id/conversations/:conversation_id/messages",
+        method = "post",
+        operation_id = "create_message"
+    )]
+    async fn create(
+        &self,
+        auth: Auth,
+        /// The tenant.
+        tenant_id: Path<Uuid>,
+        /// The conversation.
+        conversation_id: Path<Uuid>,
+        body: JsonBody<CreateMessage>,
+    ) -> Result<Accepted<QueuedMessages>, Problem> {
+        let mut checks = Checks::default();
+        let text = checks.text("text", &body.value.text, 20_000);
+        let from = body.value.from.map(|from| checks.text("from", &from, 200));
+        checks.finish()?;
+        let mut tx = auth.0.act_for(tenant_id.0.into()).await?;
+        let assistant = &auth.0.state().assistant;
+        let id = conversation_id.0.into();
+        let sent = people::send_message(assistant, &mut tx, id, &text, from.as_deref()).await?;
+        tx.commit().await?;
+        let data = sent.into_iter().map(view).collect();
+        Ok(Answer(QueuedMessages { data }))
+    }
+
+    /// Send a failed message once more
+    ///
+    /// It goes to the end of what waits in its conversation. 409 unless it has failed.
+    #[oai(
+        path = "/tenants/:tenant_id/conversations/:conversation_id/messages/:message_id/retry",
+        method = "post",
+        operation_id = "retry_message"
+    )]
+    async fn retry(
+        &self,
+        auth: Auth,
+        /// The tenant.
+        tenant_id: Path<Uuid>,
+        /// The conversation.
+        conversation_id: Path<Uuid>,
+        /// The message.
+        message_id: Path<Uuid>,
+    ) -> Result<Accepted<MessageView>, Problem> {
+        let mut tx = auth.0.act_for(tenant_id.0.into()).await?;
+        let conversation = conversation_id.0.into();
+        let message = people::retry_message(
+            &auth.0.state().assistant,
+            &mut tx,
+            conversation,
+            message_id.0.into(),
+        )
+        .await?;
+        tx.commit().await?;
+        Ok(Answer(view(message)))
+    }
 }
 
-fn view(message: Message) -> MessageView {
+pub(super) fn view(message: Message) -> MessageView {
     MessageView {
         id: message.id.as_uuid(),
         seq: message.seq,
@@ -110,6 +200,9 @@ fn view(message: Message) -> MessageView {
         text: message.text,
         status: message.status.to_string(),
         error: message.error,
+        unanswered_reason: message.unanswered_reason.map(|reason| reason.to_string()),
+        send_attempts: message.send_attempts,
+        retry_count: message.retry_count,
         sources: message.sources.into_iter().map(view_source).collect(),
         content: message.content,
         occurred_at: message.occurred_at,

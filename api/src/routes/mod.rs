@@ -5,6 +5,8 @@ mod budget_settings;
 mod channel_checks;
 pub(crate) mod channel_posts;
 mod channels;
+mod contacts;
+mod conversation_steps;
 mod conversations;
 mod documents;
 mod embedding_settings;
@@ -14,6 +16,7 @@ mod jobs;
 mod limits;
 mod llm_settings;
 mod messages;
+mod people_settings;
 mod providers;
 mod queues;
 mod raw_items;
@@ -40,8 +43,12 @@ pub(crate) type Routes = (
         evals::EvalQuestionRoutes,
         evals::EvalRunRoutes,
     ),
-    conversations::ConversationRoutes,
-    messages::MessageRoutes,
+    (
+        conversations::ConversationRoutes,
+        conversation_steps::StepRoutes,
+        messages::MessageRoutes,
+        contacts::ContactRoutes,
+    ),
     webhooks::WebhookRoutes,
     (jobs::JobRoutes, queues::QueueRoutes, limits::LimitRoutes),
     raw_items::RawItemRoutes,
@@ -62,8 +69,12 @@ pub(crate) fn all() -> Routes {
             evals::EvalQuestionRoutes,
             evals::EvalRunRoutes,
         ),
-        conversations::ConversationRoutes,
-        messages::MessageRoutes,
+        (
+            conversations::ConversationRoutes,
+            conversation_steps::StepRoutes,
+            messages::MessageRoutes,
+            contacts::ContactRoutes,
+        ),
         webhooks::WebhookRoutes,
         (jobs::JobRoutes, queues::QueueRoutes, limits::LimitRoutes),
         raw_items::RawItemRoutes,
@@ -91,6 +102,8 @@ pub(crate) enum Tag {
     Evals,
     /// Exchanges with contacts.
     Conversations,
+    /// People, as one channel knows them.
+    Contacts,
     /// Where a tenant's events are sent.
     Webhooks,
     /// The work behind it all.

@@ -15,6 +15,10 @@ use super::embedding_settings::{self, EmbeddingChange, EmbeddingView};
 use super::llm_settings::{
     LlmChoiceChange, LlmChoiceView, apply_keys, check_address, check_fallbacks,
 };
+use super::people_settings::{
+    HandoffChange, HandoffView, HoursChange, HoursView, ModerationChange, ModerationView,
+    OptOutChange, OptOutView, check_people,
+};
 use super::retrieval::{self, Fusion};
 use crate::payload::Checks;
 
@@ -88,6 +92,19 @@ pub(crate) struct SettingsView {
     embedding: Option<EmbeddingView>,
     /// What a calendar month (UTC) may cost.
     budget: BudgetView,
+    /// When a conversation goes to a person, and when it comes back.
+    handoff: HandoffView,
+    /// When people are there.
+    hours: HoursView,
+    /// How contacts say that they want no more messages.
+    opt_out: OptOutView,
+    /// What is neither answered nor said.
+    moderation: ModerationView,
+    /// How old a message may be when it arrives and still be answered by the machine, in minutes; 0:
+    /// any age.
+    answer_within_minutes: u32,
+    /// For how many days messages are kept; `null`: for ever.
+    retention_days: Option<u32>,
 }
 
 /// Which model answers.
@@ -225,6 +242,12 @@ impl SettingsView {
                 .embedding
                 .map(|embedding| EmbeddingView::new(embedding, secrets)),
             budget: BudgetView::new(settings.budget),
+            handoff: HandoffView::new(settings.handoff),
+            hours: HoursView::new(settings.hours),
+            opt_out: OptOutView::new(settings.opt_out),
+            moderation: ModerationView::new(settings.moderation),
+            answer_within_minutes: settings.answer_within_minutes,
+            retention_days: settings.retention_days.map(u32::from),
         }
     }
 }
@@ -262,6 +285,19 @@ pub(crate) struct SettingsChange {
     embedding: Option<EmbeddingChange>,
     /// What a calendar month (UTC) may cost.
     budget: Option<BudgetChange>,
+    /// When a conversation goes to a person, and when it comes back.
+    handoff: Option<HandoffChange>,
+    /// When people are there.
+    hours: Option<HoursChange>,
+    /// How contacts say that they want no more messages.
+    opt_out: Option<OptOutChange>,
+    /// What is neither answered nor said.
+    moderation: Option<ModerationChange>,
+    /// How old a message may be when it arrives and still be answered by the machine, in minutes, at
+    /// most 43200; 0: any age. Default 360.
+    answer_within_minutes: Option<u32>,
+    /// For how many days messages are kept, 1 to 36500; `null`: for ever. Default `null`.
+    retention_days: Option<u32>,
 }
 
 /// A change to who answers.
@@ -458,6 +494,7 @@ fn check(settings: &TenantSettings, guard: &Guard, checks: &mut Checks) {
     }
     check_fallbacks(&settings.llm.fallbacks, guard, checks);
     check_budget(&settings.budget, checks);
+    check_people(settings, checks);
     check_addresses(settings, guard, checks);
 }
 

@@ -132,7 +132,7 @@ enum StateName {
 /// One call to a model.
 #[derive(Debug, Object)]
 #[oai(rename = "ModelCall")]
-struct CallView {
+pub(super) struct CallView {
     /// Its id.
     id: Uuid,
     /// When it began.
@@ -309,7 +309,7 @@ impl TokensView {
 }
 
 impl CallView {
-    fn new(call: ModelCall) -> Self {
+    pub(super) fn new(call: ModelCall) -> Self {
         Self {
             id: call.id.as_uuid(),
             started_at: call.started_at,

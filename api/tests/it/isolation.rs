@@ -41,6 +41,8 @@ async fn things(server: &TestServer, tenant: &str) -> Vec<(&'static str, String)
         )
         .await;
     let job = server.get(ADMIN_KEY, "/api/jobs").await.expect(200)["data"][0]["id"].to_string();
+    let [contact, conversation, message, erasure] =
+        conversation(server, tenant, &id(&channel)).await;
     let question = server
         .post(
             ADMIN_KEY,
@@ -55,15 +57,15 @@ async fn things(server: &TestServer, tenant: &str) -> Vec<(&'static str, String)
         ("{webhook_id}", id(&hook)),
         ("{api_key_id}", id(&key)),
         ("{document_id}", id(&file.expect(202))),
-        (
-            "{conversation_id}",
-            conversation(server, tenant, &id(&channel)).await,
-        ),
+        ("{conversation_id}", conversation),
         ("{job_id}", job),
         ("{kind}", "ingest-document".to_owned()),
         ("{limit_key}", "endpoint:7".to_owned()),
         ("{question_id}", id(&question)),
         ("{run_id}", run(server, tenant).await),
+        ("{contact_id}", contact),
+        ("{message_id}", message),
+        ("{erasure_id}", erasure),
     ]
 }
 
@@ -82,12 +84,13 @@ async fn run(server: &TestServer, tenant: &str) -> String {
     run
 }
 
-async fn conversation(server: &TestServer, tenant: &str, channel: &str) -> String {
+/// A contact, a conversation with them, a message of it that failed, and an erasure that is over.
+async fn conversation(server: &TestServer, tenant: &str, channel: &str) -> [String; 4] {
     let tenant = tenant.rsplit('/').next().unwrap();
-    let (contact, conversation) = (
-        domain::ContactId::new().to_string(),
-        domain::ConversationId::new().to_string(),
-    );
+    let contact = domain::ContactId::new().to_string();
+    let conversation = domain::ConversationId::new().to_string();
+    let message = domain::MessageId::new().to_string();
+    let erasure = domain::ErasureId::new().to_string();
     for statement in [
         format!(
             "INSERT INTO contacts (id, tenant_id, channel_id, external_id)
@@ -97,13 +100,23 @@ async fn conversation(server: &TestServer, tenant: &str, channel: &str) -> Strin
             "INSERT INTO conversations (id, tenant_id, channel_id, contact_id)
              VALUES ('{conversation}', '{tenant}', '{channel}', '{contact}')"
         ),
+        format!(
+            "INSERT INTO messages (id, tenant_id, conversation_id, channel_id, seq, direction,
+                                   author, text, status)
+             VALUES ('{message}', '{tenant}', '{conversation}', '{channel}', 1, 'outbound',
+                     'agent', 'Words', 'failed')"
+        ),
+        format!(
+            "INSERT INTO contact_erasures (id, tenant_id, contact_id, finished_at)
+             VALUES ('{erasure}', '{tenant}', '{contact}', now())"
+        ),
     ] {
         sqlx::raw_sql(sqlx::AssertSqlSafe(statement))
             .execute(server.database.pool())
             .await
             .unwrap();
     }
-    conversation
+    [contact, conversation, message, erasure]
 }
 
 fn fill(path: &str, things: &[(&str, String)]) -> String {
@@ -167,7 +180,7 @@ async fn no_operation_meets_another_tenants_things() {
             called += 1;
         }
     }
-    assert!(called > 44, "only {called} operations were called");
+    assert!(called > 56, "only {called} operations were called");
     let jobs = server.get(ADMIN_KEY, "/api/jobs?state=ready").await;
     assert_eq!(jobs.expect(200)["data"][0]["id"].to_string(), things[6].1);
     assert_eq!(server.get(ADMIN_KEY, &victim).await.expect(200), before);
@@ -181,6 +194,8 @@ fn valid_body(operation: &str, victim: &str) -> Value {
         "create_tenant" | "update_tenant" | "update_channel" => json!({"name": "Mine"}),
         "create_webhook" => json!({"url": "https://hooks.example.com/mine"}),
         "update_conversation" => json!({"status": "closed"}),
+        "create_message" => json!({"text": "Mine"}),
+        "update_contact" => json!({"opted_out": true}),
         "update_document" => json!({"enabled": false}),
         "search_documents" => json!({"query": "words"}),
         "create_eval_question" => json!({"question": "Mine?", "expected_phrases": ["x"]}),

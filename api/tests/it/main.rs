@@ -6,6 +6,7 @@
 )]
 
 mod channels;
+mod conversations;
 mod documents;
 mod evals;
 mod idempotency;

@@ -9,6 +9,14 @@ pub enum Error {
     /// What was asked for cannot be; the text says why, for people.
     #[error("{0}")]
     Refused(String),
+    /// Where the thing stands, it cannot be done.
+    #[error("{detail}")]
+    Conflict {
+        /// The stable name of the reason.
+        code: &'static str,
+        /// The reason, for people.
+        detail: String,
+    },
     /// Too much at once.
     #[error("too many requests")]
     RateLimited {

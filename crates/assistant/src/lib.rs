@@ -9,6 +9,7 @@ pub mod deliver;
 mod error;
 pub mod evals;
 pub mod ingest;
+pub mod people;
 pub mod providers;
 pub mod receive;
 pub mod spending;

@@ -87,4 +87,6 @@ ids! {
     EvalRunId;
     /// One call to a model.
     ModelCallId;
+    /// One erasure of everything kept about a contact.
+    ErasureId;
 }

@@ -4,11 +4,14 @@
 
 mod clock;
 mod content;
+mod conversation;
 mod eval;
+mod hours;
 mod ids;
 mod inbound;
 mod outgoing;
 mod page;
+mod people;
 mod plain_text;
 mod settings;
 mod source;
@@ -20,11 +23,13 @@ pub use content::{
     ChannelError, ContentBody, InteractiveReply, Location, Media, MediaKind, MessageContext,
     NormalizedContent, Order, OrderItem, SharedContact, SystemNotice,
 };
+pub use conversation::{After, ConversationStep};
 pub use eval::{EvalFound, ExpectedSource};
+pub use hours::{BusinessHours, DayOfWeek, InvalidTimeOfDay, OpenHours, TimeOfDay};
 pub use ids::{
     ApiKeyId, ChannelId, ChunkId, ContactId, ConversationId, DeliveryId, DocumentId, EndpointId,
-    EvalQuestionId, EvalRunId, EventId, MessageFileId, MessageId, ModelCallId, RawItemId, TenantId,
-    WebchatSessionId,
+    ErasureId, EvalQuestionId, EvalRunId, EventId, MessageFileId, MessageId, ModelCallId,
+    RawItemId, TenantId, WebchatSessionId,
 };
 pub use inbound::{
     AccountEffect, AccountEvent, Consent, ContactRef, Handover, HandoverChange, Inbound,
@@ -35,6 +40,9 @@ pub use outgoing::{
     TemplateHeader, TemplateParameter,
 };
 pub use page::{Cursor, InvalidCursor, Page};
+pub use people::{
+    HandoffSettings, ModerationSettings, OptOutSettings, PhrasesByLanguage, WhenClosed,
+};
 pub use settings::{
     BudgetSettings, ChunkMethod, ChunkingSettings, EmbeddingSettings, FusionMethod, LlmChoice,
     LlmSettings, RagMode, RerankMethod, RetrievalSettings, TenantSettings,
@@ -42,7 +50,7 @@ pub use settings::{
 pub use source::Source;
 pub use spending::{BudgetLevel, CallOutcome, CallPurpose, CircuitState, Health, WhenSpent};
 pub use state::{
-    Author, ChannelHealth, ChannelKind, ConversationStatus, Direction, DocumentSource,
-    DocumentStage, DocumentStatus, EvalRunStatus, MessageFileState, MessageStatus, RawOutcome,
-    UnknownName, VersionState,
+    AssignReason, Author, ChannelHealth, ChannelKind, ConversationStatus, Direction,
+    DocumentSource, DocumentStage, DocumentStatus, EvalRunStatus, MessageFileState, MessageStatus,
+    RawOutcome, UnansweredReason, UnknownName, VersionState,
 };

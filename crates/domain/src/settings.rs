@@ -3,7 +3,7 @@ use std::num::NonZeroU32;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::WhenSpent;
+use crate::{BusinessHours, HandoffSettings, ModerationSettings, OptOutSettings, WhenSpent};
 
 /// What a tenant may set and read back. Secrets are kept apart, sealed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,6 +36,19 @@ pub struct TenantSettings {
     pub embedding: Option<EmbeddingSettings>,
     /// What a month may cost.
     pub budget: BudgetSettings,
+    /// When a conversation goes to a person, and when it comes back.
+    pub handoff: HandoffSettings,
+    /// When people are there.
+    pub hours: BusinessHours,
+    /// How contacts say that they want no more messages.
+    pub opt_out: OptOutSettings,
+    /// What is neither answered nor said.
+    pub moderation: ModerationSettings,
+    /// How old a message may be when it arrives and still be answered by the machine, in minutes; 0:
+    /// any age. Default 360.
+    pub answer_within_minutes: u32,
+    /// For how many days messages are kept; `None`: for ever.
+    pub retention_days: Option<NonZeroU32>,
 }
 
 impl Default for TenantSettings {
@@ -54,6 +67,12 @@ impl Default for TenantSettings {
             chunking: ChunkingSettings::default(),
             embedding: None,
             budget: BudgetSettings::default(),
+            handoff: HandoffSettings::default(),
+            hours: BusinessHours::default(),
+            opt_out: OptOutSettings::default(),
+            moderation: ModerationSettings::default(),
+            answer_within_minutes: 360,
+            retention_days: None,
         }
     }
 }

@@ -144,6 +144,38 @@ named! {
         /// Over; the next message starts another one.
         Closed = "closed",
     }
+    /// Why a conversation went to a person.
+    "reason to assign" AssignReason {
+        /// The contact asked for a person.
+        Asked = "asked",
+        /// The model gave it to a person.
+        Model = "model",
+        /// There was no answer in time.
+        Unanswered = "unanswered",
+        /// Nothing in the documents fits the question.
+        Unknown = "unknown",
+        /// A person took it.
+        Taken = "taken",
+        /// A person wrote to the contact in another app of the channel.
+        Echo = "echo",
+    }
+    /// Why the machine does not answer a message that a contact waits for.
+    "reason for silence" UnansweredReason {
+        /// The contact wants no more messages.
+        OptedOut = "opted_out",
+        /// It was a stop word, or one that ends the silence, and was heeded.
+        OptWord = "opt_word",
+        /// It asked for a person, and was heeded.
+        AskedForPerson = "asked_for_person",
+        /// A person has the conversation.
+        WithPerson = "with_person",
+        /// It holds what the tenant blocks.
+        Blocked = "blocked",
+        /// It was old when it arrived.
+        Late = "late",
+        /// The tenant or the channel is switched off.
+        SwitchedOff = "switched_off",
+    }
     /// Where a document stands.
     "document status" DocumentStatus {
         /// Waits for a worker.

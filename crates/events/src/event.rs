@@ -2,14 +2,13 @@ use std::fmt;
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
-use domain::{
-    Author, ChannelHealth, ChannelId, ChannelKind, ConversationId, Direction, DocumentId,
-    DocumentSource, MessageId, MessageStatus, Source, UnknownName, WhenSpent,
-};
+use domain::UnknownName;
 use serde::Serialize;
 use serde_json::Value;
-use store::documents::Document;
-use store::messages::Message;
+
+use crate::{
+    AnswerData, BudgetData, ChannelData, ContactData, ConversationData, DocumentData, MessageData,
+};
 
 /// What kind of thing happened: the names that endpoints subscribe to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -18,8 +17,36 @@ pub enum EventType {
     MessageReceived,
     /// A channel took an outbound message.
     MessageSent,
+    /// An outbound message reached the contact's device.
+    MessageDelivered,
+    /// The contact saw an outbound message.
+    MessageRead,
     /// An outbound message failed.
     MessageFailed,
+    /// A conversation began.
+    ConversationCreated,
+    /// A conversation went to a person.
+    ConversationAssigned,
+    /// A conversation went back to the machine.
+    ConversationReleased,
+    /// A conversation is settled.
+    ConversationResolved,
+    /// A conversation is over.
+    ConversationClosed,
+    /// A conversation that was settled or over goes on.
+    ConversationReopened,
+    /// A person is asked for.
+    HandoffRequested,
+    /// An answer is being made.
+    AnswerStarted,
+    /// An answer was made.
+    AnswerCompleted,
+    /// A contact wants no more messages.
+    ContactOptedOut,
+    /// A contact wants messages again.
+    ContactOptedIn,
+    /// Everything kept about a contact was erased.
+    ContactErased,
     /// A version of a document can be searched.
     DocumentReady,
     /// A version of a document could not be made.
@@ -34,10 +61,24 @@ pub enum EventType {
 
 impl EventType {
     /// Every type, in the order in which they are shown.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 22] = [
         Self::MessageReceived,
         Self::MessageSent,
+        Self::MessageDelivered,
+        Self::MessageRead,
         Self::MessageFailed,
+        Self::ConversationCreated,
+        Self::ConversationAssigned,
+        Self::ConversationReleased,
+        Self::ConversationResolved,
+        Self::ConversationClosed,
+        Self::ConversationReopened,
+        Self::HandoffRequested,
+        Self::AnswerStarted,
+        Self::AnswerCompleted,
+        Self::ContactOptedOut,
+        Self::ContactOptedIn,
+        Self::ContactErased,
         Self::DocumentReady,
         Self::DocumentFailed,
         Self::BudgetWarning,
@@ -50,7 +91,21 @@ impl EventType {
         match self {
             Self::MessageReceived => "message.received",
             Self::MessageSent => "message.sent",
+            Self::MessageDelivered => "message.delivered",
+            Self::MessageRead => "message.read",
             Self::MessageFailed => "message.failed",
+            Self::ConversationCreated => "conversation.created",
+            Self::ConversationAssigned => "conversation.assigned",
+            Self::ConversationReleased => "conversation.released",
+            Self::ConversationResolved => "conversation.resolved",
+            Self::ConversationClosed => "conversation.closed",
+            Self::ConversationReopened => "conversation.reopened",
+            Self::HandoffRequested => "handoff.requested",
+            Self::AnswerStarted => "answer.started",
+            Self::AnswerCompleted => "answer.completed",
+            Self::ContactOptedOut => "contact.opted_out",
+            Self::ContactOptedIn => "contact.opted_in",
+            Self::ContactErased => "contact.erased",
             Self::DocumentReady => "document.ready",
             Self::DocumentFailed => "document.failed",
             Self::BudgetWarning => "budget.warning",
@@ -64,9 +119,25 @@ impl EventType {
         match self {
             Self::MessageReceived => "A contact wrote, and the message is stored.",
             Self::MessageSent => "The channel took a message of the assistant's or an agent's.",
+            Self::MessageDelivered => "A message reached the contact's device.",
+            Self::MessageRead => "The contact saw a message.",
             Self::MessageFailed => {
                 "A message of the assistant's or an agent's did not reach the contact."
             }
+            Self::ConversationCreated => "A conversation with a contact began.",
+            Self::ConversationAssigned => "A conversation went to a person; the machine is silent.",
+            Self::ConversationReleased => "A conversation went back to the machine.",
+            Self::ConversationResolved => "A conversation is settled.",
+            Self::ConversationClosed => "A conversation is over.",
+            Self::ConversationReopened => "A person let a settled or closed conversation go on.",
+            Self::HandoffRequested => {
+                "The contact, the model or a rule asks for a person; outside business hours, too."
+            }
+            Self::AnswerStarted => "The machine begins to make the answer to a turn.",
+            Self::AnswerCompleted => "The answer to a turn is stored and about to be sent.",
+            Self::ContactOptedOut => "A contact wants no more messages.",
+            Self::ContactOptedIn => "A contact wants messages again.",
+            Self::ContactErased => "Everything that was kept about a contact is erased.",
             Self::DocumentReady => "Answers draw on a version of a document from now on.",
             Self::DocumentFailed => {
                 "A version of a document could not be fetched, read or indexed."
@@ -109,8 +180,36 @@ pub enum Event {
     MessageReceived(MessageData),
     /// A channel took an outbound message.
     MessageSent(MessageData),
+    /// An outbound message reached the contact's device.
+    MessageDelivered(MessageData),
+    /// The contact saw an outbound message.
+    MessageRead(MessageData),
     /// An outbound message failed.
     MessageFailed(MessageData),
+    /// A conversation began.
+    ConversationCreated(ConversationData),
+    /// A conversation went to a person.
+    ConversationAssigned(ConversationData),
+    /// A conversation went back to the machine.
+    ConversationReleased(ConversationData),
+    /// A conversation is settled.
+    ConversationResolved(ConversationData),
+    /// A conversation is over.
+    ConversationClosed(ConversationData),
+    /// A conversation that was settled or over goes on.
+    ConversationReopened(ConversationData),
+    /// A person is asked for.
+    HandoffRequested(ConversationData),
+    /// An answer is being made.
+    AnswerStarted(AnswerData),
+    /// An answer was made.
+    AnswerCompleted(AnswerData),
+    /// A contact wants no more messages.
+    ContactOptedOut(ContactData),
+    /// A contact wants messages again.
+    ContactOptedIn(ContactData),
+    /// Everything kept about a contact was erased.
+    ContactErased(ContactData),
     /// A version of a document can be searched.
     DocumentReady(DocumentData),
     /// A version of a document could not be made.
@@ -123,134 +222,14 @@ pub enum Event {
     ChannelHealthChanged(ChannelData),
 }
 
-/// A channel as events tell it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ChannelData {
-    /// Its id.
-    pub channel_id: ChannelId,
-    /// Its name.
-    pub name: String,
-    /// What it is made of.
-    #[serde(rename = "type")]
-    pub kind: ChannelKind,
-    /// How it is.
-    pub health: ChannelHealth,
-    /// How it was.
-    pub previous: ChannelHealth,
-    /// A sentence for people.
-    pub note: String,
-    /// When it was found so.
-    pub occurred_at: DateTime<Utc>,
-}
-
-/// A month's budget as events tell it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct BudgetData {
-    /// The month (UTC), for example `2026-11`.
-    pub month: String,
-    /// What was spent by then, in micro-dollars, as far as the cost of calls is known.
-    pub spent_microdollars: i64,
-    /// What the month may cost, in micro-dollars.
-    pub monthly_microdollars: i64,
-    /// The share that is warned of, in percent.
-    pub warn_percent: u8,
-    /// What happens to answers once all is spent.
-    pub when_spent: WhenSpent,
-    /// When it was noticed.
-    pub occurred_at: DateTime<Utc>,
-}
-
-/// A message as events tell it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct MessageData {
-    /// Its id.
-    pub message_id: MessageId,
-    /// Its conversation.
-    pub conversation_id: ConversationId,
-    /// The channel it came or goes by.
-    pub channel_id: ChannelId,
-    /// Position in the conversation, from 1.
-    pub seq: i64,
-    /// Which way it goes.
-    pub direction: Direction,
-    /// Who wrote it.
-    pub author: Author,
-    /// What it says.
-    pub text: String,
-    /// How far it had come when the event happened.
-    pub status: MessageStatus,
-    /// What an answer rests on; empty for all other messages.
-    pub sources: Vec<Source>,
-    /// Why it failed.
-    pub error: Option<String>,
-    /// When it happened, by the channel's clock.
-    pub occurred_at: DateTime<Utc>,
-}
-
-impl MessageData {
-    /// A stored message, with what integrators may see of it.
-    pub fn of(message: &Message) -> Self {
-        Self {
-            message_id: message.id,
-            conversation_id: message.conversation_id,
-            channel_id: message.channel_id,
-            seq: message.seq,
-            direction: message.direction,
-            author: message.author,
-            text: message.text.clone(),
-            status: message.status,
-            sources: message.sources.clone(),
-            error: message.error.clone(),
-            occurred_at: message.occurred_at,
-        }
-    }
-}
-
-/// A document as events tell it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct DocumentData {
-    /// Its id.
-    pub document_id: DocumentId,
-    /// Its name.
-    pub name: String,
-    /// Where its content comes from.
-    pub source: DocumentSource,
-    /// The version that the event is about.
-    pub version: i32,
-    /// The version that answers draw on; `null`: none.
-    pub live_version: Option<i32>,
-    /// Passages of the live version.
-    pub chunk_count: i32,
-    /// Its pages, where it has any.
-    pub page_count: Option<i32>,
-    /// Why it failed.
-    pub error: Option<String>,
-    /// When it happened.
-    pub occurred_at: DateTime<Utc>,
-}
-
-impl DocumentData {
-    /// A document as it stands after what happened to its newest version.
-    pub fn of(document: &Document, occurred_at: DateTime<Utc>) -> Self {
-        Self {
-            document_id: document.id,
-            name: document.name.clone(),
-            source: document.source,
-            version: document.latest_version,
-            live_version: document.live_version,
-            chunk_count: document.chunk_count,
-            page_count: document.page_count,
-            error: document.error.clone(),
-            occurred_at,
-        }
-    }
-}
-
 /// What is told of an event, whatever it is about.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Data<'a> {
     Message(&'a MessageData),
+    Conversation(&'a ConversationData),
+    Answer(&'a AnswerData),
+    Contact(&'a ContactData),
     Document(&'a DocumentData),
     Budget(&'a BudgetData),
     Channel(&'a ChannelData),
@@ -270,7 +249,21 @@ impl Event {
         match self {
             Self::MessageReceived(_) => EventType::MessageReceived,
             Self::MessageSent(_) => EventType::MessageSent,
+            Self::MessageDelivered(_) => EventType::MessageDelivered,
+            Self::MessageRead(_) => EventType::MessageRead,
             Self::MessageFailed(_) => EventType::MessageFailed,
+            Self::ConversationCreated(_) => EventType::ConversationCreated,
+            Self::ConversationAssigned(_) => EventType::ConversationAssigned,
+            Self::ConversationReleased(_) => EventType::ConversationReleased,
+            Self::ConversationResolved(_) => EventType::ConversationResolved,
+            Self::ConversationClosed(_) => EventType::ConversationClosed,
+            Self::ConversationReopened(_) => EventType::ConversationReopened,
+            Self::HandoffRequested(_) => EventType::HandoffRequested,
+            Self::AnswerStarted(_) => EventType::AnswerStarted,
+            Self::AnswerCompleted(_) => EventType::AnswerCompleted,
+            Self::ContactOptedOut(_) => EventType::ContactOptedOut,
+            Self::ContactOptedIn(_) => EventType::ContactOptedIn,
+            Self::ContactErased(_) => EventType::ContactErased,
             Self::DocumentReady(_) => EventType::DocumentReady,
             Self::DocumentFailed(_) => EventType::DocumentFailed,
             Self::BudgetWarning(_) => EventType::BudgetWarning,
@@ -304,9 +297,22 @@ impl Event {
 
     const fn told(&self) -> Data<'_> {
         match self {
-            Self::MessageReceived(data) | Self::MessageSent(data) | Self::MessageFailed(data) => {
-                Data::Message(data)
-            }
+            Self::MessageReceived(data)
+            | Self::MessageSent(data)
+            | Self::MessageDelivered(data)
+            | Self::MessageRead(data)
+            | Self::MessageFailed(data) => Data::Message(data),
+            Self::ConversationCreated(data)
+            | Self::ConversationAssigned(data)
+            | Self::ConversationReleased(data)
+            | Self::ConversationResolved(data)
+            | Self::ConversationClosed(data)
+            | Self::ConversationReopened(data)
+            | Self::HandoffRequested(data) => Data::Conversation(data),
+            Self::AnswerStarted(data) | Self::AnswerCompleted(data) => Data::Answer(data),
+            Self::ContactOptedOut(data)
+            | Self::ContactOptedIn(data)
+            | Self::ContactErased(data) => Data::Contact(data),
             Self::DocumentReady(data) | Self::DocumentFailed(data) => Data::Document(data),
             Self::BudgetWarning(data) | Self::BudgetExhausted(data) => Data::Budget(data),
             Self::ChannelHealthChanged(data) => Data::Channel(data),
@@ -337,5 +343,13 @@ mod tests {
             let row = format!("| `{known}` | {} |", known.description());
             assert!(guide.contains(&row), "docs/webhooks.md lacks: {row}");
         }
+        let (_, list) = guide.split_once("| Type | When |").unwrap();
+        let (list, _) = list.split_once("\n\n").unwrap();
+        let listed = list.matches("\n| `").count();
+        assert_eq!(
+            listed,
+            EventType::ALL.len(),
+            "docs/webhooks.md lists others"
+        );
     }
 }

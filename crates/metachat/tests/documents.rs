@@ -47,6 +47,41 @@ mod tests {
         quoted.chain(linked)
     }
 
+    /// Every source file of a folder and those below.
+    fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                sources(&path, found);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                found.push(path);
+            }
+        }
+    }
+
+    #[test]
+    fn every_outcome_in_the_table_of_conversations_names_a_test_that_is_there() {
+        let mut files = Vec::new();
+        for folder in ["api", "crates", "jobs", "workers"] {
+            sources(&root().join(folder), &mut files);
+        }
+        let code: String = files
+            .iter()
+            .map(|file| fs::read_to_string(file).unwrap())
+            .collect();
+        let guide = fs::read_to_string(root().join("docs/conversations.md")).unwrap();
+        let (_, table) = guide.split_once("## What happens when").unwrap();
+        let rows: Vec<&str> = table
+            .lines()
+            .filter(|line| line.starts_with("| ") && !line.starts_with("| Stage"))
+            .collect();
+        assert!(rows.len() > 30, "{}", rows.len());
+        for row in rows {
+            let name = row.rsplit('`').nth(1).unwrap();
+            assert!(code.contains(&format!("fn {name}(")), "no test {name}");
+        }
+    }
+
     #[test]
     fn every_path_that_a_page_names_is_there() {
         let mut missing = Vec::new();

@@ -1,5 +1,6 @@
 //! People, as one channel knows them.
 
+use chrono::{DateTime, Utc};
 use db::{Result, TenantTx, Tx};
 use domain::{ChannelId, ContactId};
 
@@ -14,6 +15,12 @@ pub struct Contact {
     pub address: Option<String>,
     /// What the person calls themselves.
     pub display_name: Option<String>,
+    /// The channel that knows the person so.
+    pub channel_id: ChannelId,
+    /// Since when the person wants no messages.
+    pub opted_out_at: Option<DateTime<Utc>>,
+    /// When they were first heard of.
+    pub created_at: DateTime<Utc>,
 }
 
 /// Finds the contact by the channel's name of it, or adds it; a known one learns a new address or
@@ -101,7 +108,8 @@ pub async fn rename(tx: &mut TenantTx, channel: ChannelId, from: &str, to: &str)
 pub async fn get(tx: &mut TenantTx, id: ContactId) -> Result<Contact> {
     let tenant = tx.tenant();
     let row = sqlx::query!(
-        "SELECT id, external_id, address, display_name FROM contacts
+        "SELECT id, external_id, address, display_name, channel_id, opted_out_at, created_at
+         FROM contacts
          WHERE tenant_id = $1 AND id = $2",
         tenant.as_uuid(),
         id.as_uuid(),
@@ -113,5 +121,85 @@ pub async fn get(tx: &mut TenantTx, id: ContactId) -> Result<Contact> {
         external_id: row.external_id,
         address: row.address,
         display_name: row.display_name,
+        channel_id: row.channel_id.into(),
+        opted_out_at: row.opted_out_at,
+        created_at: row.created_at,
     })
+}
+
+/// Since when a contact wants no messages; `None`: they are welcome.
+///
+/// # Errors
+/// `NotFound` if the tenant has none of that id.
+pub async fn opted_out_at(tx: &mut TenantTx, id: ContactId) -> Result<Option<DateTime<Utc>>> {
+    let tenant = tx.tenant();
+    Ok(sqlx::query_scalar!(
+        "SELECT opted_out_at FROM contacts WHERE tenant_id = $1 AND id = $2",
+        tenant.as_uuid(),
+        id.as_uuid(),
+    )
+    .fetch_one(tx.conn())
+    .await?)
+}
+
+/// Notes since when a contact wants no messages, or that they are welcome again. True if that is
+/// news.
+///
+/// # Errors
+/// Those of the database.
+pub async fn set_opted_out(
+    tx: &mut TenantTx,
+    id: ContactId,
+    at: Option<DateTime<Utc>>,
+) -> Result<bool> {
+    let tenant = tx.tenant();
+    let changed = sqlx::query!(
+        "UPDATE contacts SET opted_out_at = $3, updated_at = now()
+         WHERE tenant_id = $1 AND id = $2 AND (opted_out_at IS NULL) <> ($3::timestamptz IS NULL)",
+        tenant.as_uuid(),
+        id.as_uuid(),
+        at,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(changed.rows_affected() == 1)
+}
+
+/// Deletes a contact with its conversations and their messages. False if there is none.
+///
+/// # Errors
+/// Those of the database.
+pub async fn delete(tx: &mut TenantTx, id: ContactId) -> Result<bool> {
+    let tenant = tx.tenant();
+    let deleted = sqlx::query!(
+        "DELETE FROM contacts WHERE tenant_id = $1 AND id = $2",
+        tenant.as_uuid(),
+        id.as_uuid(),
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(deleted.rows_affected() == 1)
+}
+
+/// Deletes up to `limit` of a tenant's contacts that have no conversation and were not heard of
+/// since a time; who wants no messages stays known for it. Returns how many.
+///
+/// # Errors
+/// Those of the database.
+pub async fn delete_idle(tx: &mut TenantTx, before: DateTime<Utc>, limit: i64) -> Result<u64> {
+    let tenant = tx.tenant();
+    let deleted = sqlx::query!(
+        "DELETE FROM contacts WHERE tenant_id = $1 AND id = ANY(ARRAY(
+             SELECT id FROM contacts AS c
+             WHERE tenant_id = $1 AND updated_at < $2 AND opted_out_at IS NULL
+               AND NOT EXISTS (
+                   SELECT FROM conversations AS v WHERE v.tenant_id = $1 AND v.contact_id = c.id)
+             ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED))",
+        tenant.as_uuid(),
+        before,
+        limit,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(deleted.rows_affected())
 }

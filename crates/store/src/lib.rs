@@ -9,6 +9,7 @@ pub mod budget_notices;
 pub mod channels;
 pub mod chunk_embeddings;
 pub mod chunks;
+pub mod contact_erasures;
 pub mod contacts;
 pub mod conversations;
 pub mod document_sources;

@@ -96,3 +96,25 @@ pub async fn delete_older(tx: &mut SystemTx, before: DateTime<Utc>) -> Result<u6
         .await?;
     Ok(deleted.rows_affected())
 }
+
+/// Deletes the reports of messages that a channel calls so; returns how many.
+///
+/// # Errors
+/// Those of the database.
+pub async fn delete_of(
+    tx: &mut TenantTx,
+    channel: ChannelId,
+    external_ids: &[String],
+) -> Result<u64> {
+    let tenant = tx.tenant();
+    let deleted = sqlx::query!(
+        "DELETE FROM parked_statuses
+         WHERE tenant_id = $1 AND channel_id = $2 AND external_id = ANY($3)",
+        tenant.as_uuid(),
+        channel.as_uuid(),
+        external_ids,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(deleted.rows_affected())
+}

@@ -178,3 +178,97 @@ fn named<T: std::str::FromStr<Err = domain::UnknownName>>(name: &str) -> Result<
     name.parse()
         .map_err(|error: domain::UnknownName| Error::corrupt(error.to_string()))
 }
+
+/// Lists items of a channel that are settled and hold one of these texts, by id.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_holding(
+    tx: &mut TenantTx,
+    channel: ChannelId,
+    texts: &[String],
+    after: Option<RawItemId>,
+    limit: i64,
+) -> Result<Vec<RawItem>> {
+    let tenant = tx.tenant();
+    let rows = sqlx::query_as!(
+        Row,
+        "SELECT id, received_at, channel_kind, tenant_id, channel_id, payload, outcome, error
+         FROM raw_items
+         WHERE tenant_id = $1 AND channel_id = $2 AND outcome <> 'pending'
+           AND payload IS NOT NULL
+           AND EXISTS (SELECT FROM unnest($3::text[]) AS held
+                       WHERE strpos(payload::text, to_json(held)::text) > 0)
+           AND ($4::uuid IS NULL OR id > $4)
+         ORDER BY id LIMIT $5",
+        tenant.as_uuid(),
+        channel.as_uuid(),
+        texts,
+        after.map(RawItemId::as_uuid),
+        limit,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    rows.into_iter().map(RawItem::try_from).collect()
+}
+
+/// Empties items: what they were and when stays, what they said goes. Returns how many.
+///
+/// # Errors
+/// Those of the database.
+pub async fn empty(tx: &mut TenantTx, ids: &[RawItemId]) -> Result<u64> {
+    let tenant = tx.tenant();
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
+    let emptied = sqlx::query!(
+        "UPDATE raw_items SET payload = NULL, body = NULL
+         WHERE tenant_id = $1 AND id = ANY($2) AND outcome <> 'pending'",
+        tenant.as_uuid(),
+        &ids,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(emptied.rows_affected())
+}
+
+/// Empties the items of a channel that could not be read and hold one of these texts; returns how
+/// many.
+///
+/// # Errors
+/// Those of the database.
+pub async fn empty_unreadable(
+    tx: &mut TenantTx,
+    channel: ChannelId,
+    texts: &[String],
+) -> Result<u64> {
+    let tenant = tx.tenant();
+    let emptied = sqlx::query!(
+        "UPDATE raw_items SET body = NULL
+         WHERE tenant_id = $1 AND channel_id = $2 AND body IS NOT NULL
+           AND EXISTS (SELECT FROM unnest($3::text[]) AS held
+                       WHERE position(convert_to(held, 'UTF8') IN body) > 0)",
+        tenant.as_uuid(),
+        channel.as_uuid(),
+        texts,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(emptied.rows_affected())
+}
+
+/// Empties a tenant's settled items that came before a time; returns how many.
+///
+/// # Errors
+/// Those of the database.
+pub async fn empty_older(tx: &mut TenantTx, before: DateTime<Utc>) -> Result<u64> {
+    let tenant = tx.tenant();
+    let emptied = sqlx::query!(
+        "UPDATE raw_items SET payload = NULL, body = NULL
+         WHERE tenant_id = $1 AND received_at < $2 AND outcome <> 'pending'
+           AND (payload IS NOT NULL OR body IS NOT NULL)",
+        tenant.as_uuid(),
+        before,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(emptied.rows_affected())
+}

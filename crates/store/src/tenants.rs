@@ -302,3 +302,21 @@ pub async fn delete(tx: &mut SystemTx, id: TenantId) -> Result<bool> {
     .await?;
     Ok(deleted == 1)
 }
+
+/// Lists tenants that keep messages for a number of days only, and the number.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_forgetting(tx: &mut SystemTx) -> Result<Vec<(TenantId, i32)>> {
+    let rows = sqlx::query!(
+        r#"
+        SELECT id AS "id: TenantId", (settings ->> 'retention_days')::int AS "days!"
+        FROM tenants
+        WHERE (settings ->> 'retention_days')::int > 0
+        ORDER BY id
+        "#,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.days)).collect())
+}

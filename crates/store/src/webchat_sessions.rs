@@ -204,3 +204,58 @@ pub async fn delete_expired(tx: &mut SystemTx, before: DateTime<Utc>) -> Result<
         .await?;
     Ok(deleted.rows_affected())
 }
+
+/// When a visitor's sessions began, and from which addresses, oldest first.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_of_visitor(
+    tx: &mut TenantTx,
+    channel_id: ChannelId,
+    visitor_id: &str,
+) -> Result<Vec<(DateTime<Utc>, Option<String>)>> {
+    let tenant = tx.tenant();
+    let rows = sqlx::query!(
+        r#"
+        SELECT created_at, host(address) AS "address?"
+        FROM webchat_sessions
+        WHERE tenant_id = $1
+          AND channel_id = $2
+          AND visitor_id = $3
+        ORDER BY created_at
+        "#,
+        tenant.as_uuid(),
+        channel_id.as_uuid(),
+        visitor_id,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let sessions = rows.into_iter();
+    Ok(sessions.map(|row| (row.created_at, row.address)).collect())
+}
+
+/// Deletes a visitor's sessions, whose tokens work no longer; returns how many.
+///
+/// # Errors
+/// Those of the database.
+pub async fn delete_of_visitor(
+    tx: &mut TenantTx,
+    channel_id: ChannelId,
+    visitor_id: &str,
+) -> Result<u64> {
+    let tenant = tx.tenant();
+    let deleted = sqlx::query!(
+        "
+        DELETE FROM webchat_sessions
+        WHERE tenant_id = $1
+          AND channel_id = $2
+          AND visitor_id = $3
+        ",
+        tenant.as_uuid(),
+        channel_id.as_uuid(),
+        visitor_id,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(deleted.rows_affected())
+}

@@ -268,3 +268,71 @@ pub async fn mark_failed(tx: &mut TenantTx, id: DeliveryId) -> Result<()> {
     .await?;
     Ok(())
 }
+
+/// Deletes the deliveries whose body names one of these, with their attempts, whether they are made
+/// or not; returns how many deliveries.
+///
+/// # Errors
+/// Those of the database.
+pub async fn delete_naming(tx: &mut TenantTx, names: &[String]) -> Result<u64> {
+    let tenant = tx.tenant();
+    let deleted = sqlx::query_scalar!(
+        r#"
+        WITH gone AS (
+            DELETE FROM webhook_deliveries
+            WHERE tenant_id = $1
+              AND EXISTS (SELECT FROM unnest($2::text[]) AS name WHERE strpos(body, name) > 0)
+            RETURNING id
+        ),
+        attempts AS (
+            DELETE FROM webhook_attempts
+            WHERE tenant_id = $1
+              AND delivery_id IN (SELECT id FROM gone)
+        )
+        SELECT count(*) AS "count!" FROM gone
+        "#,
+        tenant.as_uuid(),
+        names,
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(deleted.unsigned_abs())
+}
+
+/// Deletes up to `limit` of a tenant's deliveries that are over and were stored before a time, with
+/// their attempts; returns how many deliveries.
+///
+/// # Errors
+/// Those of the database.
+pub async fn delete_older(tx: &mut TenantTx, before: DateTime<Utc>, limit: i64) -> Result<u64> {
+    let tenant = tx.tenant();
+    let deleted = sqlx::query_scalar!(
+        r#"
+        WITH gone AS (
+            DELETE FROM webhook_deliveries
+            WHERE tenant_id = $1
+              AND id = ANY(ARRAY(
+                  SELECT id
+                  FROM webhook_deliveries
+                  WHERE tenant_id = $1
+                    AND created_at < $2
+                    AND status <> 'pending'
+                  ORDER BY id
+                  LIMIT $3))
+            RETURNING id
+        ),
+        attempts AS (
+            DELETE FROM webhook_attempts
+            WHERE tenant_id = $1
+              AND delivery_id IN (SELECT id FROM gone)
+        )
+        SELECT count(*) AS "count!" FROM gone
+        "#,
+        tenant.as_uuid(),
+        before,
+        limit,
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(deleted.unsigned_abs())
+}

@@ -11,11 +11,12 @@ fn shown(kind: &str) -> Option<&'static [&'static str]> {
         "channel-status" | "inbound-message" => &["tenant_id", "raw_item_id", "received_at"],
         "deliver-webhook" => &["tenant_id", "endpoint_id", "delivery_id"],
         "embed-chunk" => &["tenant_id", "document_id", "version", "first", "count"],
+        "erase-contact" => &["tenant_id", "contact_id", "erasure_id"],
         "fetch-source" | "ingest-document" => &["tenant_id", "document_id", "version"],
         "run-eval" => &["tenant_id", "run_id"],
         "send-reply" => &["tenant_id", "conversation_id", "message_id"],
         "tend-index" => &["tenant_id"],
-        "refresh-sources" | "upkeep" => &[],
+        "refresh-sources" | "release-conversations" | "upkeep" => &[],
         _ => return None,
     })
 }

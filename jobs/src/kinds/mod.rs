@@ -10,11 +10,13 @@ mod check_channel;
 mod check_channels;
 mod deliver_webhook;
 mod embed_chunk;
+mod erase_contact;
 mod fetch_media;
 mod fetch_source;
 mod inbound_message;
 mod ingest_document;
 mod refresh_sources;
+mod release_conversations;
 mod run_eval;
 mod send_reply;
 mod tend_index;
@@ -26,11 +28,13 @@ pub use check_channel::CheckChannel;
 pub use check_channels::CheckChannels;
 pub use deliver_webhook::DeliverWebhook;
 pub use embed_chunk::EmbedChunk;
+pub use erase_contact::EraseContact;
 pub use fetch_media::FetchMedia;
 pub use fetch_source::FetchSource;
 pub use inbound_message::InboundMessage;
 pub use ingest_document::IngestDocument;
 pub use refresh_sources::RefreshSources;
+pub use release_conversations::ReleaseConversations;
 pub use run_eval::RunEval;
 pub use send_reply::SendReply;
 pub use tend_index::TendIndex;
@@ -47,11 +51,13 @@ macro_rules! for_each_job {
             CheckChannels => check_channels,
             DeliverWebhook => deliver_webhook,
             EmbedChunk => embed_chunk,
+            EraseContact => erase_contact,
             FetchMedia => fetch_media,
             FetchSource => fetch_source,
             InboundMessage => inbound_message,
             IngestDocument => ingest_document,
             RefreshSources => refresh_sources,
+            ReleaseConversations => release_conversations,
             RunEval => run_eval,
             SendReply => send_reply,
             TendIndex => tend_index,

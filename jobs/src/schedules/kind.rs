@@ -1,8 +1,8 @@
 use super::{Error, Result};
 use crate::kinds::{
-    AnswerTurn, ChannelStatus, CheckChannel, CheckChannels, DeliverWebhook, EmbedChunk, FetchMedia,
-    FetchSource, InboundMessage, IngestDocument, RefreshSources, RunEval, SendReply, TendIndex,
-    Upkeep,
+    AnswerTurn, ChannelStatus, CheckChannel, CheckChannels, DeliverWebhook, EmbedChunk,
+    EraseContact, FetchMedia, FetchSource, InboundMessage, IngestDocument, RefreshSources,
+    ReleaseConversations, RunEval, SendReply, TendIndex, Upkeep,
 };
 use crate::{Job, Lane, for_each_job};
 

@@ -1,4 +1,4 @@
-use assistant::{Assistant, Retention, ingest};
+use assistant::{Assistant, Retention, ingest, people};
 use chrono::TimeDelta;
 use db::Partitioned;
 use jobs::kinds::Upkeep;
@@ -28,6 +28,7 @@ pub(crate) async fn run(
         delete_expired(assistant).await,
         ingest::tend_all(assistant).await,
         delete_unused_vectors(assistant, days).await,
+        people::forget_old(assistant).await,
     ];
     for part in parts {
         part?;

@@ -143,4 +143,11 @@ impl Stage {
             .await
             .unwrap()
     }
+
+    /// Those of them that are about messages.
+    pub(crate) async fn messages_told(&self) -> Vec<String> {
+        let mut told = self.events().await;
+        told.retain(|kind| kind.starts_with("message."));
+        told
+    }
 }

@@ -21,6 +21,7 @@ mod office_writer;
 mod pages;
 #[path = "../../../crates/rag/tests/it/pdf_writer.rs"]
 mod pdf_writer;
+mod people;
 mod reindexing;
 mod reports;
 mod sends;
@@ -32,3 +33,4 @@ mod turns;
 mod upkeep;
 mod vectors;
 mod webhooks;
+mod wishes;

@@ -43,7 +43,7 @@ async fn integrators_hear_of_a_send_once_and_of_its_failure() {
     }
     stage.answer(MessageStatus::Failed).await;
     let expected = ["message.received", "message.sent", "message.failed"];
-    assert_eq!(stage.events().await, expected);
+    assert_eq!(stage.messages_told().await, expected);
 }
 
 #[tokio::test]

@@ -1,8 +1,10 @@
 //! A turn is answered: what the contact wrote since the last answer, the passages that fit it, and
 //! the model of the tenant's choice lead to one message, or to none if the contact went on writing.
 
+mod ending;
 mod model;
 mod prompt;
+mod query;
 mod rounds;
 mod shown;
 mod turn;
@@ -12,22 +14,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use db::TenantTx;
-use domain::{Author, RagMode};
+use domain::{AssignReason, Author, RagMode};
 use fail::fail_point;
 use jobs::kinds::AnswerTurn;
 use jobs::{DeadJob, Failure, JobHandle};
-use llm::{FinishReason, Model};
-use store::conversations;
+use llm::{Builtin, FinishReason, Model};
+use store::conversations::{self, Conversation};
+use store::messages;
 
 use crate::deliver::{NewMessage, queue};
+use crate::people::{self, HandOff};
 use crate::spending::Calls;
 use crate::{Assistant, Error, TenantProfile};
+use ending::{Ending, Made};
 use rounds::MAX_ROUNDS;
 use turn::Turn;
 
 pub(crate) use model::choose;
 pub(crate) use prompt::Prompt;
-pub(crate) use rounds::{Answered, Asking, Stopped, rag_mode};
+use rounds::takes_tools;
+pub(crate) use rounds::{Asking, Stopped, rag_mode};
 pub(crate) use shown::Shown;
 pub(crate) use turn::is_answered_by_machine;
 
@@ -37,13 +43,15 @@ pub(crate) use turn::is_answered_by_machine;
 /// whatever was written enqueued the next `answer-turn`, which sees all of it.
 ///
 /// # Errors
-/// A retry for what may pass, dead for what cannot: the fallback is sent then, by [`on_dead`].
+/// A retry for what may pass, dead for what cannot: [`on_dead`] says what the contact gets then.
 pub async fn answer(
     assistant: &Assistant,
     handle: &JobHandle,
     job: AnswerTurn,
 ) -> Result<(), Failure> {
-    let Some(turn) = Turn::load(assistant, job.tenant_id, job.conversation_id).await? else {
+    let is_first = handle.job.attempt <= 1;
+    let Some(turn) = Turn::load(assistant, job.tenant_id, job.conversation_id, is_first).await?
+    else {
         return Ok(());
     };
     check_deadline(assistant, &turn)?;
@@ -63,42 +71,45 @@ async fn answer_turn(
     fail_point!("answer.before_model");
     typing::show(assistant, turn.tenant_id, &turn.conversation, &turn.asked);
     let model = choose(assistant, turn.tenant_id, &turn.profile, calls).await?;
-    let (answered, attempt) = ask(assistant, handle, turn, model).await?;
+    let made = ask(assistant, handle, turn, model).await?;
+    let attempt = made.attempt;
+    let ending = Ending::of(turn, made);
     let mut tx = assistant.db.tenant(turn.tenant_id).await?;
     fail_point!("answer.before_commit");
     handle.fence(&mut tx).await?;
     let now = conversations::lock(&mut tx, turn.conversation.id).await?;
-    if now.turn_seq != turn.conversation.turn_seq || !is_answered_by_machine(now.status) {
+    let is_settled = now.answered_turn >= now.turn_seq;
+    if is_settled
+        || now.turn_seq != turn.conversation.turn_seq
+        || !is_answered_by_machine(now.status)
+    {
         tracing::info!(conversation.id = %now.id, "an answer came too late and is dropped");
         turn.forget_deltas(assistant, attempt);
         return Ok(());
     }
-    let text = &answered.text;
-    let cited = prompt::cited(text, answered.passages);
-    let answer = NewMessage {
-        author: Author::Assistant,
-        turn: Some(now.turn_seq),
-        text,
-        sources: &cited,
-    };
-    queue(assistant, &mut tx, &now, &answer).await?;
+    let happened = ending.settle(assistant, &mut tx, turn, &now).await?;
     calls.record(&mut tx).await?;
+    people::tell(assistant, &mut tx, &happened).await?;
     tx.commit().await?;
     fail_point!("answer.after_commit");
+    if !ending.is_answer() {
+        turn.forget_deltas(assistant, attempt);
+    }
     Ok(())
 }
 
-/// Asks the model, and shows web chats the answer as it grows. Returns with it what number its
-/// attempt has in open windows.
+/// Asks the model, and shows web chats the answer as it grows.
 async fn ask(
     assistant: &Assistant,
     handle: &JobHandle,
     turn: &Turn,
     model: Arc<dyn Model>,
-) -> Result<(Answered, u32), Failure> {
-    let mode = rag_mode(&turn.profile.settings, model.as_ref());
+) -> Result<Made, Failure> {
+    let settings = &turn.profile.settings;
+    let mode = rag_mode(settings, model.as_ref());
     let passages = turn.find_sources(assistant, mode).await?;
     let question = turn.question();
+    let is_extract = model.provider() == Builtin.provider();
     let asking = Asking {
         assistant,
         tenant: turn.tenant_id,
@@ -106,7 +117,9 @@ async fn ask(
             profile: &turn.profile,
             history: &turn.history,
             question: &question,
+            was_searched: mode == RagMode::Context,
         },
+        may_hand_off: settings.handoff.tool && takes_tools(settings, model.as_ref()),
         model,
         has_tools: mode == RagMode::Tool,
     };
@@ -117,7 +130,12 @@ async fn ask(
         Ok(answered) => answered.map_err(|stopped| failure_of(stopped, turn))?,
         Err(_) => return Err(Failure::dead(format!("no answer within {deadline:?}"))),
     };
-    Ok((answered, shown.finish()))
+    Ok(Made {
+        answered,
+        attempt: shown.finish(),
+        mode,
+        is_extract,
+    })
 }
 
 fn deadline(turn: &Turn) -> Duration {
@@ -182,8 +200,8 @@ fn failure_of_model(error: llm::Error, turn: &Turn) -> Failure {
     }
 }
 
-/// Sends the tenant's fallback text when a turn got no answer, in the transaction that buries its
-/// job.
+/// What becomes of a turn that got no answer, in the transaction that buries its job: it goes to a
+/// person where the tenant wants that, else the fallback text is sent.
 ///
 /// # Errors
 /// Those of the database.
@@ -192,13 +210,20 @@ pub async fn on_dead(assistant: &Assistant, tx: &mut TenantTx, dead: &DeadJob) -
         return Ok(());
     };
     let profile = TenantProfile::load(tx, &assistant.keyring).await?;
-    let conversation = conversations::lock(tx, job.conversation_id).await?;
+    let conversation = match conversations::lock(tx, job.conversation_id).await {
+        // Erased, or older than what its tenant keeps.
+        Err(db::Error::NotFound) => return Ok(()),
+        found => found?,
+    };
     let settled = conversation.answered_turn >= conversation.turn_seq;
-    let text = profile.settings.fallback_text.trim();
     if settled || !is_answered_by_machine(conversation.status) {
         return Ok(());
     }
+    if profile.settings.handoff.when_unanswered {
+        return hand_off_unanswered(assistant, tx, &profile, &conversation).await;
+    }
     let turn = conversation.turn_seq;
+    let text = profile.settings.fallback_text.trim();
     if text.is_empty() {
         return conversations::settle_turn(tx, conversation.id, turn).await;
     }
@@ -210,6 +235,34 @@ pub async fn on_dead(assistant: &Assistant, tx: &mut TenantTx, dead: &DeadJob) -
     };
     queue(assistant, tx, &conversation, &outgoing).await?;
     Ok(())
+}
+
+async fn hand_off_unanswered(
+    assistant: &Assistant,
+    tx: &mut TenantTx,
+    profile: &TenantProfile,
+    conversation: &Conversation,
+) -> db::Result<()> {
+    let (after, until) = (conversation.answered_turn, conversation.turn_seq);
+    let asked = messages::turn(tx, conversation.id, after, until).await?;
+    let text = asked.last().map_or("", |message| message.text.as_str());
+    let how = HandOff {
+        reason: AssignReason::Unanswered,
+        to: None,
+        note: None,
+        language: Builtin::language_of(text),
+    };
+    let happened = people::hand_off(assistant, tx, profile, conversation, &how).await;
+    let happened = happened.map_err(as_db)?;
+    people::tell(assistant, tx, &happened).await
+}
+
+/// The database's own error, where it is one.
+fn as_db(error: Error) -> db::Error {
+    match error {
+        Error::Db(error) => error,
+        other => db::Error::corrupt(other.to_string()),
+    }
 }
 
 #[cfg(test)]

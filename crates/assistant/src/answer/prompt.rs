@@ -18,6 +18,8 @@ pub(crate) struct Prompt<'a> {
     pub(crate) history: &'a [messages::Message],
     /// What is asked.
     pub(crate) question: &'a str,
+    /// Whether the passages are what a search for the question found, and none means nothing fits.
+    pub(crate) was_searched: bool,
 }
 
 /// How much the model gets to see: less each time that it was too much.
@@ -75,11 +77,7 @@ pub(super) fn build(
 ) -> Request {
     let settings = &prompt.profile.settings;
     let passages = &passages[..passages.len().min(room.passages)];
-    let mut messages = vec![Message::system(system_text(
-        prompt.profile,
-        passages,
-        has_tools,
-    ))];
+    let mut messages = vec![Message::system(system_text(prompt, passages, has_tools))];
     let mut budget = room.history_chars;
     let recent = prompt.history.iter().rev().take_while(|message| {
         let fits = message.text.len() <= budget;
@@ -117,7 +115,8 @@ fn as_llm_source(passage: &Passage) -> SourcePassage {
     }
 }
 
-fn system_text(profile: &TenantProfile, passages: &[Passage], has_tools: bool) -> String {
+fn system_text(prompt: &Prompt<'_>, passages: &[Passage], has_tools: bool) -> String {
+    let profile = prompt.profile;
     let mut text = format!(
         "You answer customers of {} in a chat. Answer in the customer's language, briefly and \
          to the point.",
@@ -138,6 +137,12 @@ fn system_text(profile: &TenantProfile, passages: &[Passage], has_tools: bool) -
         );
     }
     if passages.is_empty() {
+        if prompt.was_searched {
+            text.push_str(
+                "\n\nNothing in the documents of the business fits what the customer wrote. If it \
+                 is a question about the business, say that you do not know.\n",
+            );
+        }
         return text;
     }
     text.push_str(
@@ -228,6 +233,7 @@ mod tests {
             profile: &profile,
             history: &[],
             question: "When?",
+            was_searched: true,
         };
         let passages = [passage(1), passage(2), passage(3)];
         let shown = |room| {

@@ -11,7 +11,7 @@ use super::prompt::{self, Prompt, Room};
 use super::shown::Shown;
 use crate::Assistant;
 use crate::ingest::search::Passage;
-use crate::tools::{Registry, Sources, ToolContext};
+use crate::tools::{HAND_OFF, Registry, SEARCH_KNOWLEDGE_BASE, Sources, ToolContext};
 
 /// The most rounds in which a model may call tools; after them it has to answer.
 pub(super) const MAX_ROUNDS: u32 = 5;
@@ -21,8 +21,12 @@ const MAX_CALLS: usize = 8;
 /// An answer as a model gave it.
 #[derive(Debug)]
 pub(crate) struct Answered {
-    /// Its text, never empty.
+    /// Its text, never empty unless a person is asked for.
     pub(crate) text: String,
+    /// Why the model asks for a person, where it does.
+    pub(crate) hand_off: Option<String>,
+    /// Whether it searched by itself.
+    pub(crate) has_searched: bool,
     /// The passages that it may cite.
     pub(crate) passages: Vec<Passage>,
 }
@@ -45,18 +49,24 @@ pub(crate) struct Asking<'a> {
     pub(crate) tenant: TenantId,
     pub(crate) prompt: Prompt<'a>,
     pub(crate) model: Arc<dyn Model>,
-    /// Whether it may call tools.
+    /// Whether it searches by itself.
     pub(crate) has_tools: bool,
+    /// Whether it may give the conversation to a person.
+    pub(crate) may_hand_off: bool,
+}
+
+/// Whether a model takes tools.
+pub(crate) fn takes_tools(settings: &TenantSettings, model: &dyn Model) -> bool {
+    let named = Provider::find(&settings.llm.provider);
+    named.is_some_and(|provider| provider.capabilities.tools)
+        // Whatever the settings name, it may be the one built in that answers.
+        && Provider::find(model.provider()).is_none_or(|provider| provider.capabilities.tools)
 }
 
 /// How documents reach a model: one that takes no tools gets passages in the prompt instead.
 pub(crate) fn rag_mode(settings: &TenantSettings, model: &dyn Model) -> RagMode {
-    let named = Provider::find(&settings.llm.provider);
-    let takes_tools = named.is_some_and(|provider| provider.capabilities.tools)
-        // Whatever the settings name, it may be the one built in that answers.
-        && Provider::find(model.provider()).is_none_or(|provider| provider.capabilities.tools);
     match settings.rag {
-        RagMode::Tool if !takes_tools => RagMode::Context,
+        RagMode::Tool if !takes_tools(settings, model) => RagMode::Context,
         mode => mode,
     }
 }
@@ -93,12 +103,16 @@ impl Asking<'_> {
         shown: &mut Shown,
         check: impl Fn() -> Result<(), Failure> + Send + Sync,
     ) -> Result<Answered, Stopped> {
-        let mut sources = Sources::of(passages.clone());
+        let mut found = Found {
+            sources: Sources::of(passages.clone()),
+            hand_off: None,
+            has_searched: false,
+        };
         let mut exchange = Exchange::default();
         let mut room = 0;
         let mut round = 0;
         loop {
-            let may_call = self.has_tools && round < MAX_ROUNDS;
+            let may_call = !self.tools().is_empty() && round < MAX_ROUNDS;
             let request = self.request(&passages, &exchange, Room::ALL[room], may_call);
             check().map_err(Stopped::Lost)?;
             let completion = match self.stream(request, shown).await {
@@ -114,11 +128,13 @@ impl Asking<'_> {
             };
             self.note_usage(round, &completion);
             if !may_call || completion.tool_calls.is_empty() {
-                return answered(&completion, sources);
+                return answered(&completion, found);
             }
             shown.begin_again();
-            self.call_tools(completion, &mut exchange, &mut sources)
-                .await;
+            self.call_tools(completion, &mut exchange, &mut found).await;
+            if found.hand_off.is_some() {
+                return Ok(found.into_answered(String::new()));
+            }
             round += 1;
         }
     }
@@ -132,14 +148,19 @@ impl Asking<'_> {
     ) -> Request {
         let mut request = prompt::build(&self.prompt, passages, self.has_tools, room);
         request.messages.extend(exchange.within(room.result_chars));
-        if self.has_tools {
-            request.tools = Registry::builtin().definitions();
-        }
+        request.tools = Registry::builtin().definitions(&self.tools());
         if !may_call {
             // They stay in sight: some refuse calls in the exchange whose tools are gone.
             request.tool_choice = ToolChoice::None;
         }
         request
+    }
+
+    /// The names of the tools that it may call.
+    fn tools(&self) -> Vec<&'static str> {
+        let search = self.has_tools.then_some(SEARCH_KNOWLEDGE_BASE);
+        let hand_off = self.may_hand_off.then_some(HAND_OFF);
+        search.into_iter().chain(hand_off).collect()
     }
 
     async fn stream(&self, request: Request, shown: &mut Shown) -> Result<Completion, Error> {
@@ -171,17 +192,12 @@ impl Asking<'_> {
     }
 
     /// Does the calls of one round, one after the other, so that what they find is numbered in order.
-    async fn call_tools(
-        &self,
-        completion: Completion,
-        exchange: &mut Exchange,
-        sources: &mut Sources,
-    ) {
+    async fn call_tools(&self, completion: Completion, exchange: &mut Exchange, found: &mut Found) {
         let calls = completion.tool_calls.clone();
         exchange.0.push(completion.into_message());
         for (at, call) in calls.iter().enumerate() {
             let result = if at < MAX_CALLS {
-                self.call(call, sources).await
+                self.call(call, found).await
             } else {
                 format!("Error: at most {MAX_CALLS} calls are done at a time")
             };
@@ -189,26 +205,44 @@ impl Asking<'_> {
         }
     }
 
-    async fn call(&self, call: &ToolCall, sources: &mut Sources) -> String {
+    async fn call(&self, call: &ToolCall, found: &mut Found) -> String {
         let mut context = ToolContext {
             assistant: self.assistant,
             tenant: self.tenant,
             retrieval: &self.prompt.profile.settings.retrieval,
-            sources,
+            sources: &mut found.sources,
+            hand_off: &mut found.hand_off,
+            has_searched: &mut found.has_searched,
         };
-        Registry::builtin().call(&mut context, call).await
+        let allowed = self.tools();
+        Registry::builtin().call(&mut context, call, &allowed).await
     }
 }
 
-fn answered(completion: &Completion, sources: Sources) -> Result<Answered, Stopped> {
+/// What calls came to so far.
+struct Found {
+    sources: Sources,
+    hand_off: Option<String>,
+    has_searched: bool,
+}
+
+impl Found {
+    fn into_answered(self, text: String) -> Answered {
+        Answered {
+            text,
+            passages: self.sources.into_passages(),
+            hand_off: self.hand_off,
+            has_searched: self.has_searched,
+        }
+    }
+}
+
+fn answered(completion: &Completion, found: Found) -> Result<Answered, Stopped> {
     let text = completion.text.trim();
     if text.is_empty() {
         return Err(Stopped::Empty(completion.finish_reason));
     }
-    Ok(Answered {
-        text: text.to_owned(),
-        passages: sources.into_passages(),
-    })
+    Ok(found.into_answered(text.to_owned()))
 }
 
 #[cfg(test)]

@@ -1,13 +1,15 @@
 use chrono::{DateTime, Utc};
 use domain::{CallPurpose, ChannelKind, ConversationId, ConversationStatus, RagMode, TenantId};
+use events::{AnswerData, Event};
 use jobs::Failure;
 use live::{LiveBody, LiveEvent};
 use store::{conversations, messages};
 
+use super::query;
 use super::shown::Shown;
 use crate::ingest::search::{self, Passage};
 use crate::spending::About;
-use crate::{Assistant, TenantProfile};
+use crate::{Assistant, TenantProfile, people};
 
 /// What the answer to one turn is made from.
 pub(super) struct Turn {
@@ -31,15 +33,21 @@ pub(crate) const fn is_answered_by_machine(status: ConversationStatus) -> bool {
 }
 
 impl Turn {
-    /// Loads the open turn; `None` if it has an answer, or a person has the conversation.
+    /// Loads the open turn; `None` if it has an answer, or a person has the conversation. At the
+    /// first attempt integrators are told that an answer is being made.
     pub(super) async fn load(
         assistant: &Assistant,
         tenant_id: TenantId,
         conversation_id: ConversationId,
+        is_first: bool,
     ) -> Result<Option<Self>, Failure> {
         let mut tx = assistant.db.tenant(tenant_id).await?;
         let profile = TenantProfile::load(&mut tx, &assistant.keyring).await?;
-        let conversation = conversations::get(&mut tx, conversation_id).await?;
+        let conversation = match conversations::get(&mut tx, conversation_id).await {
+            // Erased, or older than what its tenant keeps.
+            Err(db::Error::NotFound) => return Ok(None),
+            found => found?,
+        };
         let settled = conversation.answered_turn >= conversation.turn_seq;
         if settled || !profile.enabled || !is_answered_by_machine(conversation.status) {
             return Ok(None);
@@ -57,6 +65,16 @@ impl Turn {
         };
         let limit = profile.settings.history_messages;
         let history = messages::history(&mut tx, conversation_id, first.seq, limit).await?;
+        if is_first {
+            let started = Event::AnswerStarted(AnswerData {
+                conversation_id,
+                channel_id: conversation.channel_id,
+                turn: conversation.turn_seq,
+                occurred_at: assistant.clock.now(),
+            });
+            people::tell(assistant, &mut tx, &[started]).await?;
+            tx.commit().await?;
+        }
         Ok(Some(Self {
             profile,
             tenant_id,
@@ -69,7 +87,9 @@ impl Turn {
 
     /// Who sees the answer grow, from attempt number `attempt` on.
     pub(super) fn shown(&self, assistant: &Assistant, attempt: u32) -> Shown {
-        if !self.shows_deltas {
+        // What may have to be held back is not shown before it is whole.
+        let is_watched = self.profile.settings.moderation.blocked.is_empty();
+        if !self.shows_deltas || !is_watched {
             return Shown::to_nobody();
         }
         let turn = self.conversation.turn_seq;
@@ -112,22 +132,19 @@ impl Turn {
         parts.join("\n")
     }
 
-    /// What to look up: the question, and, where it is too short to stand alone, the one before it.
+    /// What to look up, so that it stands alone.
     fn query(&self) -> String {
-        const STANDS_ALONE_WORDS: usize = 4;
-        let question = self.question();
-        if question.split_whitespace().count() >= STANDS_ALONE_WORDS {
-            return question;
-        }
         let before = self
             .history
             .iter()
             .rev()
             .find(|message| message.direction == domain::Direction::Inbound);
-        match before {
-            Some(before) => format!("{}\n{question}", before.text),
-            None => question,
-        }
+        query::stand_alone(&self.question(), before.map(|before| before.text.as_str()))
+    }
+
+    /// Whether it is more than a greeting or a word of thanks.
+    pub(super) fn asks_something(&self) -> bool {
+        query::asks_something(&self.question())
     }
 
     /// Finds the passages to answer from, best first; none where the model does without, or searches

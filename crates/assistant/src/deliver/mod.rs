@@ -19,6 +19,7 @@ use jobs::kinds::SendReply;
 use jobs::{DeadJob, Failure, JobHandle};
 use store::{channels, conversations, messages};
 
+use crate::people;
 use crate::receive::status::{announce, apply_parked};
 use crate::{Assistant, channel_health};
 use request::Letter;
@@ -64,7 +65,11 @@ async fn prepare(
 ) -> Result<Option<Plan>, Failure> {
     let mut tx = assistant.db.tenant(job.tenant_id).await?;
     handle.fence(&mut tx).await?;
-    let message = messages::lock(&mut tx, job.message_id).await?;
+    let message = match messages::lock(&mut tx, job.message_id).await {
+        // Erased, or older than what its tenant keeps.
+        Err(db::Error::NotFound) => return Ok(None),
+        found => found?,
+    };
     let now = assistant.clock.now();
     match message.status {
         MessageStatus::Queued => {}
@@ -108,7 +113,8 @@ async fn begin(
 ) -> Result<Option<Plan>, Failure> {
     let conversation = conversations::get(tx, message.conversation_id).await?;
     let channel = channels::get(tx, message.channel_id).await?;
-    if let Some(why) = refusal(&message, &conversation, &channel) {
+    let unwanted = people::is_unwanted(tx, &message, conversation.contact_id).await?;
+    if let Some(why) = unwanted.or_else(|| refusal(&message, &conversation, &channel)) {
         fail(assistant, tx, message.id, why, None).await?;
         return Ok(None);
     }
@@ -148,6 +154,7 @@ fn refusal(
         return Some("the channel is switched off");
     }
     let is_late = message.author == Author::Assistant
+        && message.retry_count == 0
         && conversation.status == ConversationStatus::AssignedHuman;
     is_late.then_some("a person took over before it was sent")
 }

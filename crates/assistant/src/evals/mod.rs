@@ -260,9 +260,11 @@ impl Exam<'_> {
                 profile: &self.profile,
                 history: &[],
                 question: &question.question,
+                was_searched: mode == RagMode::Context,
             },
             model,
             has_tools: mode == RagMode::Tool,
+            may_hand_off: false,
         };
         let mut nobody = Shown::to_nobody();
         let work = asking.ask(passages, &mut nobody, || Ok(()));

@@ -1,12 +1,13 @@
 use db::TenantTx;
-use domain::{InboundMessage, RawOutcome};
+use domain::{AssignReason, InboundMessage, RawOutcome};
+use events::{ConversationData, Event};
 use jobs::Failure;
 use live::{LiveBody, LiveEvent};
 use store::channels::Channel;
 use store::{conversations, messages};
 
 use super::message::meet;
-use crate::Assistant;
+use crate::{Assistant, TenantProfile, people};
 
 /// Keeps what a person of the business wrote in another app of the channel, and leaves the
 /// conversation to that person.
@@ -39,6 +40,17 @@ pub(super) async fn store(
         tx,
         &LiveEvent::new(conversation.id, LiveBody::Message { seq }),
     );
-    super::take_over(assistant, tx, conversation.id).await?;
+    let profile = TenantProfile::load(tx, &assistant.keyring).await?;
+    let mut happened = Vec::new();
+    if conversation.message_seq == 0 {
+        let now = assistant.clock.now();
+        let within_hours = profile.settings.hours.is_open(now);
+        let data = ConversationData::of(&conversation, within_hours, now);
+        happened.push(Event::ConversationCreated(data));
+    }
+    let reason = AssignReason::Echo;
+    let taken = people::take_over(assistant, tx, &profile, conversation.id, reason, None).await;
+    happened.extend(taken.map_err(Failure::retry)?);
+    people::tell(assistant, tx, &happened).await?;
     Ok(RawOutcome::Done)
 }

@@ -1,10 +1,12 @@
 use db::TenantTx;
-use domain::{ConversationStatus, Handover, HandoverChange, RawOutcome};
+use domain::{
+    AssignReason, ConversationStatus, ConversationStep, Handover, HandoverChange, RawOutcome,
+};
 use jobs::Failure;
 use store::channels::Channel;
 use store::{contacts, conversations};
 
-use crate::Assistant;
+use crate::{Assistant, TenantProfile, people};
 
 /// The conversation at the channel went to another app, came back, or is asked for.
 ///
@@ -33,11 +35,18 @@ pub(super) async fn apply(
         HandoverChange::Requested => return Ok(RawOutcome::Ignored),
         HandoverChange::Passed if is_ours => {
             if conversation.status == ConversationStatus::AssignedHuman {
-                super::release(assistant, tx, conversation.id).await?;
+                let back = ConversationStep::Release;
+                people::step(assistant, tx, conversation.id, back, None)
+                    .await
+                    .map_err(Failure::retry)?;
             }
         }
         HandoverChange::Passed | HandoverChange::Taken => {
-            super::take_over(assistant, tx, conversation.id).await?;
+            let profile = TenantProfile::load(tx, &assistant.keyring).await?;
+            let reason = AssignReason::Echo;
+            let taken = people::take_over(assistant, tx, &profile, conversation.id, reason, None);
+            let happened = taken.await.map_err(Failure::retry)?;
+            people::tell(assistant, tx, &happened).await?;
         }
     }
     Ok(RawOutcome::Done)

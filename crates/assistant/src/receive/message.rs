@@ -3,8 +3,8 @@ use std::time::Duration;
 use channels::{Delivery, channel as adapter};
 use chrono::{DateTime, Utc};
 use db::TenantTx;
-use domain::{ChannelId, ContactId, ContactRef, ContentBody, Inbound, InboundMessage};
-use domain::{ConversationId, RawItemId, RawOutcome};
+use domain::{ChannelId, ContactId, ContactRef, ContentBody, ConversationId, Inbound};
+use domain::{InboundMessage, MessageId, RawItemId, RawOutcome};
 use events::{Event, MessageData};
 use fail::fail_point;
 use files::FileKey;
@@ -12,11 +12,11 @@ use jobs::kinds::{self, AnswerTurn};
 use jobs::{DeadJob, Failure, JobHandle};
 use live::{LiveBody, LiveEvent};
 use store::channels::{self as stored, Channel};
-use store::{contacts, conversations, messages, raw_items};
+use store::conversations::{self, Conversation};
+use store::{contacts, messages, raw_items};
 
 use super::{changes, echo, handover, media};
-use crate::answer::is_answered_by_machine;
-use crate::{Assistant, TenantProfile};
+use crate::{Assistant, TenantProfile, people};
 
 /// Turns a raw item into what it means for its contact's conversation, and has it answered if a
 /// contact wrote.
@@ -160,11 +160,58 @@ async fn store_message(
     message: &InboundMessage,
 ) -> Result<(), Failure> {
     let profile = TenantProfile::load(tx, &assistant.keyring).await?;
-    let conversation = conversations::open(tx, channel.id, contact_id).await?;
-    let is_answered = profile.enabled
-        && channel.enabled
-        && message.content.expects_answer()
-        && is_answered_by_machine(conversation.status);
+    let mut conversation = conversations::open(tx, channel.id, contact_id).await?;
+    let is_on = profile.enabled && channel.enabled;
+    let mut happened = Vec::new();
+    let heeded = people::decide(
+        assistant,
+        tx,
+        &profile,
+        &mut conversation,
+        message,
+        is_on,
+        &mut happened,
+    )
+    .await?;
+    let id = insert(
+        tx,
+        &profile,
+        channel,
+        &conversation,
+        message,
+        heeded.is_answered(),
+    )
+    .await?;
+    let mut acted = Vec::new();
+    people::act(
+        assistant,
+        tx,
+        &profile,
+        &conversation,
+        id,
+        &heeded,
+        &mut acted,
+    )
+    .await
+    .map_err(Failure::retry)?;
+    let stored = messages::get(tx, id).await?;
+    happened.push(Event::MessageReceived(MessageData::of(&stored)));
+    happened.append(&mut acted);
+    // Last: it locks the endpoints that want to know.
+    people::tell(assistant, tx, &happened)
+        .await
+        .map_err(Failure::retry)
+}
+
+/// Stores the message at the end of its conversation, and has it answered where the machine is to.
+async fn insert(
+    tx: &mut TenantTx,
+    profile: &TenantProfile,
+    channel: &Channel,
+    conversation: &Conversation,
+    message: &InboundMessage,
+    is_answered: bool,
+) -> Result<MessageId, Failure> {
     let opens_window = adapter(channel.kind).opens_window(&message.content);
     let (seq, turn) = conversations::add_inbound(
         tx,
@@ -195,10 +242,5 @@ async fn store_message(
     if is_answered {
         ask_for_answer(tx, &profile, conversation.id).await?;
     }
-    let stored = messages::get(tx, id).await?;
-    let event = Event::MessageReceived(MessageData::of(&stored));
-    // Last: it locks the endpoints that want to know.
-    events::emit(tx, &event, &assistant.clock)
-        .await
-        .map_err(Failure::retry)
+    Ok(id)
 }

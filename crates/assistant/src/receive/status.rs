@@ -1,6 +1,6 @@
 use channels::channel as adapter;
 use db::TenantTx;
-use domain::{ChannelId, Inbound, MessageId, RawOutcome, Receipt, StatusUpdate};
+use domain::{ChannelId, Inbound, MessageId, MessageStatus, RawOutcome, Receipt, StatusUpdate};
 use events::{Event, MessageData};
 use fail::fail_point;
 use jobs::kinds::ChannelStatus;
@@ -13,7 +13,7 @@ use store::{contacts, raw_items};
 
 use super::account;
 use super::message::fail_item;
-use crate::{Assistant, channel_health as health};
+use crate::{Assistant, channel_health as health, people};
 
 /// Applies what a channel reported about messages of ours, or about itself.
 ///
@@ -170,16 +170,19 @@ pub(crate) async fn announce(
 ) -> Result<(), Failure> {
     let message = messages::get(tx, id).await?;
     let data = MessageData::of(&message);
-    let event = match message.status {
-        domain::MessageStatus::Failed => Some(Event::MessageFailed(data)),
-        _ if first => Some(Event::MessageSent(data)),
-        _ => None,
-    };
-    if let Some(event) = event {
-        events::emit(tx, &event, &assistant.clock)
-            .await
-            .map_err(Failure::retry)?;
+    let mut happened = Vec::with_capacity(2);
+    if first && message.status != MessageStatus::Failed {
+        happened.push(Event::MessageSent(data.clone()));
     }
+    match message.status {
+        MessageStatus::Failed => happened.push(Event::MessageFailed(data)),
+        MessageStatus::Delivered => happened.push(Event::MessageDelivered(data)),
+        MessageStatus::Read => happened.push(Event::MessageRead(data)),
+        _ => {}
+    }
+    people::tell(assistant, tx, &happened)
+        .await
+        .map_err(Failure::retry)?;
     let shown = LiveEvent {
         conversation_id: message.conversation_id,
         body: LiveBody::Status {

@@ -6,6 +6,7 @@
 //! model as a text, so that it can do better; it never ends the turn.
 
 mod arguments;
+mod hand_off;
 mod passages;
 mod registry;
 mod search_knowledge_base;
@@ -17,8 +18,11 @@ use serde_json::Value;
 
 use crate::Assistant;
 
+pub(crate) use hand_off::NAME as HAND_OFF;
 pub(crate) use passages::quote;
+pub(crate) use search_knowledge_base::NAME as SEARCH_KNOWLEDGE_BASE;
 
+pub use hand_off::HandOff;
 pub use passages::Sources;
 pub use registry::{InvalidTool, Registry};
 pub use search_knowledge_base::SearchKnowledgeBase;
@@ -62,6 +66,10 @@ pub struct ToolContext<'a> {
     pub retrieval: &'a RetrievalSettings,
     /// The passages that the answer may cite; what a tool finds is added here.
     pub sources: &'a mut Sources,
+    /// Why the model asks for a person, once it does: there is no answer of its own then.
+    pub hand_off: &'a mut Option<String>,
+    /// Whether anything was searched for.
+    pub has_searched: &'a mut bool,
 }
 
 /// Why a call came to nothing, as a sentence for the model.

@@ -3,7 +3,7 @@ use std::sync::LazyLock;
 use jsonschema::Validator;
 use llm::ToolCall;
 
-use super::{SearchKnowledgeBase, Tool, ToolContext, ToolError, arguments};
+use super::{HandOff, SearchKnowledgeBase, Tool, ToolContext, ToolError, arguments};
 
 /// A set of tools that cannot be offered to a model.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +32,7 @@ impl std::fmt::Debug for Registry {
 }
 
 static BUILTIN: LazyLock<Registry> = LazyLock::new(|| {
-    let tools: Vec<Box<dyn Tool>> = vec![Box::new(SearchKnowledgeBase)];
+    let tools: Vec<Box<dyn Tool>> = vec![Box::new(SearchKnowledgeBase), Box::new(HandOff)];
     #[expect(
         clippy::expect_used,
         reason = "a constant of this program, which tests make"
@@ -64,10 +64,11 @@ impl Registry {
         Ok(Self(known))
     }
 
-    /// The tools as a model is told of them.
-    pub fn definitions(&self) -> Vec<llm::Tool> {
+    /// The tools of these names as a model is told of them.
+    pub fn definitions(&self, allowed: &[&str]) -> Vec<llm::Tool> {
         self.0
             .iter()
+            .filter(|known| allowed.contains(&known.tool.name()))
             .map(|known| llm::Tool {
                 name: known.tool.name().to_owned(),
                 description: known.tool.description().to_owned(),
@@ -76,9 +77,15 @@ impl Registry {
             .collect()
     }
 
-    /// Does what a model called for. What goes wrong is part of the text, which goes back to it.
-    pub async fn call(&self, context: &mut ToolContext<'_>, call: &ToolCall) -> String {
-        match self.attempt(context, call).await {
+    /// Does what a model called for among the tools of these names. What goes wrong is part of the
+    /// text, which goes back to it.
+    pub async fn call(
+        &self,
+        context: &mut ToolContext<'_>,
+        call: &ToolCall,
+        allowed: &[&str],
+    ) -> String {
+        match self.attempt(context, call, allowed).await {
             Ok(text) => text,
             Err(error) => {
                 tracing::info!(tool = call.name, error = %error, "a tool call came to nothing");
@@ -91,10 +98,14 @@ impl Registry {
         &self,
         context: &mut ToolContext<'_>,
         call: &ToolCall,
+        allowed: &[&str],
     ) -> Result<String, ToolError> {
-        let Some(known) = self.0.iter().find(|known| known.tool.name() == call.name) else {
-            let names: Vec<_> = self.0.iter().map(|known| known.tool.name()).collect();
-            let names = names.join(", ");
+        let mut offered = self
+            .0
+            .iter()
+            .filter(|known| allowed.contains(&known.tool.name()));
+        let Some(known) = offered.find(|known| known.tool.name() == call.name) else {
+            let names = allowed.join(", ");
             return Err(ToolError(format!(
                 "there is no such tool; there are: {names}"
             )));

@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 use super::{Tool, ToolContext, ToolError, quote};
 use crate::ingest::search::{self, Query};
 
+/// Its name.
+pub(crate) const NAME: &str = "search_knowledge_base";
+
 /// The most passages of one call.
 const MAX_PASSAGES: u32 = 10;
 
@@ -22,7 +25,7 @@ struct Arguments {
 #[async_trait::async_trait]
 impl Tool for SearchKnowledgeBase {
     fn name(&self) -> &'static str {
-        "search_knowledge_base"
+        NAME
     }
 
     fn description(&self) -> &'static str {
@@ -87,6 +90,7 @@ impl Tool for SearchKnowledgeBase {
             tracing::warn!(error = %error, "a search that a model asked for failed");
             ToolError("the search is not available at the moment".to_owned())
         })?;
+        *context.has_searched = true;
         let passages = found.into_passages();
         if passages.is_empty() {
             return Ok("Nothing in the documents fits this query.".to_owned());
@@ -115,8 +119,13 @@ mod tests {
 
     #[test]
     fn the_tools_of_the_product_are_valid() {
-        let definitions = Registry::builtin().definitions();
-        assert_eq!(definitions[0].name, "search_knowledge_base");
+        let names = |allowed: &[&str]| -> Vec<String> {
+            let definitions = Registry::builtin().definitions(allowed);
+            definitions.into_iter().map(|tool| tool.name).collect()
+        };
+        assert_eq!(names(&[NAME]), [NAME]);
+        assert_eq!(names(&[NAME, "hand_off"]), [NAME, "hand_off"]);
+        assert_eq!(names(&[]), Vec::<String>::new());
     }
 
     #[test]

@@ -104,6 +104,7 @@ async fn the_body_is_type_timestamp_and_data() {
                 "excerpt": "Unused goods …",
             }],
             "error": "number not on WhatsApp",
+            "unanswered_reason": null,
             "occurred_at": noon(),
         },
     });

@@ -265,6 +265,8 @@ pub(crate) fn message() -> Message {
         sent_at: Some(noon()),
         occurred_at: noon(),
         created_at: noon(),
+        unanswered_reason: None,
+        retry_count: 0,
     }
 }
 

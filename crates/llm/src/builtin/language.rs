@@ -45,6 +45,19 @@ impl Language {
         best.0
     }
 
+    /// Its code, of two letters.
+    pub(crate) const fn code(self) -> &'static str {
+        match self {
+            Self::English => "en",
+            Self::German => "de",
+            Self::French => "fr",
+            Self::Spanish => "es",
+            Self::Italian => "it",
+            Self::Portuguese => "pt",
+            Self::Chinese => "zh",
+        }
+    }
+
     /// What stands before an extract, so that nobody takes it for more.
     pub(crate) const fn preface(self) -> &'static str {
         match self {

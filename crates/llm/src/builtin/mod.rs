@@ -26,6 +26,12 @@ use crate::{Error, Event, EventStream, FinishReason, Model, Request, Role, Usage
 pub struct Builtin;
 
 impl Builtin {
+    /// The language of a text among those that [`Builtin`] speaks, as a code of two letters; `en`
+    /// where nothing speaks for another one.
+    pub fn language_of(text: &str) -> &'static str {
+        Language::of(text).code()
+    }
+
     /// The text that [`Builtin`] streams.
     pub fn answer(request: &Request) -> String {
         let question = question(request);

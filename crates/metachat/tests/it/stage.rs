@@ -20,7 +20,9 @@ pub(crate) const MODEL_KEY: &str = "sk-the-platforms-own";
 const SCHEDULES_TOMORROW: &str = "INSERT INTO job_schedules (name, kind, spec, payload, next_at)
     VALUES ('upkeep', 'upkeep', '7 * * * *', '{}', now() + interval '1 day'),
         ('check-channels', 'check-channels', '23 * * * *', '{}', now() + interval '1 day'),
-        ('refresh-sources', 'refresh-sources', '*/5 * * * *', '{}', now() + interval '1 day')";
+        ('refresh-sources', 'refresh-sources', '*/5 * * * *', '{}', now() + interval '1 day'),
+        ('release-conversations', 'release-conversations', '* * * * *', '{}',
+            now() + interval '1 day')";
 
 /// Two stages at a time on two cores would make each other's processes late.
 static ALONE: Mutex<()> = Mutex::const_new(());

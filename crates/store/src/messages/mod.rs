@@ -1,22 +1,27 @@
 //! Messages in both directions, in the order of their conversation.
 
 mod changes;
+mod keep;
 mod read;
 mod send;
 
 use chrono::{DateTime, Utc};
 use db::{Error, Result, TenantTx, Tx};
-use domain::{Author, ChannelId, ConversationId, Direction, MessageId, MessageStatus, Source};
+use domain::{
+    Author, ChannelId, ConversationId, Direction, MessageId, MessageStatus, Source,
+    UnansweredReason,
+};
 use serde_json::Value;
 use uuid::Uuid;
 
 pub use changes::{
     Changed, NewEcho, ReceivedUpTo, apply_receipt, edit, insert_echo, nth_newest_sent, revoke,
 };
+pub use keep::{Kept, delete_older, list_external_ids, note_unanswered};
 pub use read::{find_by_external_id, get, history, list, lock, turn};
 pub use send::{
     NewReport, Report, apply_report, attach_external_id, begin_sending, mark_failed, mark_sent,
-    mark_unknown, replace_content, requeue,
+    mark_unknown, replace_content, requeue, retry,
 };
 
 /// One message of a conversation.
@@ -66,6 +71,10 @@ pub struct Message {
     pub occurred_at: DateTime<Utc>,
     /// When it was stored.
     pub created_at: DateTime<Utc>,
+    /// Why the machine does not answer it, although the contact waits for an answer.
+    pub unanswered_reason: Option<UnansweredReason>,
+    /// How often a person had it sent again after it had failed.
+    pub retry_count: i16,
 }
 
 /// A row as the statements of this module select it.
@@ -92,6 +101,8 @@ struct Row {
     revoked_at: Option<DateTime<Utc>>,
     occurred_at: DateTime<Utc>,
     created_at: DateTime<Utc>,
+    unanswered_reason: Option<String>,
+    retry_count: i16,
 }
 
 impl TryFrom<Row> for Message {
@@ -122,6 +133,12 @@ impl TryFrom<Row> for Message {
             revoked_at: row.revoked_at,
             occurred_at: row.occurred_at,
             created_at: row.created_at,
+            unanswered_reason: row
+                .unanswered_reason
+                .map(|reason| reason.parse())
+                .transpose()
+                .map_err(|_| corrupt("unanswered_reason"))?,
+            retry_count: row.retry_count,
         })
     }
 }

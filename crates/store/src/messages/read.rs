@@ -13,7 +13,7 @@ pub async fn get(tx: &mut TenantTx, id: MessageId) -> Result<Message> {
         Row,
         "SELECT id, conversation_id, channel_id, seq, direction, author, turn, text, content, sources,
                 status, error, error_code, external_id, send_attempts, sending_at, unknown_at, sent_at,
-                edited_at, revoked_at, occurred_at, created_at
+                edited_at, revoked_at, occurred_at, created_at, unanswered_reason, retry_count
          FROM messages WHERE tenant_id = $1 AND id = $2",
         tenant.as_uuid(),
         id.as_uuid(),
@@ -33,7 +33,7 @@ pub async fn lock(tx: &mut TenantTx, id: MessageId) -> Result<Message> {
         Row,
         "SELECT id, conversation_id, channel_id, seq, direction, author, turn, text, content, sources,
                 status, error, error_code, external_id, send_attempts, sending_at, unknown_at, sent_at,
-                edited_at, revoked_at, occurred_at, created_at
+                edited_at, revoked_at, occurred_at, created_at, unanswered_reason, retry_count
          FROM messages WHERE tenant_id = $1 AND id = $2 FOR UPDATE",
         tenant.as_uuid(),
         id.as_uuid(),
@@ -80,7 +80,7 @@ pub async fn turn(
         Row,
         "SELECT id, conversation_id, channel_id, seq, direction, author, turn, text, content, sources,
                 status, error, error_code, external_id, send_attempts, sending_at, unknown_at, sent_at,
-                edited_at, revoked_at, occurred_at, created_at
+                edited_at, revoked_at, occurred_at, created_at, unanswered_reason, retry_count
          FROM messages
          WHERE tenant_id = $1 AND conversation_id = $2 AND direction = 'inbound'
            AND turn > $3 AND turn <= $4
@@ -110,7 +110,7 @@ pub async fn history(
         Row,
         "SELECT id, conversation_id, channel_id, seq, direction, author, turn, text, content, sources,
                 status, error, error_code, external_id, send_attempts, sending_at, unknown_at, sent_at,
-                edited_at, revoked_at, occurred_at, created_at
+                edited_at, revoked_at, occurred_at, created_at, unanswered_reason, retry_count
          FROM messages
          WHERE tenant_id = $1 AND conversation_id = $2 AND seq < $3 AND status <> 'failed'
          ORDER BY seq DESC LIMIT $4",
@@ -139,7 +139,7 @@ pub async fn list(
         Row,
         "SELECT id, conversation_id, channel_id, seq, direction, author, turn, text, content, sources,
                 status, error, error_code, external_id, send_attempts, sending_at, unknown_at, sent_at,
-                edited_at, revoked_at, occurred_at, created_at
+                edited_at, revoked_at, occurred_at, created_at, unanswered_reason, retry_count
          FROM messages
          WHERE tenant_id = $1 AND conversation_id = $2 AND seq > $3
          ORDER BY seq LIMIT $4",

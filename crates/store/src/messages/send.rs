@@ -143,6 +143,28 @@ pub async fn mark_failed(
     Ok(changed == 1)
 }
 
+/// Queues a failed message once more, as a person asked for it. False if it has not failed, or is
+/// not outbound. What its earlier sends are called by the channel counts no more.
+///
+/// # Errors
+/// Those of the database.
+pub async fn retry(tx: &mut TenantTx, id: MessageId) -> Result<bool> {
+    let tenant = tx.tenant();
+    let changed = sqlx::query!(
+        "UPDATE messages SET status = 'queued', error = NULL, retry_count = retry_count + 1,
+                send_attempts = 0, sending_at = NULL, unknown_at = NULL, sent_at = NULL,
+                earlier_external_ids = array_remove(earlier_external_ids || external_id, NULL),
+                external_id = NULL, updated_at = now()
+         WHERE tenant_id = $1 AND id = $2 AND direction = 'outbound' AND status = 'failed'",
+        tenant.as_uuid(),
+        id.as_uuid(),
+    )
+    .execute(tx.conn())
+    .await?
+    .rows_affected();
+    Ok(changed == 1)
+}
+
 /// What a channel's report did to a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Report {
@@ -191,10 +213,11 @@ pub async fn apply_report(
     let tenant = tx.tenant();
     let tag: Option<Uuid> = report.tag.and_then(|tag| tag.parse().ok());
     let found = sqlx::query!(
-        "SELECT id, status, sent_at FROM messages
+        r#"SELECT id, status, sent_at, $3 = ANY(earlier_external_ids) AS "is_earlier!"
+         FROM messages
          WHERE tenant_id = $1 AND channel_id = $2 AND direction = 'outbound'
            AND (external_id = $3 OR id = $4)
-         LIMIT 1 FOR UPDATE",
+         LIMIT 1 FOR UPDATE"#,
         tenant.as_uuid(),
         channel.as_uuid(),
         report.external_id,
@@ -206,6 +229,10 @@ pub async fn apply_report(
         return Ok(Report::UnknownMessage);
     };
     let id = MessageId::from(found.id);
+    if found.is_earlier {
+        // Of a send that failed before a person had it tried again.
+        return Ok(Report::NoChange(id));
+    }
     attach_external_id(tx, id, report.external_id).await?;
     let current: MessageStatus = found
         .status

@@ -6,6 +6,7 @@
 )]
 
 mod channels;
+mod conversations;
 mod deliveries;
 mod documents;
 mod embedding_cache;

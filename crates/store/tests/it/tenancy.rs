@@ -45,6 +45,10 @@ const ACROSS_TENANTS: &[(&str, &str)] = &[
         "Retention: what nobody claimed for long goes, whosever it is.",
     ),
     (
+        "FROM conversations WHERE release_at <= $1",
+        "What is due goes back to the machine, whosever it is; each in a transaction of its tenant's.",
+    ),
+    (
         "FROM document_sources WHERE next_fetch_at <= $1",
         "What is due is looked at again, whosever it is; each becomes a job of its tenant's.",
     ),
@@ -79,6 +83,7 @@ const SYSTEM_FUNCTIONS: &[&str] = &[
     "channels::find_any",
     "channels::list_by_external_ids",
     "channels::list_sealed",
+    "conversations::assign::list_due_for_release",
     "document_sources::take_due",
     "documents::list_file_keys",
     "embedding_sets::list_untended",
@@ -93,6 +98,7 @@ const SYSTEM_FUNCTIONS: &[&str] = &[
     "tenants::delete",
     "tenants::insert",
     "tenants::list",
+    "tenants::list_forgetting",
     "webchat_sessions::count_of_address",
     "webchat_sessions::delete_expired",
     "webchat_sessions::find_by_token",

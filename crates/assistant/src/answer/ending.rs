@@ -1,0 +1,139 @@
+use db::TenantTx;
+use domain::{AssignReason, Author, RagMode, Source, UnansweredReason};
+use events::{AnswerData, Event};
+use jobs::Failure;
+use llm::Builtin;
+use store::conversations::Conversation;
+use store::messages;
+
+use super::prompt;
+use super::rounds::Answered;
+use super::turn::Turn;
+use crate::Assistant;
+use crate::deliver::{NewMessage, queue};
+use crate::people::{self, HandOff};
+
+/// An answer as it was made.
+pub(super) struct Made {
+    /// What the model gave.
+    pub(super) answered: Answered,
+    /// The number of the attempt that open windows saw.
+    pub(super) attempt: u32,
+    /// How documents reached the model.
+    pub(super) mode: RagMode,
+    /// Whether it is a quote of the built-in answerer's, which cites if, and only if, it knows.
+    pub(super) is_extract: bool,
+}
+
+/// How a turn ends.
+#[derive(Debug)]
+pub(super) enum Ending {
+    /// With an answer.
+    Answer {
+        /// Its text.
+        text: String,
+        /// What it rests on.
+        sources: Vec<Source>,
+    },
+    /// With a person.
+    Person {
+        /// Why.
+        reason: AssignReason,
+        /// What the model says of it.
+        note: Option<String>,
+    },
+    /// With the tenant's text in place of an answer that holds what the tenant blocks.
+    Blocked,
+}
+
+impl Ending {
+    /// How a turn ends that this answer was made to.
+    pub(super) fn of(turn: &Turn, made: Made) -> Self {
+        let Answered {
+            text,
+            passages,
+            hand_off,
+            has_searched,
+        } = made.answered;
+        if hand_off.is_some() {
+            let reason = AssignReason::Model;
+            return Self::Person {
+                reason,
+                note: hand_off,
+            };
+        }
+        let settings = &turn.profile.settings;
+        if people::holds_any(&text, &settings.moderation.blocked) {
+            return Self::Blocked;
+        }
+        let found_nothing = passages.is_empty();
+        let sources = prompt::cited(&text, passages);
+        let is_unknown = match made.mode {
+            RagMode::Off => false,
+            RagMode::Context => found_nothing || (made.is_extract && sources.is_empty()),
+            RagMode::Tool => has_searched && found_nothing,
+        };
+        if settings.handoff.when_unknown && is_unknown && turn.asks_something() {
+            return Self::Person {
+                reason: AssignReason::Unknown,
+                note: None,
+            };
+        }
+        Self::Answer { text, sources }
+    }
+
+    /// Whether what open windows saw growing is what the contact gets.
+    pub(super) const fn is_answer(&self) -> bool {
+        matches!(self, Self::Answer { .. })
+    }
+
+    /// Settles the turn so, in the caller's transaction; returns what integrators are to be told.
+    pub(super) async fn settle(
+        &self,
+        assistant: &Assistant,
+        tx: &mut TenantTx,
+        turn: &Turn,
+        conversation: &Conversation,
+    ) -> Result<Vec<Event>, Failure> {
+        let number = conversation.turn_seq;
+        match self {
+            Self::Answer { text, sources } => {
+                let answer = NewMessage {
+                    author: Author::Assistant,
+                    turn: Some(number),
+                    text,
+                    sources,
+                };
+                queue(assistant, tx, conversation, &answer).await?;
+                let data = AnswerData {
+                    conversation_id: conversation.id,
+                    channel_id: conversation.channel_id,
+                    turn: number,
+                    occurred_at: assistant.clock.now(),
+                };
+                Ok(vec![Event::AnswerCompleted(data)])
+            }
+            Self::Person { reason, note } => {
+                let question = turn.question();
+                let how = HandOff {
+                    reason: *reason,
+                    to: None,
+                    note: note.as_deref(),
+                    language: Builtin::language_of(&question),
+                };
+                let profile = &turn.profile;
+                let happened = people::hand_off(assistant, tx, profile, conversation, &how).await;
+                happened.map_err(Failure::retry)
+            }
+            Self::Blocked => {
+                tracing::info!(conversation.id = %conversation.id, "an answer was blocked");
+                for message in &turn.asked {
+                    messages::note_unanswered(tx, message.id, UnansweredReason::Blocked).await?;
+                }
+                let text = &turn.profile.settings.moderation.text;
+                people::say(assistant, tx, conversation, text, Some(number)).await?;
+                Ok(Vec::new())
+            }
+        }
+    }
+}

@@ -1,0 +1,111 @@
+use db::TenantTx;
+use domain::{AssignReason, Author, ConversationId, MessageId, MessageStatus};
+use live::{LiveBody, LiveEvent};
+use store::messages::{self, Message};
+use store::{contacts, conversations};
+
+use super::hand_off::take_over;
+use super::tell;
+use crate::deliver::{NewMessage, enqueue_again, queue};
+use crate::{Assistant, Error, TenantProfile};
+
+/// A person of the tenant's writes to the contact, in the caller's transaction. The conversation is
+/// theirs from then on, whether it was before or not. Returns the stored messages: one, or several
+/// where the channel carries no text as long.
+///
+/// The send is a job of its own lane and order; no answer that is being made stands before it.
+///
+/// # Errors
+/// `NotFound`; `Conflict` for a conversation that is over, or a contact who wants no messages; and
+/// those of the database.
+pub async fn send_message(
+    assistant: &Assistant,
+    tx: &mut TenantTx,
+    id: ConversationId,
+    text: &str,
+    from: Option<&str>,
+) -> Result<Vec<Message>, Error> {
+    let profile = TenantProfile::load(tx, &assistant.keyring).await?;
+    let conversation = conversations::get(tx, id).await?;
+    check_wanted(tx, conversation.contact_id).await?;
+    let taken = AssignReason::Taken;
+    let happened = take_over(assistant, tx, &profile, id, taken, from).await?;
+    let outgoing = NewMessage {
+        author: Author::Agent,
+        turn: None,
+        text,
+        sources: &[],
+    };
+    let mut stored = Vec::new();
+    for message in queue(assistant, tx, &conversation, &outgoing).await? {
+        stored.push(messages::get(tx, message).await?);
+    }
+    if let Some(last) = stored.last() {
+        // Who writes has read.
+        conversations::mark_read(tx, id, last.seq).await?;
+    }
+    tell(assistant, tx, &happened).await?;
+    Ok(stored)
+}
+
+/// Has a failed message sent once more, by a job of its own, in the caller's transaction. It goes to
+/// the end of what waits in its conversation; whatever refused it before may refuse it again, only
+/// that a person has the conversation no longer does: a person asked for it.
+///
+/// # Errors
+/// `NotFound`; `Conflict` for a message that has not failed, or a contact who wants no messages; and
+/// those of the database.
+pub async fn retry_message(
+    assistant: &Assistant,
+    tx: &mut TenantTx,
+    conversation: ConversationId,
+    id: MessageId,
+) -> Result<Message, Error> {
+    let message = messages::lock(tx, id).await?;
+    if message.conversation_id != conversation {
+        return Err(Error::NotFound);
+    }
+    let stored = conversations::get(tx, conversation).await?;
+    check_wanted(tx, stored.contact_id).await?;
+    if !messages::retry(tx, id).await? {
+        return Err(Error::Conflict {
+            code: "message_not_failed",
+            detail: format!(
+                "The message is `{}`; only a failed one is sent again.",
+                message.status
+            ),
+        });
+    }
+    let body = LiveBody::Status {
+        message_id: id,
+        seq: message.seq,
+        status: MessageStatus::Queued,
+    };
+    live::publish(tx, &LiveEvent::new(conversation, body));
+    enqueue_again(assistant, tx, &stored, id).await?;
+    Ok(messages::get(tx, id).await?)
+}
+
+/// Why a message may not leave because its contact wants no more of them. What confirms a stop was
+/// asked for and leaves all the same.
+pub(crate) async fn is_unwanted(
+    tx: &mut TenantTx,
+    message: &Message,
+    contact: domain::ContactId,
+) -> db::Result<Option<&'static str>> {
+    if message.author == Author::System {
+        return Ok(None);
+    }
+    let since = contacts::opted_out_at(tx, contact).await?;
+    Ok(since.map(|_| "the contact wants no more messages"))
+}
+
+async fn check_wanted(tx: &mut TenantTx, contact: domain::ContactId) -> Result<(), Error> {
+    match contacts::opted_out_at(tx, contact).await? {
+        None => Ok(()),
+        Some(_) => Err(Error::Conflict {
+            code: "contact_opted_out",
+            detail: "The contact wants no more messages.".to_owned(),
+        }),
+    }
+}

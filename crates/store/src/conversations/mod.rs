@@ -1,0 +1,317 @@
+//! Exchanges with one contact. The row's lock orders everything that happens in one.
+
+mod assign;
+mod list;
+
+use chrono::{DateTime, Utc};
+use db::{Error, Result, TenantTx, Tx};
+use domain::{AssignReason, ChannelId, ContactId, ConversationId, ConversationStatus};
+use uuid::Uuid;
+
+pub use assign::{
+    Assignment, assign, list_due_for_release, mark_read, postpone_release, reassign, set_status,
+};
+pub use list::{Filter, delete_idle, list, list_matching, list_of_contact};
+
+/// An exchange with one contact.
+#[derive(Clone, Debug)]
+pub struct Conversation {
+    /// Its id.
+    pub id: ConversationId,
+    /// The channel it is held on.
+    pub channel_id: ChannelId,
+    /// With whom.
+    pub contact_id: ContactId,
+    /// Where it stands.
+    pub status: ConversationStatus,
+    /// The `seq` of its newest message.
+    pub message_seq: i64,
+    /// Raised by every inbound message.
+    pub turn_seq: i64,
+    /// The newest turn that has an answer.
+    pub answered_turn: i64,
+    /// When the contact last wrote, by the channel's clock.
+    pub last_inbound_at: Option<DateTime<Utc>>,
+    /// When the contact last did what allows a free answer, by the channel's clock.
+    pub window_opened_at: Option<DateTime<Utc>>,
+    /// When anybody last wrote.
+    pub last_message_at: Option<DateTime<Utc>>,
+    /// When it began.
+    pub created_at: DateTime<Utc>,
+    /// Since when a person has it; `None`: the machine does.
+    pub assigned_at: Option<DateTime<Utc>>,
+    /// Who has it, in the tenant's own words; `None`: nobody in particular.
+    pub assigned_to: Option<String>,
+    /// Why a person has it.
+    pub assign_reason: Option<AssignReason>,
+    /// When the machine answers again unless a person writes before.
+    pub release_at: Option<DateTime<Utc>>,
+    /// The `seq` up to which people have read.
+    pub read_seq: i64,
+}
+
+struct Row {
+    id: Uuid,
+    channel_id: Uuid,
+    contact_id: Uuid,
+    status: String,
+    message_seq: i64,
+    turn_seq: i64,
+    answered_turn: i64,
+    last_inbound_at: Option<DateTime<Utc>>,
+    window_opened_at: Option<DateTime<Utc>>,
+    last_message_at: Option<DateTime<Utc>>,
+    created_at: DateTime<Utc>,
+    assigned_at: Option<DateTime<Utc>>,
+    assigned_to: Option<String>,
+    assign_reason: Option<String>,
+    release_at: Option<DateTime<Utc>>,
+    read_seq: i64,
+}
+
+impl TryFrom<Row> for Conversation {
+    type Error = Error;
+
+    fn try_from(row: Row) -> Result<Self> {
+        Ok(Self {
+            id: row.id.into(),
+            channel_id: row.channel_id.into(),
+            contact_id: row.contact_id.into(),
+            status: row
+                .status
+                .parse()
+                .map_err(|_| Error::corrupt("conversations.status"))?,
+            message_seq: row.message_seq,
+            turn_seq: row.turn_seq,
+            answered_turn: row.answered_turn,
+            last_inbound_at: row.last_inbound_at,
+            window_opened_at: row.window_opened_at,
+            last_message_at: row.last_message_at,
+            created_at: row.created_at,
+            assigned_at: row.assigned_at,
+            assigned_to: row.assigned_to,
+            assign_reason: row
+                .assign_reason
+                .map(|reason| reason.parse())
+                .transpose()
+                .map_err(|_| Error::corrupt("conversations.assign_reason"))?,
+            release_at: row.release_at,
+            read_seq: row.read_seq,
+        })
+    }
+}
+
+/// Finds the running conversation with a contact, opens a resolved one again, or begins one, as
+/// [`ConversationStatus::after`] says of `ContactWrote`; locks its row until commit. One that has
+/// just begun has no message yet.
+///
+/// # Errors
+/// Those of the database.
+pub async fn open(
+    tx: &mut TenantTx,
+    channel: ChannelId,
+    contact: ContactId,
+) -> Result<Conversation> {
+    let tenant = tx.tenant();
+    sqlx::query!(
+        "UPDATE conversations SET status = 'open', updated_at = now()
+         WHERE tenant_id = $1 AND id = (
+             SELECT id FROM conversations
+             WHERE tenant_id = $1 AND channel_id = $2 AND contact_id = $3
+             ORDER BY created_at DESC LIMIT 1)
+           AND status = 'resolved'
+           AND NOT EXISTS (
+               SELECT FROM conversations
+               WHERE tenant_id = $1 AND channel_id = $2 AND contact_id = $3
+                 AND status IN ('open', 'waiting', 'assigned_human'))",
+        tenant.as_uuid(),
+        channel.as_uuid(),
+        contact.as_uuid(),
+    )
+    .execute(tx.conn())
+    .await?;
+    let row = sqlx::query_as!(
+        Row,
+        "INSERT INTO conversations AS c (id, tenant_id, channel_id, contact_id)
+         VALUES ($1, $2, $3, $4)
+         ON CONFLICT (channel_id, contact_id)
+             WHERE status IN ('open', 'waiting', 'assigned_human')
+             DO UPDATE SET
+                 status = CASE c.status WHEN 'waiting' THEN 'open' ELSE c.status END,
+                 updated_at = now()
+         RETURNING id, channel_id, contact_id, status, message_seq, turn_seq, answered_turn,
+                   last_inbound_at, window_opened_at, last_message_at, created_at,
+                   assigned_at, assigned_to, assign_reason, release_at, read_seq",
+        ConversationId::new().as_uuid(),
+        tenant.as_uuid(),
+        channel.as_uuid(),
+        contact.as_uuid(),
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    row.try_into()
+}
+
+/// Finds the running conversation with a contact.
+///
+/// # Errors
+/// Those of the database.
+pub async fn find_running(
+    tx: &mut TenantTx,
+    channel: ChannelId,
+    contact: ContactId,
+) -> Result<Option<Conversation>> {
+    let tenant = tx.tenant();
+    let row = sqlx::query_as!(
+        Row,
+        "SELECT id, channel_id, contact_id, status, message_seq, turn_seq, answered_turn,
+                last_inbound_at, window_opened_at, last_message_at, created_at,
+                assigned_at, assigned_to, assign_reason, release_at, read_seq
+         FROM conversations
+         WHERE tenant_id = $1 AND channel_id = $2 AND contact_id = $3
+           AND status IN ('open', 'waiting', 'assigned_human')",
+        tenant.as_uuid(),
+        channel.as_uuid(),
+        contact.as_uuid(),
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    row.map(Conversation::try_from).transpose()
+}
+
+/// Gets a conversation.
+///
+/// # Errors
+/// `NotFound` if the tenant has none of that id.
+pub async fn get(tx: &mut TenantTx, id: ConversationId) -> Result<Conversation> {
+    let tenant = tx.tenant();
+    let row = sqlx::query_as!(
+        Row,
+        "SELECT id, channel_id, contact_id, status, message_seq, turn_seq, answered_turn,
+                last_inbound_at, window_opened_at, last_message_at, created_at,
+                assigned_at, assigned_to, assign_reason, release_at, read_seq
+         FROM conversations WHERE tenant_id = $1 AND id = $2",
+        tenant.as_uuid(),
+        id.as_uuid(),
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    row.try_into()
+}
+
+/// Gets a conversation and locks its row until commit.
+///
+/// # Errors
+/// `NotFound` if the tenant has none of that id.
+pub async fn lock(tx: &mut TenantTx, id: ConversationId) -> Result<Conversation> {
+    let tenant = tx.tenant();
+    let row = sqlx::query_as!(
+        Row,
+        "SELECT id, channel_id, contact_id, status, message_seq, turn_seq, answered_turn,
+                last_inbound_at, window_opened_at, last_message_at, created_at,
+                assigned_at, assigned_to, assign_reason, release_at, read_seq
+         FROM conversations WHERE tenant_id = $1 AND id = $2 FOR UPDATE",
+        tenant.as_uuid(),
+        id.as_uuid(),
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    row.try_into()
+}
+
+/// Makes room for one inbound message: the next `seq`, and the next turn if the machine is to
+/// answer it.
+///
+/// # Errors
+/// Those of the database.
+pub async fn add_inbound(
+    tx: &mut TenantTx,
+    id: ConversationId,
+    occurred_at: DateTime<Utc>,
+    is_answered: bool,
+    opens_window: bool,
+) -> Result<(i64, Option<i64>)> {
+    let tenant = tx.tenant();
+    let row = sqlx::query!(
+        "UPDATE conversations SET
+             message_seq = message_seq + 1,
+             turn_seq = turn_seq + CASE WHEN $4 THEN 1 ELSE 0 END,
+             last_inbound_at = greatest(last_inbound_at, $3),
+             window_opened_at =
+                 CASE WHEN $5 THEN greatest(window_opened_at, $3) ELSE window_opened_at END,
+             last_message_at = greatest(last_message_at, $3),
+             updated_at = now()
+         WHERE tenant_id = $1 AND id = $2
+         RETURNING message_seq, turn_seq",
+        tenant.as_uuid(),
+        id.as_uuid(),
+        occurred_at,
+        is_answered,
+        opens_window,
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok((row.message_seq, is_answered.then_some(row.turn_seq)))
+}
+
+/// Makes the answer to a turn whose words changed be made anew.
+///
+/// # Errors
+/// Those of the database.
+pub async fn raise_turn(tx: &mut TenantTx, id: ConversationId) -> Result<()> {
+    let tenant = tx.tenant();
+    sqlx::query!(
+        "UPDATE conversations SET turn_seq = turn_seq + 1, updated_at = now()
+         WHERE tenant_id = $1 AND id = $2",
+        tenant.as_uuid(),
+        id.as_uuid(),
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Makes room for one outbound message, and notes the turn it answers, if it answers one.
+///
+/// # Errors
+/// Those of the database.
+pub async fn add_outbound(
+    tx: &mut TenantTx,
+    id: ConversationId,
+    answered_turn: Option<i64>,
+) -> Result<i64> {
+    let tenant = tx.tenant();
+    let seq = sqlx::query_scalar!(
+        "UPDATE conversations SET
+             message_seq = message_seq + 1,
+             answered_turn = greatest(answered_turn, $3),
+             last_message_at = now(),
+             updated_at = now()
+         WHERE tenant_id = $1 AND id = $2
+         RETURNING message_seq",
+        tenant.as_uuid(),
+        id.as_uuid(),
+        answered_turn,
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(seq)
+}
+
+/// Notes that a turn needs no answer any more.
+///
+/// # Errors
+/// Those of the database.
+pub async fn settle_turn(tx: &mut TenantTx, id: ConversationId, turn: i64) -> Result<()> {
+    let tenant = tx.tenant();
+    sqlx::query!(
+        "UPDATE conversations SET answered_turn = greatest(answered_turn, $3), updated_at = now()
+         WHERE tenant_id = $1 AND id = $2",
+        tenant.as_uuid(),
+        id.as_uuid(),
+        turn,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}

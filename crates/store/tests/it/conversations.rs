@@ -1,0 +1,101 @@
+//! One conversation at a time with one contact, and where it stands.
+
+use chrono::TimeDelta;
+use db::TenantTx;
+use domain::{AssignReason, ChannelKind, Clock, ConversationStatus};
+use store::contacts;
+use store::conversations::{self, Assignment, Conversation};
+
+use crate::world::World;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn contacts_who_write_twice_at_once_have_one_conversation() {
+    let world = World::new().await;
+    let channel = world.channel(ChannelKind::Webchat, None).await;
+    // None yet, and one of each status: each is met by several at the same instant.
+    for status in [None, Some("resolved"), Some("waiting"), Some("closed")] {
+        if let Some(status) = status {
+            sqlx::query("UPDATE conversations SET status = $1")
+                .bind(status)
+                .execute(world.database.pool())
+                .await
+                .unwrap();
+        }
+        let opening = (0..8).map(|_| {
+            let (db, tenant) = (world.db.clone(), world.one);
+            tokio::spawn(async move {
+                let mut tx = db.tenant(tenant).await.unwrap();
+                let contact = contacts::upsert(&mut tx, channel, "v", "v", None).await;
+                let opened = conversations::open(&mut tx, channel, contact.unwrap()).await;
+                tx.commit().await.unwrap();
+                opened.unwrap()
+            })
+        });
+        let mut opened: Vec<Conversation> = Vec::new();
+        for opening in opening.collect::<Vec<_>>() {
+            opened.push(opening.await.unwrap());
+        }
+        let first = opened[0].id;
+        assert!(opened.iter().all(|one| one.id == first), "{status:?}");
+        let is_open = |one: &Conversation| one.status == ConversationStatus::Open;
+        assert!(opened.iter().all(is_open), "{status:?}");
+    }
+    let all: i64 = sqlx::query_scalar("SELECT count(*) FROM conversations")
+        .fetch_one(world.database.pool())
+        .await
+        .unwrap();
+    // The first one, and the one after it was closed.
+    assert_eq!(all, 2);
+}
+
+async fn begin(tx: &mut TenantTx, world: &World) -> Conversation {
+    let channel = world.channel(ChannelKind::Webchat, None).await;
+    let contact = contacts::upsert(tx, channel, "v", "v", None).await;
+    let contact = contact.unwrap();
+    conversations::open(tx, channel, contact).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_a_person_has_is_given_back_with_all_that_was_noted_of_it() {
+    let world = World::new().await;
+    let mut tx = world.db.tenant(world.one).await.unwrap();
+    let id = begin(&mut tx, &world).await.id;
+    let now = Clock::system().now();
+    conversations::add_inbound(&mut tx, id, now, true)
+        .await
+        .unwrap();
+    let assignment = Assignment {
+        reason: AssignReason::Asked,
+        to: Some("Kim"),
+        at: now,
+        release_at: Some(now + TimeDelta::minutes(5)),
+    };
+    let assigned = conversations::assign(&mut tx, id, &assignment)
+        .await
+        .unwrap();
+    assert_eq!(assigned.answered_turn, assigned.turn_seq);
+    tx.commit().await.unwrap();
+    let due = async |minutes| {
+        let mut tx = world.db.system().await.unwrap();
+        let at = now + TimeDelta::minutes(minutes);
+        let due = conversations::list_due_for_release(&mut tx, at, 10).await;
+        due.unwrap().len()
+    };
+    assert_eq!((due(4).await, due(6).await), (0, 1));
+    let mut tx = world.db.tenant(world.one).await.unwrap();
+    let later = Some(now + TimeDelta::minutes(9));
+    conversations::postpone_release(&mut tx, id, later)
+        .await
+        .unwrap();
+    let resolved = ConversationStatus::Resolved;
+    tx.commit().await.unwrap();
+    assert_eq!((due(6).await, due(10).await), (0, 1));
+    let mut tx = world.db.tenant(world.one).await.unwrap();
+    let given = conversations::set_status(&mut tx, id, resolved)
+        .await
+        .unwrap();
+    assert_eq!((given.assigned_to, given.assign_reason), (None, None));
+    assert_eq!((given.assigned_at, given.release_at), (None, None));
+    tx.commit().await.unwrap();
+    assert_eq!(due(10).await, 0);
+}
