@@ -202,7 +202,8 @@ CREATE TABLE public.contacts (
     address text,
     display_name text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    email text
 );
 
 ALTER TABLE ONLY public.contacts FORCE ROW LEVEL SECURITY;
@@ -815,6 +816,18 @@ CREATE TABLE public.parked_statuses (
 
 ALTER TABLE ONLY public.parked_statuses FORCE ROW LEVEL SECURITY;
 
+CREATE TABLE public.presences (
+    tenant_id uuid NOT NULL,
+    conversation_id uuid NOT NULL,
+    party text NOT NULL,
+    holder text NOT NULL,
+    seen_at timestamp with time zone NOT NULL,
+    CONSTRAINT presences_holder_check CHECK (((length(holder) >= 1) AND (length(holder) <= 200))),
+    CONSTRAINT presences_party_check CHECK ((party = ANY (ARRAY['agent'::text, 'contact'::text])))
+);
+
+ALTER TABLE ONLY public.presences FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.provider_health (
     tenant_id uuid NOT NULL,
     account text NOT NULL,
@@ -874,6 +887,36 @@ CREATE TABLE public.tenants (
 );
 
 ALTER TABLE ONLY public.tenants FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.webchat_attachments (
+    id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    channel_id uuid NOT NULL,
+    session_id uuid NOT NULL,
+    visitor_id text NOT NULL,
+    file_key text NOT NULL,
+    name text NOT NULL,
+    media_type text NOT NULL,
+    size_bytes bigint NOT NULL,
+    sha256 bytea NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    sent_at timestamp with time zone,
+    CONSTRAINT webchat_attachments_sha256_check CHECK ((length(sha256) = 32)),
+    CONSTRAINT webchat_attachments_size_bytes_check CHECK ((size_bytes >= 0))
+);
+
+ALTER TABLE ONLY public.webchat_attachments FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.webchat_identity_secrets (
+    id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    channel_id uuid NOT NULL,
+    sealed_secret bytea NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone
+);
+
+ALTER TABLE ONLY public.webchat_identity_secrets FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.webchat_sessions (
     id uuid NOT NULL,
@@ -1100,6 +1143,9 @@ ALTER TABLE ONLY public.parked_statuses
 ALTER TABLE ONLY public.parked_statuses
     ADD CONSTRAINT parked_statuses_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.presences
+    ADD CONSTRAINT presences_pkey PRIMARY KEY (conversation_id, party, holder);
+
 ALTER TABLE ONLY public.provider_health
     ADD CONSTRAINT provider_health_pkey PRIMARY KEY (tenant_id, account);
 
@@ -1111,6 +1157,12 @@ ALTER TABLE ONLY public.raw_items_default
 
 ALTER TABLE ONLY public.tenants
     ADD CONSTRAINT tenants_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.webchat_attachments
+    ADD CONSTRAINT webchat_attachments_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.webchat_identity_secrets
+    ADD CONSTRAINT webchat_identity_secrets_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.webchat_sessions
     ADD CONSTRAINT webchat_sessions_pkey PRIMARY KEY (id);
@@ -1243,9 +1295,19 @@ CREATE INDEX model_calls_tenant_id_idx ON ONLY public.model_calls USING btree (t
 
 CREATE INDEX model_calls_default_tenant_id_id_idx ON public.model_calls_default USING btree (tenant_id, id);
 
+CREATE INDEX presences_seen_at_idx ON public.presences USING btree (seen_at);
+
 CREATE INDEX raw_items_outcome_idx ON ONLY public.raw_items USING btree (outcome, id) WHERE (outcome = ANY (ARRAY['unroutable'::text, 'unreadable'::text, 'failed'::text]));
 
 CREATE INDEX raw_items_default_outcome_id_idx ON public.raw_items_default USING btree (outcome, id) WHERE (outcome = ANY (ARRAY['unroutable'::text, 'unreadable'::text, 'failed'::text]));
+
+CREATE INDEX webchat_attachments_channel_idx ON public.webchat_attachments USING btree (channel_id);
+
+CREATE INDEX webchat_attachments_session_idx ON public.webchat_attachments USING btree (tenant_id, session_id);
+
+CREATE INDEX webchat_attachments_unsent_idx ON public.webchat_attachments USING btree (created_at) WHERE (sent_at IS NULL);
+
+CREATE UNIQUE INDEX webchat_identity_secrets_current_key ON public.webchat_identity_secrets USING btree (channel_id) WHERE (expires_at IS NULL);
 
 CREATE INDEX webchat_sessions_address_idx ON public.webchat_sessions USING btree (address, created_at);
 
@@ -1392,8 +1454,26 @@ ALTER TABLE ONLY public.parked_statuses
 ALTER TABLE ONLY public.parked_statuses
     ADD CONSTRAINT parked_statuses_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY public.presences
+    ADD CONSTRAINT presences_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES public.conversations(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.presences
+    ADD CONSTRAINT presences_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY public.provider_health
     ADD CONSTRAINT provider_health_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.webchat_attachments
+    ADD CONSTRAINT webchat_attachments_channel_id_fkey FOREIGN KEY (channel_id) REFERENCES public.channels(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.webchat_attachments
+    ADD CONSTRAINT webchat_attachments_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.webchat_identity_secrets
+    ADD CONSTRAINT webchat_identity_secrets_channel_id_fkey FOREIGN KEY (channel_id) REFERENCES public.channels(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.webchat_identity_secrets
+    ADD CONSTRAINT webchat_identity_secrets_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.webchat_sessions
     ADD CONSTRAINT webchat_sessions_channel_id_fkey FOREIGN KEY (channel_id) REFERENCES public.channels(id) ON DELETE CASCADE;
@@ -1458,6 +1538,8 @@ ALTER TABLE public.model_usage ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.parked_statuses ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.presences ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.provider_health ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.raw_items ENABLE ROW LEVEL SECURITY;
@@ -1510,11 +1592,17 @@ CREATE POLICY system_access ON public.model_usage TO metachat_system USING (true
 
 CREATE POLICY system_access ON public.parked_statuses TO metachat_system USING (true) WITH CHECK (true);
 
+CREATE POLICY system_access ON public.presences TO metachat_system USING (true) WITH CHECK (true);
+
 CREATE POLICY system_access ON public.provider_health TO metachat_system USING (true) WITH CHECK (true);
 
 CREATE POLICY system_access ON public.raw_items TO metachat_system USING (true) WITH CHECK (true);
 
 CREATE POLICY system_access ON public.tenants TO metachat_system USING (true) WITH CHECK (true);
+
+CREATE POLICY system_access ON public.webchat_attachments TO metachat_system USING (true) WITH CHECK (true);
+
+CREATE POLICY system_access ON public.webchat_identity_secrets TO metachat_system USING (true) WITH CHECK (true);
 
 CREATE POLICY system_access ON public.webchat_sessions TO metachat_system USING (true) WITH CHECK (true);
 
@@ -1570,11 +1658,17 @@ CREATE POLICY tenant_isolation ON public.model_usage TO metachat_app USING ((ten
 
 CREATE POLICY tenant_isolation ON public.parked_statuses TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
 
+CREATE POLICY tenant_isolation ON public.presences TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
+
 CREATE POLICY tenant_isolation ON public.provider_health TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
 
 CREATE POLICY tenant_isolation ON public.raw_items TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
 
 CREATE POLICY tenant_isolation ON public.tenants TO metachat_app USING ((id = public.current_tenant())) WITH CHECK ((id = public.current_tenant()));
+
+CREATE POLICY tenant_isolation ON public.webchat_attachments TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
+
+CREATE POLICY tenant_isolation ON public.webchat_identity_secrets TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
 
 CREATE POLICY tenant_isolation ON public.webchat_sessions TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
 
@@ -1585,6 +1679,10 @@ CREATE POLICY tenant_isolation ON public.webhook_deliveries TO metachat_app USIN
 CREATE POLICY tenant_isolation ON public.webhook_endpoints TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
 
 ALTER TABLE public.tenants ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.webchat_attachments ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.webchat_identity_secrets ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.webchat_sessions ENABLE ROW LEVEL SECURITY;
 
@@ -1698,6 +1796,9 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.model_usage TO metachat_system
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.parked_statuses TO metachat_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.parked_statuses TO metachat_system;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.presences TO metachat_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.presences TO metachat_system;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.provider_health TO metachat_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.provider_health TO metachat_system;
 
@@ -1706,6 +1807,12 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.raw_items TO metachat_system;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.tenants TO metachat_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.tenants TO metachat_system;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webchat_attachments TO metachat_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webchat_attachments TO metachat_system;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webchat_identity_secrets TO metachat_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webchat_identity_secrets TO metachat_system;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webchat_sessions TO metachat_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webchat_sessions TO metachat_system;

@@ -1,7 +1,7 @@
 //! What travels over Socket.IO, besides messages themselves.
 
 use assistant::Error;
-use domain::{ConversationId, ConversationStatus, MessageId, MessageStatus};
+use domain::{AttachmentId, ConversationId, ConversationStatus, MessageId, MessageStatus};
 use serde::{Deserialize, Serialize};
 
 /// What a client shows when it connects.
@@ -23,8 +23,10 @@ pub(super) struct From {
 /// `message` from a client.
 #[derive(Debug, Deserialize)]
 pub(super) struct Post {
+    #[serde(default)]
     pub(super) text: String,
     pub(super) client_id: String,
+    pub(super) attachment_id: Option<AttachmentId>,
 }
 
 /// `typing`, both ways.
@@ -95,7 +97,9 @@ impl Refusal {
     /// Puts an error into words for a visitor; what happened inside is logged and not told.
     pub(super) fn of(error: Error) -> Self {
         match error {
-            Error::Unauthenticated => Self::new("unauthorized", "The token does not work."),
+            Error::Unauthenticated | Error::IdentityRequired | Error::IdentityNotVerified => {
+                Self::new("unauthorized", "The token does not work.")
+            }
             Error::OriginNotAllowed => {
                 Self::new("origin_not_allowed", "This page may not use the chat.")
             }

@@ -2,7 +2,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use assistant::webchat::{Follow, Happening, Place, Session, Webchat};
+use assistant::webchat::{Follow, Happening, NewMessage, Place, Session, Webchat};
 use poem::http::header;
 use poem_openapi::types::ToJSON as _;
 use serde::Serialize;
@@ -166,14 +166,23 @@ async fn post(
             client_id: None,
             error: Some(Refusal::new("invalid_request", "Send {text, client_id}.")),
         },
-        Ok(Post { text, client_id }) => {
+        Ok(Post {
+            text,
+            client_id,
+            attachment_id,
+        }) => {
             let Connection {
                 webchat,
                 session,
                 wishes,
                 ..
             } = &connection;
-            let posted = webchat.post_message(session, text, client_id.clone()).await;
+            let message = NewMessage {
+                text,
+                client_id: client_id.clone(),
+                attachment_id,
+            };
+            let posted = webchat.post_message(session, message).await;
             if posted.is_ok() {
                 wishes.send(Wish::ExpectConversation).await.ok();
             }

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use assistant::webchat::delete_attachment_files;
 use channels::ParsedConfig;
 use chrono::{DateTime, Utc};
 use domain::{ChannelId, ChannelKind};
@@ -9,6 +10,7 @@ use secrets::row_context;
 use serde::Deserialize;
 use serde_json::Value;
 use store::channels::{self as table, Channel, ChannelValues, EXTERNAL_ID_KEY, SECRETS_COLUMN};
+use store::webchat_attachments;
 use uuid::Uuid;
 
 use super::Tag;
@@ -63,7 +65,8 @@ struct CreateChannel {
     /// Its name, 1 to 200 characters.
     name: String,
     /// Its configuration. `whatsapp`: `phone_number_id`, `access_token`, `app_secret`,
-    /// `verify_token`. `webchat`: `allowed_origins`, `title`, `greeting`, `colour`, all optional.
+    /// `verify_token`. `webchat`: `allowed_origins`, `title`, `greeting`, `colour`,
+    /// `require_identity`, all optional.
     #[serde(default)]
     #[oai(default)]
     config: Value,
@@ -239,10 +242,13 @@ impl ChannelRoutes {
         channel_id: Path<Uuid>,
     ) -> Result<Done, Problem> {
         let mut tx = auth.0.act_for(tenant_id.0.into()).await?;
-        if !table::delete(&mut tx, channel_id.0.into()).await? {
+        let id = channel_id.0.into();
+        let file_keys = webchat_attachments::list_file_keys(&mut tx, id).await?;
+        if !table::delete(&mut tx, id).await? {
             return Err(Problem::not_found());
         }
         tx.commit().await?;
+        delete_attachment_files(&auth.0.state().files, &file_keys).await;
         Ok(Done)
     }
 }

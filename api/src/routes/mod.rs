@@ -8,6 +8,7 @@ mod documents;
 mod embedding_settings;
 mod evals;
 mod health;
+mod identity_secrets;
 mod jobs;
 mod limits;
 mod llm_settings;
@@ -22,6 +23,7 @@ mod tenants;
 mod upload;
 mod usage;
 pub(crate) mod webchat;
+mod webchat_attachments;
 mod webhooks;
 pub(crate) mod whatsapp;
 
@@ -32,7 +34,10 @@ pub(crate) type Routes = (
     health::HealthRoutes,
     tenants::TenantRoutes,
     api_keys::ApiKeyRoutes,
-    channels::ChannelRoutes,
+    (
+        channels::ChannelRoutes,
+        identity_secrets::IdentitySecretRoutes,
+    ),
     (
         documents::DocumentRoutes,
         search::SearchRoutes,
@@ -44,7 +49,10 @@ pub(crate) type Routes = (
     webhooks::WebhookRoutes,
     (jobs::JobRoutes, queues::QueueRoutes, limits::LimitRoutes),
     raw_items::RawItemRoutes,
-    webchat::WebchatRoutes,
+    (
+        webchat::WebchatRoutes,
+        webchat_attachments::WebchatAttachmentRoutes,
+    ),
     (usage::UsageRoutes, providers::ProviderRoutes),
 );
 
@@ -54,7 +62,10 @@ pub(crate) fn all() -> Routes {
         health::HealthRoutes,
         tenants::TenantRoutes,
         api_keys::ApiKeyRoutes,
-        channels::ChannelRoutes,
+        (
+            channels::ChannelRoutes,
+            identity_secrets::IdentitySecretRoutes,
+        ),
         (
             documents::DocumentRoutes,
             search::SearchRoutes,
@@ -66,7 +77,10 @@ pub(crate) fn all() -> Routes {
         webhooks::WebhookRoutes,
         (jobs::JobRoutes, queues::QueueRoutes, limits::LimitRoutes),
         raw_items::RawItemRoutes,
-        webchat::WebchatRoutes,
+        (
+            webchat::WebchatRoutes,
+            webchat_attachments::WebchatAttachmentRoutes,
+        ),
         (usage::UsageRoutes, providers::ProviderRoutes),
     )
 }

@@ -62,6 +62,10 @@ async fn things(server: &TestServer, tenant: &str) -> Vec<(&'static str, String)
         ("{limit_key}", "endpoint:7".to_owned()),
         ("{question_id}", id(&question)),
         ("{run_id}", run(server, tenant).await),
+        (
+            "{attachment_id}",
+            attachment(server, tenant, &id(&channel)).await,
+        ),
     ]
 }
 
@@ -78,6 +82,23 @@ async fn run(server: &TestServer, tenant: &str) -> String {
         .await
         .unwrap();
     run
+}
+
+/// A visitor's file, whose content nobody reads.
+async fn attachment(server: &TestServer, tenant: &str, channel: &str) -> String {
+    let tenant = tenant.rsplit('/').next().unwrap();
+    let id = domain::AttachmentId::new().to_string();
+    let statement = format!(
+        "INSERT INTO webchat_attachments (id, tenant_id, channel_id, session_id, visitor_id, file_key,
+                                          name, media_type, size_bytes, sha256, created_at)
+         VALUES ('{id}', '{tenant}', '{channel}', '{id}', 'visitor', '', 'a.txt', 'text/plain', 1,
+                 sha256('a'), now())"
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(statement))
+        .execute(server.database.pool())
+        .await
+        .unwrap();
+    id
 }
 
 async fn conversation(server: &TestServer, tenant: &str, channel: &str) -> String {

@@ -22,6 +22,8 @@ mod server;
 mod traces;
 mod usage;
 mod webchat;
+mod webchat_attachments;
+mod webchat_identity;
 mod webchat_live;
 mod webchat_stage;
 mod whatsapp;

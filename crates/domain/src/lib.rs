@@ -22,9 +22,9 @@ pub use content::{
 };
 pub use eval::{EvalFound, ExpectedSource};
 pub use ids::{
-    ApiKeyId, ChannelId, ChunkId, ContactId, ConversationId, DeliveryId, DocumentId, EndpointId,
-    EvalQuestionId, EvalRunId, EventId, MessageId, ModelCallId, RawItemId, TenantId,
-    WebchatSessionId,
+    ApiKeyId, AttachmentId, ChannelId, ChunkId, ContactId, ConversationId, DeliveryId, DocumentId,
+    EndpointId, EvalQuestionId, EvalRunId, EventId, IdentitySecretId, MessageId, ModelCallId,
+    RawItemId, TenantId, WebchatSessionId,
 };
 pub use inbound::{
     AccountEffect, AccountEvent, Consent, ContactRef, Handover, HandoverChange, Inbound,
@@ -43,5 +43,5 @@ pub use source::Source;
 pub use spending::{BudgetLevel, CallOutcome, CallPurpose, CircuitState, Health, WhenSpent};
 pub use state::{
     Author, ChannelKind, ConversationStatus, Direction, DocumentSource, DocumentStage,
-    DocumentStatus, EvalRunStatus, MessageStatus, RawOutcome, UnknownName, VersionState,
+    DocumentStatus, EvalRunStatus, MessageStatus, Party, RawOutcome, UnknownName, VersionState,
 };

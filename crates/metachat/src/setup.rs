@@ -217,6 +217,8 @@ fn settings(config: &Config) -> anyhow::Result<Settings> {
             sessions_per_tenant_hour: config.webchat.sessions_per_tenant_hour.into(),
             messages_per_session: config.webchat.messages_per_session.into(),
             messages_per_minute: config.webchat.messages_per_minute.into(),
+            files_per_session: config.webchat.files_per_session,
+            max_file_bytes: config.webchat.max_file_bytes.into(),
         },
         retention: Retention {
             job_history_days: config.retention.job_history_days,

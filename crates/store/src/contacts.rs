@@ -14,6 +14,8 @@ pub struct Contact {
     pub address: Option<String>,
     /// What the person calls themselves.
     pub display_name: Option<String>,
+    /// The person's mail address, where the tenant's own server vouched for it.
+    pub email: Option<String>,
 }
 
 /// Finds the contact by the channel's name of it, or adds it; a known one learns a new address or
@@ -49,6 +51,39 @@ pub async fn upsert(
     Ok(id.into())
 }
 
+/// Notes what a tenant's own server vouches for of a person: adds the contact, or changes what it
+/// is called and its mail address where they are named.
+///
+/// # Errors
+/// Those of the database.
+pub async fn identify(
+    tx: &mut TenantTx,
+    channel: ChannelId,
+    external_id: &str,
+    display_name: Option<&str>,
+    email: Option<&str>,
+) -> Result<ContactId> {
+    let tenant = tx.tenant();
+    let id = sqlx::query_scalar!(
+        "INSERT INTO contacts AS c (id, tenant_id, channel_id, external_id, display_name, email)
+         VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (channel_id, external_id) DO UPDATE SET
+             display_name = coalesce(excluded.display_name, c.display_name),
+             email = coalesce(excluded.email, c.email),
+             updated_at = now()
+         RETURNING id",
+        ContactId::new().as_uuid(),
+        tenant.as_uuid(),
+        channel.as_uuid(),
+        external_id,
+        display_name,
+        email,
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(id.into())
+}
+
 /// Gets a contact.
 ///
 /// # Errors
@@ -56,7 +91,7 @@ pub async fn upsert(
 pub async fn get(tx: &mut TenantTx, id: ContactId) -> Result<Contact> {
     let tenant = tx.tenant();
     let row = sqlx::query!(
-        "SELECT id, external_id, address, display_name FROM contacts
+        "SELECT id, external_id, address, display_name, email FROM contacts
          WHERE tenant_id = $1 AND id = $2",
         tenant.as_uuid(),
         id.as_uuid(),
@@ -68,5 +103,6 @@ pub async fn get(tx: &mut TenantTx, id: ContactId) -> Result<Contact> {
         external_id: row.external_id,
         address: row.address,
         display_name: row.display_name,
+        email: row.email,
     })
 }

@@ -2,10 +2,13 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use domain::{
-    Author, ConversationId, ConversationStatus, Direction, MessageId, MessageStatus, Source,
+    Author, ContentBody, ConversationId, ConversationStatus, Direction, MediaKind, MessageId,
+    MessageStatus, NormalizedContent, Source,
 };
+use serde::Deserialize as _;
 use store::messages::Message;
 use store::{conversations, webchat_sessions};
+use uuid::Uuid;
 
 use super::{Happening, Place, Session, Webchat};
 use crate::Error;
@@ -31,15 +34,49 @@ pub struct VisitorMessage {
     pub status: MessageStatus,
     /// What an answer rests on.
     pub sources: Vec<Source>,
+    /// The visitor's file that came with it.
+    pub attachment: Option<Attachment>,
     /// The client's own id of it, for the visitor's own.
     pub client_id: Option<String>,
     /// When it was stored.
     pub created_at: DateTime<Utc>,
 }
 
+/// A file that came with a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attachment {
+    /// What it is downloaded by.
+    pub id: Uuid,
+    /// Its name.
+    pub name: String,
+    /// Its media type, for example `image/png`.
+    pub media_type: String,
+    /// What it is shown as.
+    pub media_kind: MediaKind,
+}
+
+/// The file of a visitor's own message, and the words written under it.
+fn attachment_of(message: &Message) -> Option<(Attachment, String)> {
+    let content = NormalizedContent::deserialize(&message.content).ok()?;
+    let ContentBody::Media(media) = content.body else {
+        return None;
+    };
+    let attachment = Attachment {
+        id: media.id?.parse().ok()?,
+        name: media.filename?,
+        media_type: media.mime_type?,
+        media_kind: media.media_kind,
+    };
+    Some((attachment, media.caption.unwrap_or_default()))
+}
+
 impl From<Message> for VisitorMessage {
     fn from(message: Message) -> Self {
         let own = message.direction == Direction::Inbound;
+        let (attachment, text) = match attachment_of(&message).filter(|_| own) {
+            Some((attachment, words)) => (Some(attachment), words),
+            None => (None, message.text),
+        };
         // A web chat's message is named `<session>:<client id>`.
         let name = message.external_id.filter(|_| own);
         let client_id = name.as_deref().and_then(|name| name.split_once(':'));
@@ -51,7 +88,8 @@ impl From<Message> for VisitorMessage {
             direction: message.direction,
             author: message.author,
             turn: message.turn,
-            text: message.text,
+            text,
+            attachment,
             status: message.status,
             sources: message.sources,
             created_at: message.created_at,
