@@ -13,6 +13,7 @@ mod jobs;
 mod limits;
 mod llm_settings;
 mod messages;
+mod presence;
 mod providers;
 mod queues;
 mod raw_items;
@@ -44,7 +45,7 @@ pub(crate) type Routes = (
         evals::EvalQuestionRoutes,
         evals::EvalRunRoutes,
     ),
-    conversations::ConversationRoutes,
+    (conversations::ConversationRoutes, presence::PresenceRoutes),
     messages::MessageRoutes,
     webhooks::WebhookRoutes,
     (jobs::JobRoutes, queues::QueueRoutes, limits::LimitRoutes),
@@ -72,7 +73,7 @@ pub(crate) fn all() -> Routes {
             evals::EvalQuestionRoutes,
             evals::EvalRunRoutes,
         ),
-        conversations::ConversationRoutes,
+        (conversations::ConversationRoutes, presence::PresenceRoutes),
         messages::MessageRoutes,
         webhooks::WebhookRoutes,
         (jobs::JobRoutes, queues::QueueRoutes, limits::LimitRoutes),

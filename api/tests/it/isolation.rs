@@ -200,6 +200,8 @@ fn valid_body(operation: &str, victim: &str) -> Value {
         "create_tenant" | "update_tenant" | "update_channel" => json!({"name": "Mine"}),
         "create_webhook" => json!({"url": "https://hooks.example.com/mine"}),
         "update_conversation" => json!({"status": "closed"}),
+        "set_presence" => json!({"agent": "Mallory", "online": true}),
+        "set_typing" => json!({"on": true}),
         "update_document" => json!({"enabled": false}),
         "search_documents" => json!({"query": "words"}),
         "create_eval_question" => json!({"question": "Mine?", "expected_phrases": ["x"]}),

@@ -4,6 +4,7 @@
 use chrono::{DateTime, Utc};
 use db::{Error, Result, SystemTx, TenantTx, Tx as _};
 use domain::{ConversationId, Party, TenantId};
+use uuid::Uuid;
 
 /// Somebody who has a conversation open.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,14 +18,14 @@ pub struct Presence {
 }
 
 /// A connection of a contact's, to be renewed with others.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ContactPresence {
     /// Whose conversation it is.
     pub tenant_id: TenantId,
     /// The conversation.
     pub conversation_id: ConversationId,
     /// The connection's id.
-    pub holder: String,
+    pub holder: Uuid,
 }
 
 /// Notes that somebody has one of the tenant's conversations open.
@@ -120,12 +121,7 @@ pub async fn renew(
     connections: &[ContactPresence],
     now: DateTime<Utc>,
 ) -> Result<()> {
-    let column = |of: fn(&ContactPresence) -> uuid::Uuid| -> Vec<uuid::Uuid> {
-        connections.iter().map(of).collect()
-    };
-    let tenants = column(|one| one.tenant_id.as_uuid());
-    let conversations = column(|one| one.conversation_id.as_uuid());
-    let holders: Vec<String> = connections.iter().map(|one| one.holder.clone()).collect();
+    let (tenants, conversations, holders) = columns(connections);
     sqlx::query!(
         "INSERT INTO presences (tenant_id, conversation_id, party, holder, seen_at)
          SELECT v.tenant_id, v.id, 'contact', given.holder, $4
@@ -140,6 +136,38 @@ pub async fn renew(
     .execute(tx.conn())
     .await?;
     Ok(())
+}
+
+/// Notes that connections of contacts of all tenants are gone, in one statement.
+///
+/// # Errors
+/// Those of the database.
+pub async fn remove(tx: &mut SystemTx, connections: &[ContactPresence]) -> Result<()> {
+    let (tenants, conversations, holders) = columns(connections);
+    sqlx::query!(
+        "DELETE FROM presences AS p
+         USING unnest($1::uuid[], $2::uuid[], $3::text[]) AS gone (tenant_id, id, holder)
+         WHERE p.tenant_id = gone.tenant_id
+           AND p.conversation_id = gone.id
+           AND p.party = 'contact'
+           AND p.holder = gone.holder",
+        &tenants,
+        &conversations,
+        &holders,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+fn columns(connections: &[ContactPresence]) -> (Vec<Uuid>, Vec<Uuid>, Vec<String>) {
+    let mut columns = (Vec::new(), Vec::new(), Vec::new());
+    for one in connections {
+        columns.0.push(one.tenant_id.as_uuid());
+        columns.1.push(one.conversation_id.as_uuid());
+        columns.2.push(one.holder.to_string());
+    }
+    columns
 }
 
 /// Deletes what was last renewed before a time, of all tenants; returns how many.

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use db::TenantTx;
 use domain::{
     Author, ContentBody, ConversationId, ConversationStatus, Direction, MediaKind, MessageId,
     MessageStatus, NormalizedContent, Source,
@@ -10,6 +11,7 @@ use store::messages::Message;
 use store::{conversations, webchat_sessions};
 use uuid::Uuid;
 
+use super::presence::agent_until;
 use super::{Happening, Place, Session, Webchat};
 use crate::Error;
 
@@ -125,28 +127,25 @@ impl Webchat {
         limit: usize,
     ) -> Result<Thread, Error> {
         let mut tx = self.db.tenant(session.tenant_id()).await?;
-        let channel = session.channel_id();
-        let visitor = &session.row.visitor_id;
-        let found = webchat_sessions::find_conversation(&mut tx, channel, visitor).await?;
-        let Some(id) = found else {
-            return Ok(Thread {
-                conversation: None,
-                messages: Vec::new(),
-                more: false,
-            });
+        read_thread(&mut tx, session, of, after, limit).await
+    }
+
+    /// Reads the messages that [`Webchat::list_messages`] lists, and until when some agent counts as
+    /// there.
+    pub(super) async fn read(
+        &self,
+        session: &Session,
+        of: Option<ConversationId>,
+        after: i64,
+        limit: usize,
+    ) -> Result<(Thread, Option<DateTime<Utc>>), Error> {
+        let mut tx = self.db.tenant(session.tenant_id()).await?;
+        let thread = read_thread(&mut tx, session, of, after, limit).await?;
+        let agent = match thread.conversation {
+            Some((id, _)) => agent_until(&mut tx, id, self.clock.now()).await?,
+            None => None,
         };
-        let conversation = conversations::get(&mut tx, id).await?;
-        let after = if of.is_none_or(|of| of == id) {
-            after
-        } else {
-            0
-        };
-        let page = store::messages::list(&mut tx, id, after, limit).await?;
-        Ok(Thread {
-            conversation: Some((id, conversation.status)),
-            more: page.next_cursor.is_some(),
-            messages: page.data.into_iter().map(VisitorMessage::from).collect(),
-        })
+        Ok((thread, agent))
     }
 
     /// Lists messages as [`Webchat::list_messages`] does; if there are none yet, waits for one up to
@@ -171,7 +170,7 @@ impl Webchat {
         if !thread.messages.is_empty() || wait.is_zero() {
             return Ok(thread);
         }
-        let mut follow = self.follow(session.clone(), from);
+        let mut follow = self.follow_unseen(session.clone(), from);
         let message = async {
             while !matches!(follow.next().await?, Happening::Message(_)) {}
             Ok(())
@@ -185,4 +184,34 @@ impl Webchat {
             Err(_) => Ok(thread),
         }
     }
+}
+
+async fn read_thread(
+    tx: &mut TenantTx,
+    session: &Session,
+    of: Option<ConversationId>,
+    after: i64,
+    limit: usize,
+) -> Result<Thread, Error> {
+    let channel = session.channel_id();
+    let visitor = &session.row.visitor_id;
+    let Some(id) = webchat_sessions::find_conversation(tx, channel, visitor).await? else {
+        return Ok(Thread {
+            conversation: None,
+            messages: Vec::new(),
+            more: false,
+        });
+    };
+    let conversation = conversations::get(tx, id).await?;
+    let after = if of.is_none_or(|of| of == id) {
+        after
+    } else {
+        0
+    };
+    let page = store::messages::list(tx, id, after, limit).await?;
+    Ok(Thread {
+        conversation: Some((id, conversation.status)),
+        more: page.next_cursor.is_some(),
+        messages: page.data.into_iter().map(VisitorMessage::from).collect(),
+    })
 }

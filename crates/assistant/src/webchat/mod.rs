@@ -12,14 +12,15 @@ mod message;
 mod origin;
 mod pacing;
 mod post;
+pub mod presence;
 mod session;
 
 use std::sync::Arc;
 
 use db::Db;
-use domain::Clock;
+use domain::{Author, Clock, ConversationId};
 use files::Files;
-use live::Hub;
+use live::{Hub, LiveBody, LiveEvent, Subscription};
 use secrets::Keyring;
 
 use crate::{Assistant, WebchatCaps};
@@ -33,6 +34,7 @@ pub use session::{OpenedSession, Opening, SESSION_LIFETIME, Session};
 
 use origin::Origins;
 use pacing::Pacing;
+use presence::Connections;
 
 /// The web chats of all tenants, as one process serves them; clones share everything.
 #[derive(Clone, Debug)]
@@ -43,6 +45,7 @@ pub struct Webchat {
     files: Files,
     caps: WebchatCaps,
     hub: Hub,
+    connections: Connections,
     pacing: Arc<Pacing>,
 }
 
@@ -54,12 +57,26 @@ impl Webchat {
         Self {
             hub: Hub::start(&assistant.db),
             pacing: Arc::new(Pacing::new(caps.messages_per_minute)),
+            connections: Connections::start(assistant.db.clone(), assistant.clock.clone()),
             db: assistant.db.clone(),
             clock: assistant.clock.clone(),
             keyring: Arc::clone(&assistant.keyring),
             files: assistant.files.clone(),
             caps,
         }
+    }
+
+    /// Hears what happens in a conversation from here on, of whatever tenant: check first whose it is.
+    pub fn hear(&self, conversation: ConversationId) -> Subscription {
+        self.hub.subscribe(conversation)
+    }
+
+    /// Tells the contact's windows that somebody on the tenant's side began or stopped writing in a
+    /// conversation; check first whose it is.
+    pub fn tell_agent_typing(&self, conversation: ConversationId, on: bool) {
+        let author = Author::Agent;
+        let body = LiveBody::Typing { author, on };
+        live::publish_now(&self.db, &LiveEvent::new(conversation, body));
     }
 
     /// The caps it serves under.

@@ -97,6 +97,7 @@ const SYSTEM_FUNCTIONS: &[&str] = &[
     "idempotency_keys::forget",
     "parked_statuses::delete_older",
     "presences::delete_older",
+    "presences::remove",
     "presences::renew",
     "raw_items::insert",
     "raw_items::list",
