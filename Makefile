@@ -85,10 +85,12 @@ sqlx: need-test-database ## Renews .sqlx, the committed data of checked queries.
 	$(WITH_POSTGRES) --migrated ops/postgres/prepare-queries
 
 .PHONY: generate
-generate: need-test-database ## Renews everything generated: .sqlx, the API's description, the schema, the configuration's reference.
+generate: need-test-database ## Renews everything generated: .sqlx, the descriptions of the API and the web chat, the schema, the configuration's reference.
 	$(MAKE) sqlx
 	$(METACHAT) openapi > openapi/openapi.json.new
 	mv openapi/openapi.json.new openapi/openapi.json
+	$(METACHAT) webchat-events > openapi/webchat-events.json.new
+	mv openapi/webchat-events.json.new openapi/webchat-events.json
 	$(METACHAT) configuration > docs/configuration.md.new
 	mv docs/configuration.md.new docs/configuration.md
 	$(WITH_POSTGRES) --migrated ops/postgres/dump-schema > migrations/schema.sql.new
@@ -113,6 +115,16 @@ bench-jobs-full: need-bench ## The same with the long runs; over an hour.
 bench-http: need-bench ## Measures the way from a webhook to the send, and memory.
 	$(CARGO) build --release -p metachat --bin metachat
 	$(CARGO) run --release -p bench --bin bench -- http
+
+.PHONY: bench-webchat
+bench-webchat: need-bench ## Measures 1,000 connected web chats: memory, and how soon one hears of a message.
+	$(CARGO) build --release -p metachat --bin metachat
+	$(CARGO) run --release -p bench --bin bench -- webchat
+
+.PHONY: bench-webchat-full
+bench-webchat-full: need-bench ## The same with 5,000.
+	$(CARGO) build --release -p metachat --bin metachat
+	$(CARGO) run --release -p bench --bin bench -- webchat --full
 
 # The collections are read from BENCH_IR_DIR, else from .data/bench-ir: docs/benchmarks.md.
 .PHONY: bench-rag

@@ -19,6 +19,7 @@ pub mod routes;
 mod serve;
 mod state;
 
+pub use live::webchat_events_json;
 pub use metrics::serve_metrics;
 pub use openapi::openapi_json;
 pub use problem::Problem;

@@ -90,6 +90,41 @@ impl<'a, T: Type + DeserializeOwned + Send> ApiExtractor<'a> for JsonBody<T> {
     }
 }
 
+/// A JSON body that may be left out; an empty one is.
+#[derive(Debug)]
+pub struct OptionalBody<T>(pub Option<T>);
+
+impl<'a, T: Type + DeserializeOwned + Send> ApiExtractor<'a> for OptionalBody<T> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    fn request_meta() -> Option<MetaRequest> {
+        let meta = <JsonBody<T> as ApiExtractor>::request_meta()?;
+        Some(MetaRequest {
+            required: false,
+            ..meta
+        })
+    }
+
+    async fn from_request(
+        _: &'a Request,
+        body: &mut RequestBody,
+        _: ExtractParamOptions<()>,
+    ) -> poem::Result<Self> {
+        let bytes = read_capped(body.take()?).await?;
+        if bytes.is_empty() {
+            return Ok(Self(None));
+        }
+        Ok(Self(Some(parse(&bytes)?.value)))
+    }
+}
+
 /// Reads a body of at most [`MAX_JSON_BYTES`].
 pub(crate) async fn read_capped(body: poem::Body) -> Result<bytes::Bytes, Problem> {
     body.into_bytes_limit(MAX_JSON_BYTES)

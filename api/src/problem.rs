@@ -306,6 +306,17 @@ impl From<assistant::Error> for Problem {
                 Self::rate_limited(retry_after.as_secs() + 1)
             }
             Error::Unauthenticated => Self::unauthorized(),
+            // 401, not 403: a page can read why, and show its log-in.
+            Error::IdentityRequired => Self::new(
+                StatusCode::UNAUTHORIZED,
+                "identity_required",
+                "This web chat is for logged-in users: send an `identity`.",
+            ),
+            Error::IdentityNotVerified => Self::new(
+                StatusCode::UNAUTHORIZED,
+                "identity_not_verified",
+                "The `hash` of the identity is not this chat's, or its time is over.",
+            ),
             Error::OriginNotAllowed => Self::new(
                 StatusCode::FORBIDDEN,
                 "origin_not_allowed",

@@ -115,11 +115,7 @@ impl AppState {
             trust_forwarded_for,
             registry,
         } = parts;
-        let webchat = Webchat::new(
-            assistant.db.clone(),
-            assistant.clock.clone(),
-            assistant.settings.webchat,
-        );
+        let webchat = Webchat::new(&assistant);
         Arc::new(Self {
             live: Live::new(&webchat),
             providers: Providers::new(assistant.clone()),

@@ -1,6 +1,6 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use poem::http::{Request as HttpRequest, StatusCode, header};
+use poem::http::{HeaderValue, Request as HttpRequest, StatusCode, header};
 use poem::{Endpoint, Request, Response, Upgraded};
 use sha1::{Digest as _, Sha1};
 use tower::Service;
@@ -38,10 +38,7 @@ where
         let (Some(accept), Ok(upgrade)) = (accept(&request), request.take_upgrade()) else {
             return Err(StatusCode::BAD_REQUEST.into());
         };
-        let mut handshake = HttpRequest::new(());
-        *handshake.method_mut() = request.method().clone();
-        *handshake.uri_mut() = request.original_uri().clone();
-        *handshake.headers_mut() = request.headers().clone();
+        let handshake = handshake(&request)?;
         let mut service = self.service.clone();
         tokio::spawn(async move {
             match upgrade.await {
@@ -57,6 +54,20 @@ where
             .header(header::SEC_WEBSOCKET_ACCEPT, accept)
             .finish())
     }
+}
+
+/// What the service keeps of the request for as long as the connection lasts: the address, and the
+/// page that asks. Copied, because what is not copied keeps the whole buffer it was read into.
+fn handshake(request: &Request) -> Result<HttpRequest<()>, StatusCode> {
+    let mut handshake = HttpRequest::new(());
+    let uri = request.original_uri().to_string();
+    *handshake.uri_mut() = uri.parse().map_err(|_| StatusCode::BAD_REQUEST)?;
+    if let Some(origin) = request.headers().get(header::ORIGIN) {
+        let copy =
+            HeaderValue::from_bytes(origin.as_bytes()).map_err(|_| StatusCode::BAD_REQUEST)?;
+        handshake.headers_mut().insert(header::ORIGIN, copy);
+    }
+    Ok(handshake)
 }
 
 fn is_websocket(request: &Request) -> bool {

@@ -8,6 +8,7 @@ mod address;
 mod bridge;
 pub(crate) mod cors;
 mod events;
+mod schema;
 mod slots;
 mod socket;
 
@@ -22,6 +23,7 @@ use socketioxide::handler::ConnectHandler as _;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use address::client_address;
+pub use schema::webchat_events_json;
 
 use bridge::Bridge;
 use slots::Slots;

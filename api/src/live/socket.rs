@@ -2,7 +2,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use assistant::webchat::{Follow, Happening, Place, Session, Webchat};
+use assistant::webchat::{Follow, Happening, NewMessage, Place, Session, Webchat};
 use poem::http::header;
 use poem_openapi::types::ToJSON as _;
 use serde::Serialize;
@@ -10,8 +10,9 @@ use socketioxide::extract::{AckSender, Extension, SocketRef, TryData};
 use socketioxide::{SendError, SocketError};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
+use uuid::Uuid;
 
-use super::events::{self, Ack, Auth, Post, Refusal, Typing};
+use super::events::{self, Ack, Auth, Post, Refusal, Typing, VisitorTyping};
 use super::slots::{Slot, Slots};
 use crate::routes::webchat::MessageView;
 
@@ -84,7 +85,7 @@ async fn admit(chats: &Chats, socket: &SocketRef, auth: Option<Auth>) -> Result<
     socket.extensions.insert(Connection {
         webchat: chats.webchat.clone(),
         session,
-        from: place(&auth.from),
+        from: place(auth.after, auth.conversation_id),
         wishes,
         inbox: Arc::new(Mutex::new(Some(inbox))),
         last_typing: Arc::default(),
@@ -101,10 +102,10 @@ async fn admit(chats: &Chats, socket: &SocketRef, auth: Option<Auth>) -> Result<
     Ok(())
 }
 
-fn place(from: &events::From) -> Place {
+fn place(after: i64, conversation_id: Option<Uuid>) -> Place {
     Place {
-        conversation_id: from.conversation_id,
-        after: from.after.max(0),
+        conversation_id: conversation_id.map(Into::into),
+        after: after.max(0),
     }
 }
 
@@ -122,8 +123,13 @@ pub(super) async fn begin(socket: SocketRef, Extension(connection): Extension<Co
     tokio::spawn(tell(socket, follow, inbox));
 }
 
-async fn typing(Extension(connection): Extension<Connection>, TryData(typing): TryData<Typing>) {
-    let Ok(Typing { on }) = typing else { return };
+async fn typing(
+    Extension(connection): Extension<Connection>,
+    TryData(typing): TryData<VisitorTyping>,
+) {
+    let Ok(VisitorTyping { on }) = typing else {
+        return;
+    };
     if is_due(&connection.last_typing) {
         connection.wishes.try_send(Wish::Typing(on)).ok();
     }
@@ -136,7 +142,7 @@ async fn resume(
     if let Ok(from) = from {
         connection
             .wishes
-            .send(Wish::Resume(place(&from)))
+            .send(Wish::Resume(place(from.after, from.conversation_id)))
             .await
             .ok();
     }
@@ -166,14 +172,23 @@ async fn post(
             client_id: None,
             error: Some(Refusal::new("invalid_request", "Send {text, client_id}.")),
         },
-        Ok(Post { text, client_id }) => {
+        Ok(Post {
+            text,
+            client_id,
+            attachment_id,
+        }) => {
             let Connection {
                 webchat,
                 session,
                 wishes,
                 ..
             } = &connection;
-            let posted = webchat.post_message(session, text, client_id.clone()).await;
+            let message = NewMessage {
+                text,
+                client_id: client_id.clone(),
+                attachment_id: attachment_id.map(Into::into),
+            };
+            let posted = webchat.post_message(session, message).await;
             if posted.is_ok() {
                 wishes.send(Wish::ExpectConversation).await.ok();
             }
@@ -227,16 +242,21 @@ async fn emit(socket: &SocketRef, happening: Happening) -> bool {
             status,
         } => {
             let told = events::Moved {
-                message_id,
+                message_id: message_id.as_uuid(),
                 seq,
-                status,
+                status: status.to_string(),
             };
             emit_surely(socket, "status", &told).await
         }
-        Happening::Conversation { id, status } => {
+        Happening::Conversation {
+            id,
+            status,
+            agent_online,
+        } => {
             let told = events::Conversation {
-                conversation_id: id,
-                status,
+                conversation_id: id.as_uuid(),
+                status: status.to_string(),
+                agent_online,
             };
             emit_surely(socket, "conversation", &told).await
         }
@@ -255,12 +275,9 @@ async fn emit(socket: &SocketRef, happening: Happening) -> bool {
             };
             socket.emit("answer.delta", &told).is_ok() || socket.connected()
         }
-        Happening::AnswerReset { turn, attempt } => {
-            let told = events::AnswerReset { turn, attempt };
-            socket.emit("answer.reset", &told).is_ok() || socket.connected()
-        }
-        Happening::Typing { on } => {
-            socket.emit("typing", &Typing { on }).is_ok() || socket.connected()
+        Happening::Typing { author, on } => {
+            let author = author.to_string();
+            socket.emit("typing", &Typing { author, on }).is_ok() || socket.connected()
         }
     }
 }

@@ -12,11 +12,13 @@ mod documents;
 mod embedding_settings;
 mod evals;
 mod health;
+mod identity_secrets;
 mod jobs;
 mod limits;
 mod llm_settings;
 mod messages;
 mod people_settings;
+mod presence;
 mod providers;
 mod queues;
 mod raw_items;
@@ -27,6 +29,7 @@ mod tenants;
 mod upload;
 mod usage;
 pub(crate) mod webchat;
+mod webchat_attachments;
 mod webhooks;
 
 use poem_openapi::Tags;
@@ -36,7 +39,11 @@ pub(crate) type Routes = (
     health::HealthRoutes,
     tenants::TenantRoutes,
     api_keys::ApiKeyRoutes,
-    (channels::ChannelRoutes, channel_checks::ChannelCheckRoutes),
+    (
+        channels::ChannelRoutes,
+        channel_checks::ChannelCheckRoutes,
+        identity_secrets::IdentitySecretRoutes,
+    ),
     (
         documents::DocumentRoutes,
         search::SearchRoutes,
@@ -46,13 +53,17 @@ pub(crate) type Routes = (
     (
         conversations::ConversationRoutes,
         conversation_steps::StepRoutes,
+        presence::PresenceRoutes,
         messages::MessageRoutes,
         contacts::ContactRoutes,
     ),
     webhooks::WebhookRoutes,
     (jobs::JobRoutes, queues::QueueRoutes, limits::LimitRoutes),
     raw_items::RawItemRoutes,
-    webchat::WebchatRoutes,
+    (
+        webchat::WebchatRoutes,
+        webchat_attachments::WebchatAttachmentRoutes,
+    ),
     (usage::UsageRoutes, providers::ProviderRoutes),
 );
 
@@ -62,7 +73,11 @@ pub(crate) fn all() -> Routes {
         health::HealthRoutes,
         tenants::TenantRoutes,
         api_keys::ApiKeyRoutes,
-        (channels::ChannelRoutes, channel_checks::ChannelCheckRoutes),
+        (
+            channels::ChannelRoutes,
+            channel_checks::ChannelCheckRoutes,
+            identity_secrets::IdentitySecretRoutes,
+        ),
         (
             documents::DocumentRoutes,
             search::SearchRoutes,
@@ -72,13 +87,17 @@ pub(crate) fn all() -> Routes {
         (
             conversations::ConversationRoutes,
             conversation_steps::StepRoutes,
+            presence::PresenceRoutes,
             messages::MessageRoutes,
             contacts::ContactRoutes,
         ),
         webhooks::WebhookRoutes,
         (jobs::JobRoutes, queues::QueueRoutes, limits::LimitRoutes),
         raw_items::RawItemRoutes,
-        webchat::WebchatRoutes,
+        (
+            webchat::WebchatRoutes,
+            webchat_attachments::WebchatAttachmentRoutes,
+        ),
         (usage::UsageRoutes, providers::ProviderRoutes),
     )
 }

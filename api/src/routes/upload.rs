@@ -1,11 +1,13 @@
 //! A file on its way in, as the field `file` of a multipart form.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use domain::TenantId;
 use files::Stored;
+use futures::stream::BoxStream;
 use futures::{Stream, StreamExt as _, stream};
 use poem::http::{StatusCode, header};
 use poem::web::{Field, Multipart};
@@ -21,12 +23,47 @@ use crate::{AppState, Problem};
 const FORM_BYTES: u64 = 64 * 1024;
 const MAX_NAME_CHARS: usize = 500;
 
+/// What is uploaded: how large it may be, and what the description of the API says of it.
+pub(crate) trait Purpose: Send + Sync + 'static {
+    /// What may be sent.
+    const DESCRIPTION: &'static str;
+
+    /// The largest file, in bytes.
+    fn max_bytes(state: &AppState) -> u64;
+}
+
+/// A document that answers draw on.
+pub(crate) struct ForAnswers;
+
+impl Purpose for ForAnswers {
+    const DESCRIPTION: &'static str = "A file: PDF, Word (DOCX), PowerPoint (PPTX), Excel (XLSX, \
+        XLS), OpenDocument spreadsheet (ODS), CSV, HTML, Markdown or text.";
+
+    fn max_bytes(state: &AppState) -> u64 {
+        state.limits.max_upload_bytes
+    }
+}
+
 /// A form whose field `file` is read as it comes in.
-pub(crate) struct Upload {
+pub(crate) struct Upload<P = ForAnswers> {
     form: Multipart,
     max_bytes: u64,
     /// Set when more came in than any file within the limit needs.
     is_too_large: Arc<AtomicBool>,
+    purpose: PhantomData<P>,
+}
+
+/// The field `file`: its name, the type its sender claims, and its content with the first bytes, by
+/// which its real type is told, apart.
+pub(crate) struct Arriving {
+    /// Its name, without folders.
+    pub(crate) name: String,
+    /// What the sender says it is.
+    pub(crate) declared: Option<String>,
+    /// Its first bytes.
+    pub(crate) first: Bytes,
+    /// All of it.
+    pub(crate) whole: BoxStream<'static, Result<Bytes, std::io::Error>>,
 }
 
 /// A file that was stored.
@@ -39,13 +76,13 @@ pub(crate) struct Received {
     pub(crate) media_type: MediaType,
 }
 
-impl Upload {
+impl<P: Purpose> Upload<P> {
     /// Opens the form. A body whose length is too large is refused before any of it is read.
     async fn open(request: &Request, body: &mut RequestBody) -> Result<Self, poem::Error> {
         let Some(state) = request.data::<Arc<AppState>>() else {
             return Err(Problem::internal("the state is not set").into());
         };
-        let max_bytes = state.limits.max_upload_bytes;
+        let max_bytes = P::max_bytes(state);
         let length = request
             .header(header::CONTENT_LENGTH)
             .and_then(|text| text.parse().ok());
@@ -64,18 +101,15 @@ impl Upload {
             form,
             max_bytes,
             is_too_large,
+            purpose: PhantomData,
         })
     }
 
-    /// Stores the field `file`; fields before it are ignored.
+    /// Finds the field `file`; fields before it are ignored.
     ///
     /// # Errors
-    /// 413, 415 and 422, and 400 if the form ends before the file does.
-    pub(crate) async fn receive(
-        mut self,
-        state: &AppState,
-        tenant: TenantId,
-    ) -> Result<Received, Problem> {
+    /// 413 and 422, and 400 if the form ends before the file begins.
+    pub(crate) async fn begin(&mut self) -> Result<Arriving, Problem> {
         let field = loop {
             match self.form.next_field().await {
                 Ok(Some(field)) if field.name() == Some("file") => break field,
@@ -90,17 +124,21 @@ impl Upload {
         let Ok(first) = read_first(&mut content).await else {
             return Err(self.broken());
         };
-        let media_type = sniff(&name, declared.as_deref(), &first)
-            .map_err(|unsupported| Problem::unsupported_media(unsupported.to_string()))?;
-        let whole = stream::once(async { Ok(first) }).chain(content);
-        match state.files.put_stream(tenant, whole, self.max_bytes).await {
-            Ok(stored) => Ok(Received {
-                stored,
-                name,
-                media_type,
-            }),
-            Err(files::Error::Cut(_)) => Err(self.broken()),
-            Err(error) => Err(error.into()),
+        let again = first.clone();
+        let whole = stream::once(async { Ok(again) }).chain(content).boxed();
+        Ok(Arriving {
+            name,
+            declared,
+            first,
+            whole,
+        })
+    }
+
+    /// Why the file could not be stored.
+    pub(crate) fn failed(&self, error: files::Error) -> Problem {
+        match error {
+            files::Error::Cut(_) => self.broken(),
+            error => error.into(),
         }
     }
 
@@ -117,7 +155,34 @@ impl Upload {
     }
 }
 
-impl<'a> ApiExtractor<'a> for Upload {
+impl Upload {
+    /// Stores the field `file` as a document.
+    ///
+    /// # Errors
+    /// 413, 415 and 422, and 400 if the form ends before the file does.
+    pub(crate) async fn receive(
+        mut self,
+        state: &AppState,
+        tenant: TenantId,
+    ) -> Result<Received, Problem> {
+        let Arriving {
+            name,
+            declared,
+            first,
+            whole,
+        } = self.begin().await?;
+        let media_type = sniff(&name, declared.as_deref(), &first)
+            .map_err(|unsupported| Problem::unsupported_media(unsupported.to_string()))?;
+        let stored = state.files.put_stream(tenant, whole, self.max_bytes).await;
+        Ok(Received {
+            stored: stored.map_err(|error| self.failed(error))?,
+            name,
+            media_type,
+        })
+    }
+}
+
+impl<'a, P: Purpose> ApiExtractor<'a> for Upload<P> {
     const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
 
     type ParamType = ();
@@ -136,10 +201,7 @@ impl<'a> ApiExtractor<'a> for Upload {
             ..MetaSchema::new("object")
         };
         Some(MetaRequest {
-            description: Some(
-                "A file: PDF, Word (DOCX), PowerPoint (PPTX), Excel (XLSX, XLS), OpenDocument \
-                 spreadsheet (ODS), CSV, HTML, Markdown or text.",
-            ),
+            description: Some(P::DESCRIPTION),
             content: vec![MetaMediaType {
                 content_type: "multipart/form-data",
                 schema: MetaSchemaRef::Inline(Box::new(form)),

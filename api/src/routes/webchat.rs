@@ -1,7 +1,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use assistant::webchat::{Place, Session, VisitorMessage};
+use assistant::webchat::{
+    Attachment, Identity, NewMessage, Opening, Place, Session, VisitorMessage,
+};
 use channels::webchat::{MAX_CLIENT_ID_CHARS, MAX_TEXT_CHARS};
 use chrono::{DateTime, Utc};
 use poem::Request;
@@ -17,7 +19,7 @@ use uuid::Uuid;
 use super::Tag;
 use crate::answer::{Accepted, Answer, Created, Found};
 use crate::live::client_address;
-use crate::payload::{Checks, JsonBody};
+use crate::payload::{Checks, JsonBody, OptionalBody};
 use crate::{AppState, Problem};
 
 /// The longest a request may wait for a message, in seconds.
@@ -26,10 +28,10 @@ const MAX_WAIT_SECONDS: u32 = 25;
 const DEFAULT_LIMIT: u32 = 50;
 const MAX_LIMIT: u32 = 100;
 
-/// A web chat session's token, sent as `Authorization: Bearer mcw_…`.
+/// A web chat session's token, sent as `Authorization: Bearer …`.
 #[derive(SecurityScheme)]
 #[oai(rename = "webchat_token", ty = "bearer", checker = "known_visitor")]
-struct Visitor(Session);
+pub(super) struct Visitor(pub(super) Session);
 
 async fn known_visitor(request: &Request, bearer: Bearer) -> poem::Result<Session> {
     let Some(state) = request.data::<Arc<AppState>>() else {
@@ -49,7 +51,8 @@ struct SessionView {
     session_id: Uuid,
     /// What the visitor sends as `Authorization: Bearer …`. Keep it: it is shown this once.
     token: String,
-    /// Who visits: the same for a visitor who showed an earlier token.
+    /// Who visits: the same for a user who logged in again, and for a visitor who showed an earlier
+    /// token.
     visitor_id: String,
     /// When the token stops working.
     expires_at: DateTime<Utc>,
@@ -61,15 +64,59 @@ struct SessionView {
     colour: String,
 }
 
+/// What opens a session.
+#[derive(Debug, Object, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[oai(rename = "CreateWebchatSession")]
+struct CreateSession {
+    /// Who the visitor is, where your own server vouches for it.
+    identity: Option<IdentityBody>,
+}
+
+/// A logged-in user, as your own server vouches.
+#[derive(Debug, Object, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[oai(rename = "WebchatIdentity")]
+struct IdentityBody {
+    /// Your own id of the user, 1 to 120 characters: the same user is the same contact on every
+    /// device.
+    user_id: String,
+    /// When the hash stops counting, in seconds since 1970; missing: never.
+    expires_at: Option<i64>,
+    /// What the user is called, 1 to 200 characters.
+    name: Option<String>,
+    /// The user's mail address, 1 to 254 characters.
+    email: Option<String>,
+    /// HMAC-SHA256 under the chat's identity secret, in hexadecimal, of `user_id` and, below it, a
+    /// line `expires_at=…`, `name=…`, `email=…` for each of these that is sent, in this order.
+    hash: String,
+}
+
+impl From<IdentityBody> for Identity {
+    fn from(body: IdentityBody) -> Self {
+        Self {
+            user_id: body.user_id,
+            expires_at: body.expires_at,
+            name: body.name,
+            email: body.email,
+            hash: body.hash,
+        }
+    }
+}
+
 /// What a visitor writes.
 #[derive(Debug, Object, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[oai(rename = "CreateWebchatMessage", example)]
 struct CreateMessage {
-    /// The words, 1 to 4000 characters.
+    /// The words, 1 to 4000 characters; may be left out beside a file.
+    #[serde(default)]
+    #[oai(default)]
     text: String,
     /// The client's own id of the message, 1 to 100 characters: sent again, it is the same message.
     client_id: String,
+    /// The file that goes with it, uploaded before.
+    attachment_id: Option<Uuid>,
 }
 
 impl poem_openapi::types::Example for CreateMessage {
@@ -77,6 +124,7 @@ impl poem_openapi::types::Example for CreateMessage {
         Self {
             text: "When do you open?".to_owned(),
             client_id: "7c1f0a".to_owned(),
+            attachment_id: None,
         }
     }
 }
@@ -109,17 +157,41 @@ pub(crate) struct MessageView {
     author: String,
     /// The turn it belongs to, or answers.
     turn: Option<i64>,
-    /// The words.
+    /// The words; of a file, those written under it.
     text: String,
     /// How far it has come: inbound `received`; outbound `queued`, `sending`, `sent`, `failed` or
     /// `unknown`.
     status: String,
     /// The passages that an answer rests on.
     sources: Vec<SourceView>,
+    /// The visitor's file that came with it.
+    attachment: Option<AttachmentView>,
     /// The client's own id of it, for the visitor's own.
     client_id: Option<String>,
     /// When it was stored.
     created_at: DateTime<Utc>,
+}
+
+/// A file that came with a message.
+#[derive(Debug, Object)]
+#[oai(rename = "WebchatMessageAttachment")]
+struct AttachmentView {
+    /// What it is downloaded by.
+    id: Uuid,
+    /// Its name.
+    name: String,
+    /// Its media type, for example `image/png`.
+    media_type: String,
+}
+
+impl AttachmentView {
+    fn of(attachment: Attachment) -> Self {
+        Self {
+            id: attachment.id,
+            name: attachment.name,
+            media_type: attachment.media_type,
+        }
+    }
 }
 
 /// A passage that an answer rests on, as a visitor sees it.
@@ -158,6 +230,7 @@ impl MessageView {
             text: message.text,
             status: message.status.to_string(),
             sources: sources.collect(),
+            attachment: message.attachment.map(AttachmentView::of),
             client_id: message.client_id,
             created_at: message.created_at,
         }
@@ -185,7 +258,8 @@ impl WebchatRoutes {
     /// Open a web chat session
     ///
     /// Needs no key: this is what a visitor's browser does. A visitor who was here before sends the
-    /// earlier token as `Authorization: Bearer …` and keeps the conversation.
+    /// earlier token as `Authorization: Bearer …` and keeps the conversation; a user who logged in
+    /// at your site keeps it on every device by the `identity` that your server signed.
     #[oai(
         path = "/:channel_id/sessions",
         method = "post",
@@ -197,17 +271,21 @@ impl WebchatRoutes {
         state: Data<&Arc<AppState>>,
         /// The web chat.
         channel_id: Path<Uuid>,
+        body: OptionalBody<CreateSession>,
     ) -> Result<Created<SessionView>, Problem> {
         let earlier = request.header(header::AUTHORIZATION).and_then(|value| {
             let (scheme, token) = value.split_once(' ')?;
             scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
         });
-        let address = client_address(request, state.trust_forwarded_for);
-        let channel = channel_id.0.into();
-        let opened = state
-            .webchat
-            .open_session(channel, origin_of(request), address, earlier)
-            .await?;
+        let identity = body.0.and_then(|body| body.identity);
+        let opening = Opening {
+            channel_id: channel_id.0.into(),
+            origin: origin_of(request),
+            address: client_address(request, state.trust_forwarded_for),
+            earlier_token: earlier,
+            identity: identity.map(Identity::from),
+        };
+        let opened = state.webchat.open_session(opening).await?;
         Ok(Answer(SessionView {
             session_id: opened.session_id.as_uuid(),
             token: opened.token.expose_secret().to_owned(),
@@ -233,15 +311,23 @@ impl WebchatRoutes {
         visitor: Visitor,
         body: JsonBody<CreateMessage>,
     ) -> Result<Accepted<AcceptedMessage>, Problem> {
-        let CreateMessage { text, client_id } = body.value;
+        let CreateMessage {
+            text,
+            client_id,
+            attachment_id,
+        } = body.value;
         let mut checks = Checks::default();
-        checks.text("text", &text, MAX_TEXT_CHARS);
+        if attachment_id.is_none() || !text.is_empty() {
+            checks.text("text", &text, MAX_TEXT_CHARS);
+        }
         checks.text("client_id", &client_id, MAX_CLIENT_ID_CHARS);
         checks.finish()?;
-        let accepted = state
-            .webchat
-            .post_message(&visitor.0, text, client_id)
-            .await?;
+        let message = NewMessage {
+            text,
+            client_id,
+            attachment_id: attachment_id.map(Into::into),
+        };
+        let accepted = state.webchat.post_message(&visitor.0, message).await?;
         Ok(Answer(AcceptedMessage {
             client_id: accepted.client_id,
             status: "accepted".to_owned(),

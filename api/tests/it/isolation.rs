@@ -66,6 +66,10 @@ async fn things(server: &TestServer, tenant: &str) -> Vec<(&'static str, String)
         ("{contact_id}", contact),
         ("{message_id}", message),
         ("{erasure_id}", erasure),
+        (
+            "{attachment_id}",
+            attachment(server, tenant, &id(&channel)).await,
+        ),
     ]
 }
 
@@ -82,6 +86,23 @@ async fn run(server: &TestServer, tenant: &str) -> String {
         .await
         .unwrap();
     run
+}
+
+/// A visitor's file, whose content nobody reads.
+async fn attachment(server: &TestServer, tenant: &str, channel: &str) -> String {
+    let tenant = tenant.rsplit('/').next().unwrap();
+    let id = domain::AttachmentId::new().to_string();
+    let statement = format!(
+        "INSERT INTO webchat_attachments (id, tenant_id, channel_id, session_id, visitor_id, file_key,
+                                          name, media_type, size_bytes, sha256, created_at)
+         VALUES ('{id}', '{tenant}', '{channel}', '{id}', 'visitor', '', 'a.txt', 'text/plain', 1,
+                 sha256('a'), now())"
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(statement))
+        .execute(server.database.pool())
+        .await
+        .unwrap();
+    id
 }
 
 /// A contact, a conversation with them, a message of it that failed, and an erasure that is over.
@@ -196,6 +217,8 @@ fn valid_body(operation: &str, victim: &str) -> Value {
         "update_conversation" => json!({"status": "closed"}),
         "create_message" => json!({"text": "Mine"}),
         "update_contact" => json!({"opted_out": true}),
+        "set_presence" => json!({"agent": "Mallory", "online": true}),
+        "set_typing" => json!({"on": true}),
         "update_document" => json!({"enabled": false}),
         "search_documents" => json!({"query": "words"}),
         "create_eval_question" => json!({"question": "Mine?", "expected_phrases": ["x"]}),

@@ -43,6 +43,13 @@ pub(crate) struct Reply {
     pub(crate) text: String,
 }
 
+/// A file, read to its end.
+#[derive(Debug)]
+pub(crate) struct RawReply {
+    pub(crate) headers: HeaderMap,
+    pub(crate) bytes: Vec<u8>,
+}
+
 impl Reply {
     async fn read(response: Response) -> Self {
         let (parts, body) = response.into_parts();
@@ -208,6 +215,23 @@ impl TestServer {
         (path, key["key"].as_str().unwrap().to_owned())
     }
 
+    /// A file as it is downloaded.
+    pub(crate) async fn raw(&self, key: &str, path: &str) -> RawReply {
+        let request = Request::builder()
+            .uri_str(path)
+            .header("authorization", format!("Bearer {key}"))
+            .finish();
+        let response = api::server(Arc::clone(&self.state))
+            .get_response(request)
+            .await;
+        assert_eq!(response.status().as_u16(), 200);
+        let (parts, body) = response.into_parts();
+        RawReply {
+            headers: parts.headers,
+            bytes: body.into_vec().await.unwrap(),
+        }
+    }
+
     pub(crate) async fn upload(&self, key: &str, path: &str, name: &str, content: &[u8]) -> Reply {
         let (kind, form) = form(name, content);
         let request = Request::builder()
@@ -269,6 +293,8 @@ fn assistant(db: Db, folder: &TempDir, clock: Clock, platform: PlatformProviders
                 sessions_per_tenant_hour: 8,
                 messages_per_session: 10,
                 messages_per_minute: 6,
+                files_per_session: 3,
+                max_file_bytes: 50_000,
             },
             retention: Retention::default(),
         }),

@@ -2,21 +2,27 @@
 
 #![expect(clippy::expect_used, reason = "what the tests share fails as they do")]
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::server::ADMIN_KEY;
 use crate::webchat_stage::Stage;
 
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/socket_io");
+
+/// What the program says of its clients themselves.
+const OF_THE_CLIENT: [&str; 5] = ["open", "upgrade", "connect", "connect_error", "disconnect"];
 
 /// The client, installed once for all tests.
 async fn installed() -> PathBuf {
@@ -51,6 +57,7 @@ async fn installed() -> PathBuf {
 /// A stage whose server listens, and a program with clients of it.
 struct Play {
     stage: Stage,
+    address: SocketAddr,
     url: String,
     _program: Child,
     commands: ChildStdin,
@@ -63,7 +70,8 @@ impl Play {
     async fn begin(config: Value) -> Self {
         let stage = Stage::set(config).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/webchat", listener.local_addr().unwrap());
+        let address = listener.local_addr().unwrap();
+        let url = format!("http://{address}/webchat");
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = tokio::spawn(api::serve(
             listener,
@@ -85,6 +93,7 @@ impl Play {
             heard: BufReader::new(program.stdout.take().unwrap()).lines(),
             _program: program,
             stage,
+            address,
             url,
             stop: Some(stop),
             serving,
@@ -116,11 +125,15 @@ impl Play {
             .expect("the clients ended");
         let mut line: Value = serde_json::from_str(&line).unwrap();
         let text = |value: &Value| value.as_str().unwrap().to_owned();
-        (
+        let (name, event, data) = (
             text(&line["name"]),
             text(&line["event"]),
             line["data"].take(),
-        )
+        );
+        if !OF_THE_CLIENT.contains(&&*event) {
+            crate::webchat_events::check(&event, &data);
+        }
+        (name, event, data)
     }
 
     /// The next such event; what else is heard is passed over, unless it is a message.
@@ -263,8 +276,11 @@ async fn an_answer_is_seen_while_it_is_written() {
         json!({"turn": 1, "attempt": 1, "offset": 4, "text": "oon."})
     );
     deltas.reset(2);
-    let reset = play.expect("a", "answer.reset").await;
-    assert_eq!(reset, json!({"turn": 1, "attempt": 2}));
+    let reset = play.expect("a", "answer.delta").await;
+    assert_eq!(
+        reset,
+        json!({"turn": 1, "attempt": 2, "offset": 0, "text": ""})
+    );
     deltas.push("At nine.");
     deltas.finish();
     assert_eq!(play.expect("a", "answer.delta").await["offset"], 0);
@@ -410,4 +426,97 @@ async fn nothing_is_left_of_a_connection_that_ended() {
     };
     let gone = tokio::time::timeout(Duration::from_secs(10), gone).await;
     gone.expect("a task stayed behind");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_sides_see_who_is_there_and_who_writes() {
+    let mut play = Play::begin(json!({})).await;
+    let token = play.stage.token().await;
+    play.stage.write(&token, "Hi", "c1").await.expect(202);
+    let conversation = play.stage.work().await.unwrap();
+    let path = format!("{}/conversations/{conversation}", play.stage.tenant);
+    let mut feed = Feed::open(&play, &format!("{path}/live")).await;
+    feed.expect("resync").await;
+    play.connect("a", &["websocket"], json!({"token": token}))
+        .await;
+    let told = play.expect("a", "conversation").await;
+    assert_eq!(told["agent_online"], false);
+    assert_eq!(play.expect("a", "message").await["seq"], 1);
+    let came = feed.expect("presence").await;
+    assert_eq!(
+        (&came["party"], &came["on"]),
+        (&json!("contact"), &json!(true))
+    );
+    let server = &play.stage.server;
+    let present = server.get(ADMIN_KEY, &format!("{path}/presence")).await;
+    assert_eq!(present.expect(200)["contact_online"], true);
+
+    play.emit("a", "typing", json!({"on": true})).await;
+    let writes = feed.expect("typing").await;
+    assert_eq!(
+        (&writes["author"], &writes["on"]),
+        (&json!("contact"), &json!(true))
+    );
+    let here = json!({"agent": "Ada", "online": true});
+    let server = &play.stage.server;
+    let present = server
+        .put(ADMIN_KEY, &format!("{path}/presence"), here)
+        .await;
+    assert_eq!(present.expect(200)["agents"][0]["name"], "Ada");
+    let told = play.expect("a", "conversation").await;
+    assert_eq!(told["agent_online"], true);
+    let server = &play.stage.server;
+    let typing = format!("{path}/typing");
+    server
+        .put(ADMIN_KEY, &typing, json!({"on": true}))
+        .await
+        .expect(204);
+    let writes = play.expect("a", "typing").await;
+    assert_eq!(writes, json!({"author": "agent", "on": true}));
+
+    // Nothing was heard of the agent for a minute.
+    play.stage.server.clock.advance(TimeDelta::seconds(60));
+    play.emit("a", "resume", json!({"after": 1})).await;
+    let told = play.expect("a", "conversation").await;
+    assert_eq!(told["agent_online"], false);
+    play.say(json!({"do": "disconnect", "name": "a"})).await;
+    play.expect("a", "disconnect").await;
+    loop {
+        let gone = feed.expect("presence").await;
+        if gone["party"] == "contact" && gone["on"] == false {
+            break;
+        }
+    }
+    let server = &play.stage.server;
+    let present = server.get(ADMIN_KEY, &format!("{path}/presence")).await;
+    let nobody = json!({"contact_online": false, "contact_seen_at": null, "agents": []});
+    assert_eq!(present.expect(200), nobody);
+}
+
+/// A conversation as an agent watches it.
+struct Feed(Lines<BufReader<TcpStream>>);
+
+impl Feed {
+    async fn open(play: &Play, path: &str) -> Self {
+        let mut stream = TcpStream::connect(play.address).await.unwrap();
+        let head = format!(
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {ADMIN_KEY}\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        Self(BufReader::new(stream).lines())
+    }
+
+    /// The next such event; others are passed over.
+    async fn expect(&mut self, kind: &str) -> Value {
+        loop {
+            let line = tokio::time::timeout(Duration::from_secs(20), self.0.next_line());
+            let line = line.await.expect("nothing was heard").unwrap().unwrap();
+            if let Some(data) = line.strip_prefix("data: ") {
+                let event: Value = serde_json::from_str(data).unwrap();
+                if event["type"] == kind {
+                    return event;
+                }
+            }
+        }
+    }
 }

@@ -48,6 +48,18 @@ impl Stage {
             .await
     }
 
+    /// Opens a session for a user whom the tenant's own server is said to vouch for.
+    pub(crate) async fn open_as(&self, token: &str, identity: &Value) -> Reply {
+        let path = format!("/api/webchat/{}/sessions", self.channel);
+        let body = json!({"identity": identity});
+        self.server.post(token, &path, body).await
+    }
+
+    /// The path of the chat's identity secret.
+    pub(crate) fn identity_secret(&self) -> String {
+        format!("{}/channels/{}/identity-secret", self.tenant, self.channel)
+    }
+
     /// The token of a session.
     pub(crate) async fn token(&self) -> String {
         let opened = self.open("", &[]).await.expect(201);

@@ -123,4 +123,8 @@ pub struct WebchatCaps {
     pub messages_per_session: u32,
     /// Messages of one session in a minute.
     pub messages_per_minute: u32,
+    /// Files of one session.
+    pub files_per_session: u32,
+    /// The largest file, in bytes.
+    pub max_file_bytes: u64,
 }

@@ -26,6 +26,12 @@ pub enum Error {
     /// Nobody vouches for it: no secret fits the signature, no session the token.
     #[error("not authenticated")]
     Unauthenticated,
+    /// Only logged-in users may: the tenant's own server has to vouch for who it is.
+    #[error("an identity is required")]
+    IdentityRequired,
+    /// What vouches for a user is not signed by the tenant's own server, or its time is over.
+    #[error("the identity is not verified")]
+    IdentityNotVerified,
     /// The page that asks is none of those that may.
     #[error("this page may not use the chat")]
     OriginNotAllowed,

@@ -1,7 +1,7 @@
 //! Measures the product beside bare Postgres, on a durable server of its own.
 //!
 //! `bench jobs` times the job engine beside other job queues, `bench http` the real binary from the webhook to the send,
-//! `bench rag` what is found in documents and what that costs.
+//! `bench webchat` thousands of connected web chats, `bench rag` what is found in documents and what that costs.
 //! Each prints a table and writes `target/bench/<suite>.json`; `docs/benchmarks.md` tells what the
 //! figures mean.
 
@@ -12,6 +12,7 @@ mod report;
 mod retrieval;
 mod server;
 mod stats;
+mod webchat;
 
 use std::process::ExitCode;
 
@@ -38,6 +39,8 @@ enum Suite {
     Jobs(JobsArguments),
     /// From the webhook to the send, and memory.
     Http(HttpArguments),
+    /// Thousands of connected web chats: memory, and how soon one hears of a message.
+    Webchat(WebchatArguments),
     /// What is found and how fast, what documents cost, what streaming adds.
     Rag(RagArguments),
 }
@@ -96,6 +99,23 @@ struct RagArguments {
     metachat: Option<std::path::PathBuf>,
 }
 
+/// How much the suite `webchat` measures.
+#[derive(Args)]
+struct WebchatArguments {
+    /// 5,000 clients instead of 1,000.
+    #[arg(long)]
+    full: bool,
+    /// So many clients.
+    #[arg(long)]
+    clients: Option<usize>,
+    /// Messages that are timed.
+    #[arg(long, default_value_t = 500)]
+    messages: usize,
+    /// The program to measure; the one beside this program when missing.
+    #[arg(long)]
+    metachat: Option<std::path::PathBuf>,
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
     match run(Arguments::parse()).await {
@@ -129,6 +149,7 @@ async fn measure(server: &Server, suite: &Suite, report: &mut Report) -> anyhow:
     match suite {
         Suite::Jobs(arguments) => engine::measure(server, arguments, report).await,
         Suite::Http(arguments) => product::measure(server, arguments, report).await,
+        Suite::Webchat(arguments) => webchat::measure(server, arguments, report).await,
         Suite::Rag(arguments) => retrieval::measure(server, arguments, report).await,
     }
 }
@@ -138,6 +159,7 @@ impl Suite {
         match self {
             Self::Jobs(_) => "jobs",
             Self::Http(_) => "http",
+            Self::Webchat(_) => "webchat",
             Self::Rag(_) => "rag",
         }
     }

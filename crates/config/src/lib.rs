@@ -14,6 +14,6 @@ pub use allow::{AllowRule, InvalidAllowRule};
 pub use load::{Config, ConfigError, Problem};
 pub use reference::{SectionReference, Variable, env_example, markdown, reference};
 pub use sections::{
-    Database, Embedding, EmbeddingProvider, Jobs, Keys, Log, LogFormat, Meta, Models, Outbound,
-    Retention, Server, Spending, Testing, Webchat,
+    Database, Embedding, EmbeddingProvider, Jobs, Keys, Live, Log, LogFormat, Meta, Models,
+    Outbound, Retention, Server, Spending, Testing, Webchat,
 };

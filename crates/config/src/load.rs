@@ -6,8 +6,8 @@ use std::path::Path;
 use crate::reference::reference;
 use crate::section::Section;
 use crate::sections::{
-    Database, Embedding, Jobs, Keys, Log, Meta, Models, Outbound, Retention, Server, Spending,
-    Testing, Webchat,
+    Database, Embedding, Jobs, Keys, Live, Log, Meta, Models, Outbound, Retention, Server,
+    Spending, Testing, Webchat,
 };
 use crate::value::Value;
 
@@ -36,6 +36,8 @@ pub struct Config {
     pub retention: Retention,
     /// The caps of the web chat.
     pub webchat: Webchat,
+    /// How processes tell each other what is to be seen at once.
+    pub live: Live,
     /// The log.
     pub log: Log,
     /// What only tests set.
@@ -209,6 +211,7 @@ impl Reader {
         let jobs = Jobs::read(self);
         let retention = Retention::read(self);
         let webchat = Webchat::read(self);
+        let live = Live::read(self);
         let log = Log::read(self);
         let testing = Testing::read(self);
         Some(Config {
@@ -223,6 +226,7 @@ impl Reader {
             jobs: jobs?,
             retention: retention?,
             webchat: webchat?,
+            live: live?,
             log: log?,
             testing: testing?,
             unknown: self.unknown(),

@@ -1,7 +1,7 @@
 use crate::section::Section as _;
 use crate::sections::{
-    Database, Embedding, Jobs, Keys, Log, Meta, Models, Outbound, Retention, Server, Spending,
-    Testing, Webchat,
+    Database, Embedding, Jobs, Keys, Live, Log, Meta, Models, Outbound, Retention, Server,
+    Spending, Testing, Webchat,
 };
 
 /// What one variable means, in the words of its field.
@@ -42,6 +42,7 @@ pub fn reference() -> &'static [SectionReference] {
         Jobs::REFERENCE,
         Retention::REFERENCE,
         Webchat::REFERENCE,
+        Live::REFERENCE,
         Log::REFERENCE,
         Testing::REFERENCE,
     ]

@@ -17,7 +17,7 @@ pub use error::Error;
 pub use extensions::Extensions;
 pub use partitions::{Dropped, Partitioned};
 pub use pool::{Db, DbOptions, MIGRATOR};
-pub use signal::{Signal, Topic};
+pub use signal::{LiveCarrier, Signal, Topic};
 pub use tx::{AfterCommit, SystemTx, TenantTx, Tx};
 
 /// What every function of this crate returns.

@@ -9,7 +9,7 @@ use sqlx::{PgPool, Postgres, Transaction};
 use tokio::sync::broadcast;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::signal::Signals;
+use crate::signal::{LiveCarrier, Signals};
 use crate::tx::BEGIN;
 use crate::{Error, Extensions, Result, Signal, SystemTx, TenantTx, preflight};
 
@@ -171,6 +171,12 @@ impl Db {
     /// Sends a signal that belongs to no transaction.
     pub fn signal(&self, signal: Signal) {
         self.signals.publish(signal);
+    }
+
+    /// Lets something else than the database carry live signals to the other processes; `None` if
+    /// something does already. What comes by the database is heard all the same.
+    pub fn carry_live(&self) -> Option<LiveCarrier> {
+        self.signals.carry_live()
     }
 
     /// Closes every connection.

@@ -6,6 +6,7 @@
 //! for one also polls.
 
 use std::collections::HashSet;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use sqlx::postgres::{PgListener, PgPoolOptions};
@@ -17,6 +18,8 @@ use tokio_util::sync::CancellationToken;
 const DEBOUNCE: Duration = Duration::from_millis(10);
 /// How long to wait before a lost connection is tried again.
 const RECONNECT: Duration = Duration::from_millis(500);
+/// How many signals wait for what carries them instead of the database.
+const CARRIED: usize = 4096;
 /// Postgres refuses longer payloads. Source: PostgreSQL manual, NOTIFY.
 const MAX_PAYLOAD_BYTES: usize = 7_999;
 
@@ -55,6 +58,32 @@ pub struct Signal {
 pub(crate) struct Signals {
     own: broadcast::Sender<Signal>,
     others: mpsc::UnboundedSender<Signal>,
+    /// What carries live signals to the others, if not the database.
+    carrier: Arc<OnceLock<mpsc::Sender<String>>>,
+}
+
+/// The process's end of what carries live signals instead of the database.
+#[derive(Debug)]
+pub struct LiveCarrier {
+    outgoing: mpsc::Receiver<String>,
+    own: broadcast::Sender<Signal>,
+}
+
+impl LiveCarrier {
+    /// Takes up to `limit` payloads that are to reach the other processes, as soon as there are some;
+    /// none once the handle is gone. Nothing is lost if the future is dropped.
+    pub async fn take(&mut self, limit: usize) -> Vec<String> {
+        let mut payloads = Vec::new();
+        self.outgoing.recv_many(&mut payloads, limit).await;
+        payloads
+    }
+
+    /// Tells this process's listeners what another one told; an empty payload says that something
+    /// may have been missed.
+    pub fn hear(&self, payload: String) {
+        let topic = Topic::Live;
+        self.own.send(Signal { topic, payload }).ok();
+    }
 }
 
 impl Signals {
@@ -78,7 +107,19 @@ impl Signals {
             own.clone(),
             origin,
         )));
-        Self { own, others }
+        Self {
+            own,
+            others,
+            carrier: Arc::default(),
+        }
+    }
+
+    /// Lets something else carry live signals from here on; `None` if something does already.
+    pub(crate) fn carry_live(&self) -> Option<LiveCarrier> {
+        let (carrier, outgoing) = mpsc::channel(CARRIED);
+        self.carrier.set(carrier).ok()?;
+        let own = self.own.clone();
+        Some(LiveCarrier { outgoing, own })
     }
 
     pub(crate) fn subscribe(&self) -> broadcast::Receiver<Signal> {
@@ -88,7 +129,11 @@ impl Signals {
     pub(crate) fn publish(&self, signal: Signal) {
         // No receiver is no error: this process may not care.
         self.own.send(signal.clone()).ok();
-        self.others.send(signal).ok();
+        match self.carrier.get().filter(|_| signal.topic == Topic::Live) {
+            // A carrier that does not keep up loses signals, as it may.
+            Some(carrier) => drop(carrier.try_send(signal.payload)),
+            None => drop(self.others.send(signal)),
+        }
     }
 }
 

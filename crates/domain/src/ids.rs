@@ -81,6 +81,10 @@ ids! {
     MessageFileId;
     /// A visitor's stay in a web chat.
     WebchatSessionId;
+    /// A file that a web chat's visitor sent, or is about to.
+    AttachmentId;
+    /// A secret that a tenant's server vouches for its logged-in users with.
+    IdentitySecretId;
     /// A question that a tenant's documents are expected to answer.
     EvalQuestionId;
     /// One asking of such questions.

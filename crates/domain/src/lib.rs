@@ -27,9 +27,9 @@ pub use conversation::{After, ConversationStep};
 pub use eval::{EvalFound, ExpectedSource};
 pub use hours::{BusinessHours, DayOfWeek, InvalidTimeOfDay, OpenHours, TimeOfDay};
 pub use ids::{
-    ApiKeyId, ChannelId, ChunkId, ContactId, ConversationId, DeliveryId, DocumentId, EndpointId,
-    ErasureId, EvalQuestionId, EvalRunId, EventId, MessageFileId, MessageId, ModelCallId,
-    RawItemId, TenantId, WebchatSessionId,
+    ApiKeyId, AttachmentId, ChannelId, ChunkId, ContactId, ConversationId, DeliveryId, DocumentId,
+    EndpointId, ErasureId, EvalQuestionId, EvalRunId, EventId, IdentitySecretId, MessageFileId,
+    MessageId, ModelCallId, RawItemId, TenantId, WebchatSessionId,
 };
 pub use inbound::{
     AccountEffect, AccountEvent, Consent, ContactRef, Handover, HandoverChange, Inbound,
@@ -52,5 +52,5 @@ pub use spending::{BudgetLevel, CallOutcome, CallPurpose, CircuitState, Health, 
 pub use state::{
     AssignReason, Author, ChannelHealth, ChannelKind, ConversationStatus, Direction,
     DocumentSource, DocumentStage, DocumentStatus, EvalRunStatus, MessageFileState, MessageStatus,
-    RawOutcome, UnansweredReason, UnknownName, VersionState,
+    Party, RawOutcome, UnansweredReason, UnknownName, VersionState,
 };

@@ -91,6 +91,13 @@ named! {
         /// From us to the contact.
         Outbound = "outbound",
     }
+    /// A side of a conversation that people sit on.
+    "party" Party {
+        /// The tenant's people.
+        Agent = "agent",
+        /// The customer.
+        Contact = "contact",
+    }
     /// Who wrote a message.
     "author" Author {
         /// The customer.

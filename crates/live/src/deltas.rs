@@ -138,10 +138,7 @@ impl Answer {
             bytes: 0,
             due: Instant::now(),
         };
-        self.publish(LiveBody::AnswerReset {
-            turn: self.turn,
-            attempt,
-        });
+        self.publish(LiveBody::begin_again(self.turn, attempt));
     }
 
     fn publish(&self, body: LiveBody) {

@@ -1,4 +1,4 @@
-use domain::{Author, ConversationId, ConversationStatus, MessageId, MessageStatus};
+use domain::{Author, ConversationId, ConversationStatus, MessageId, MessageStatus, Party};
 use serde::{Deserialize, Serialize};
 
 /// Something in a conversation that connected clients want to see at once.
@@ -38,15 +38,8 @@ pub enum LiveBody {
         /// How much of the attempt's text stands before the piece, in UTF-16 code units, which is
         /// what `length` counts in a browser. A gap means that a piece was lost.
         offset: u64,
-        /// The piece.
+        /// The piece; empty at offset 0 where an attempt begins whose predecessor does not hold.
         text: String,
-    },
-    /// What was written of the answer so far does not hold.
-    AnswerReset {
-        /// The turn that is answered.
-        turn: i64,
-        /// The attempt that begins.
-        attempt: u32,
     },
     /// Somebody began or stopped writing.
     Typing {
@@ -55,11 +48,30 @@ pub enum LiveBody {
         /// Whether they write.
         on: bool,
     },
+    /// Somebody opened the conversation, still has it open, or closed it.
+    Presence {
+        /// On which side.
+        party: Party,
+        /// Whether they are there.
+        online: bool,
+    },
     /// The conversation came to another status.
     Conversation {
         /// Where it stands.
         status: ConversationStatus,
     },
+}
+
+impl LiveBody {
+    /// What was written of an answer so far does not hold: attempt number `attempt` begins.
+    pub const fn begin_again(turn: i64, attempt: u32) -> Self {
+        Self::AnswerDelta {
+            turn,
+            attempt,
+            offset: 0,
+            text: String::new(),
+        }
+    }
 }
 
 impl LiveEvent {

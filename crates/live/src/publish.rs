@@ -73,7 +73,7 @@ pub(crate) const fn json_len(c: char) -> usize {
     }
 }
 
-/// Cuts a text into pieces that each fit an event; none for an empty text.
+/// Cuts a text into pieces that each fit an event; an empty text is one.
 fn pieces(text: &str) -> Vec<&str> {
     let mut pieces = Vec::new();
     let (mut start, mut size) = (0, 0);
@@ -84,7 +84,7 @@ fn pieces(text: &str) -> Vec<&str> {
         }
         size += json_len(c);
     }
-    if start < text.len() {
+    if start < text.len() || text.is_empty() {
         pieces.push(&text[start..]);
     }
     pieces
@@ -127,7 +127,7 @@ mod tests {
             }
             assert_eq!(whole, text);
         }
-        assert!(signals(&delta("")).is_empty());
+        assert_eq!(signals(&delta("")).len(), 1);
     }
 
     #[test]

@@ -32,6 +32,8 @@ enum Command {
     Migrate,
     /// Prints the API's OpenAPI description.
     Openapi,
+    /// Prints the events of the web chat as AsyncAPI.
+    WebchatEvents,
     /// Prints the reference of the configuration, in Markdown.
     Configuration,
     /// Makes keys to the API.
@@ -67,6 +69,7 @@ fn main() -> ExitCode {
             Command::Worker => command::serve::worker().await,
             Command::Migrate => command::migrate::run().await,
             Command::Openapi => output::print(&api::openapi_json()),
+            Command::WebchatEvents => output::print(&api::webchat_events_json()),
             Command::Configuration => output::print(&config::markdown()),
             Command::Admin(what) => command::admin::run(what).await,
             Command::Doctor => command::doctor::run().await,

@@ -58,7 +58,12 @@ pub(crate) fn database(config: &Config) -> anyhow::Result<Db> {
 pub(crate) fn connect(config: &Config, url: &str) -> anyhow::Result<Db> {
     let mut options = DbOptions::new(url);
     options.max_connections = config.database.max_connections.into();
-    Ok(Db::connect_lazy(&options)?)
+    let db = Db::connect_lazy(&options)?;
+    if let Some(url) = &config.live.redis_url {
+        live::carry_by_redis(&db, url.expose_secret(), &config.live.redis_channel)
+            .context("METACHAT_REDIS_URL")?;
+    }
+    Ok(db)
 }
 
 /// The operator's key: the configured one, or the one kept in the data folder.
@@ -218,6 +223,8 @@ fn settings(config: &Config) -> anyhow::Result<Settings> {
             sessions_per_tenant_hour: config.webchat.sessions_per_tenant_hour.into(),
             messages_per_session: config.webchat.messages_per_session.into(),
             messages_per_minute: config.webchat.messages_per_minute.into(),
+            files_per_session: config.webchat.files_per_session,
+            max_file_bytes: config.webchat.max_file_bytes.into(),
         },
         retention: Retention {
             job_history_days: config.retention.job_history_days,

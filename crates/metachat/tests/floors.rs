@@ -87,6 +87,7 @@ mod floors {
                 "embedded",
                 "files",
                 "jobs",
+                "live",
                 "llm",
                 "outbound",
                 "rag",

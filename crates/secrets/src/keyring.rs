@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use crate::{Error, InvalidMasterKey, KeyId, MasterKey};
+use crate::{Error, InvalidMasterKey, KeyId, MasterKey, hmac_sha256, is_hmac_sha256};
 
 // A sealed value is: format, key id, nonce, then ciphertext with its 16-byte tag.
 const FORMAT: u8 = 1;
@@ -110,6 +110,19 @@ impl Keyring {
         serde_json::from_slice(&text).map_err(|error| shape(&error))
     }
 
+    /// Signs a message for a purpose: an HMAC-SHA256 under a key that is derived from the current one
+    /// for that purpose alone.
+    pub fn sign(&self, purpose: &str, message: &[u8]) -> [u8; 32] {
+        hmac_sha256(&signing_key(&self.keys.current, purpose)[..], &[message])
+    }
+
+    /// Tells whether a message was signed for a purpose under any key of the ring.
+    pub fn is_signed(&self, purpose: &str, message: &[u8], tag: &[u8]) -> bool {
+        std::iter::once(&self.keys.current)
+            .chain(&self.keys.older)
+            .any(|key| is_hmac_sha256(&signing_key(key, purpose)[..], message, tag))
+    }
+
     /// Tells whether a sealed value is under another key than the current one.
     ///
     /// # Errors
@@ -139,6 +152,14 @@ pub fn row_context(table: &str, column: &str, row: Uuid) -> Vec<u8> {
 
 fn cipher(key: &MasterKey) -> XChaCha20Poly1305 {
     XChaCha20Poly1305::new(key.bytes().into())
+}
+
+/// What signs for a purpose: never the key that seals.
+fn signing_key(key: &MasterKey, purpose: &str) -> Zeroizing<[u8; 32]> {
+    Zeroizing::new(hmac_sha256(
+        key.bytes(),
+        &[b"metachat/sign/", purpose.as_bytes()],
+    ))
 }
 
 fn associated(header: &[u8], context: &[u8]) -> Vec<u8> {

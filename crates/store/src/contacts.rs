@@ -15,6 +15,8 @@ pub struct Contact {
     pub address: Option<String>,
     /// What the person calls themselves.
     pub display_name: Option<String>,
+    /// The person's mail address, where the tenant's own server vouched for it.
+    pub email: Option<String>,
     /// The channel that knows the person so.
     pub channel_id: ChannelId,
     /// Since when the person wants no messages.
@@ -101,6 +103,39 @@ pub async fn rename(tx: &mut TenantTx, channel: ChannelId, from: &str, to: &str)
     Ok(renamed == 1)
 }
 
+/// Notes what a tenant's own server vouches for of a person: adds the contact, or changes what it
+/// is called and its mail address where they are named.
+///
+/// # Errors
+/// Those of the database.
+pub async fn identify(
+    tx: &mut TenantTx,
+    channel: ChannelId,
+    external_id: &str,
+    display_name: Option<&str>,
+    email: Option<&str>,
+) -> Result<ContactId> {
+    let tenant = tx.tenant();
+    let id = sqlx::query_scalar!(
+        "INSERT INTO contacts AS c (id, tenant_id, channel_id, external_id, display_name, email)
+         VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (channel_id, external_id) DO UPDATE SET
+             display_name = coalesce(excluded.display_name, c.display_name),
+             email = coalesce(excluded.email, c.email),
+             updated_at = now()
+         RETURNING id",
+        ContactId::new().as_uuid(),
+        tenant.as_uuid(),
+        channel.as_uuid(),
+        external_id,
+        display_name,
+        email,
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(id.into())
+}
+
 /// Gets a contact.
 ///
 /// # Errors
@@ -108,7 +143,7 @@ pub async fn rename(tx: &mut TenantTx, channel: ChannelId, from: &str, to: &str)
 pub async fn get(tx: &mut TenantTx, id: ContactId) -> Result<Contact> {
     let tenant = tx.tenant();
     let row = sqlx::query!(
-        "SELECT id, external_id, address, display_name, channel_id, opted_out_at, created_at
+        "SELECT id, external_id, address, display_name, email, channel_id, opted_out_at, created_at
          FROM contacts
          WHERE tenant_id = $1 AND id = $2",
         tenant.as_uuid(),
@@ -121,6 +156,7 @@ pub async fn get(tx: &mut TenantTx, id: ContactId) -> Result<Contact> {
         external_id: row.external_id,
         address: row.address,
         display_name: row.display_name,
+        email: row.email,
         channel_id: row.channel_id.into(),
         opted_out_at: row.opted_out_at,
         created_at: row.created_at,

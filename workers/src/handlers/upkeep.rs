@@ -1,9 +1,13 @@
+use assistant::webchat::delete_attachment_files;
 use assistant::{Assistant, Retention, ingest, people};
 use chrono::TimeDelta;
 use db::Partitioned;
 use jobs::kinds::Upkeep;
 use jobs::{Failure, JobHandle, retention};
-use store::{embedding_cache, idempotency_keys, parked_statuses, webchat_sessions};
+use store::{
+    embedding_cache, idempotency_keys, parked_statuses, presences, webchat_attachments,
+    webchat_sessions,
+};
 
 /// How far ahead partitions are made.
 pub(crate) const DAYS_AHEAD: i32 = 7;
@@ -11,6 +15,8 @@ pub(crate) const DAYS_AHEAD: i32 = 7;
 const IDEMPOTENCY: TimeDelta = TimeDelta::days(1);
 /// How long a report waits for its message: a channel posts again for seven days.
 const PARKED: TimeDelta = TimeDelta::days(8);
+/// How long a visitor's file waits for its message.
+const UNSENT: TimeDelta = TimeDelta::days(1);
 
 /// Makes partitions ahead and lets go of what is out of date. Doing it twice is harmless, even at the
 /// same time: partitions are made only where they are missing, and what is gone stays gone.
@@ -29,6 +35,7 @@ pub(crate) async fn run(
         ingest::tend_all(assistant).await,
         delete_unused_vectors(assistant, days).await,
         people::forget_old(assistant).await,
+        delete_unsent_files(assistant).await,
     ];
     for part in parts {
         part?;
@@ -104,12 +111,33 @@ async fn delete_unused_vectors(assistant: &Assistant, days: Retention) -> db::Re
     Ok(())
 }
 
+/// Lets go of visitors' files that went with no message. Rows first: a file whose row is there can be
+/// read.
+async fn delete_unsent_files(assistant: &Assistant) -> db::Result<()> {
+    const AT_A_TIME: i64 = 500;
+    let before = assistant.clock.now() - UNSENT;
+    loop {
+        let mut tx = assistant.db.system().await?;
+        let keys = webchat_attachments::delete_unsent(&mut tx, before, AT_A_TIME).await?;
+        tx.commit().await?;
+        delete_attachment_files(&assistant.files, &keys).await;
+        if keys.is_empty() {
+            return Ok(());
+        }
+        tracing::info!(
+            files = keys.len(),
+            "visitors' files that were never sent were deleted"
+        );
+    }
+}
+
 async fn delete_expired(assistant: &Assistant) -> db::Result<()> {
     let now = assistant.clock.now();
     let mut tx = assistant.db.system().await?;
     let keys = idempotency_keys::delete_older(&mut tx, now - IDEMPOTENCY).await?;
     let parked = parked_statuses::delete_older(&mut tx, now - PARKED).await?;
     let sessions = webchat_sessions::delete_expired(&mut tx, now).await?;
+    presences::delete_older(&mut tx, now - UNSENT).await?;
     tx.commit().await?;
     if keys + parked + sessions > 0 {
         tracing::info!(keys, parked, sessions, "what was out of date was deleted");

@@ -335,7 +335,7 @@ async fn a_failed_message_is_really_sent_again_when_a_person_asks_for_it() {
     let conversation = failed.conversation_id;
     let again = async || {
         let mut tx = stage.assistant.db.tenant(stage.tenant).await.unwrap();
-        let retried = people::retry_message(&mut tx, conversation, failed.id).await;
+        let retried = people::retry_message(&stage.assistant, &mut tx, conversation, failed.id).await;
         tx.commit().await.unwrap();
         retried
     };
@@ -361,7 +361,7 @@ async fn a_late_report_of_the_send_that_failed_does_not_fail_the_one_after_it() 
         retry_after_seconds: 30,
     }]);
     let mut tx = stage.assistant.db.tenant(stage.tenant).await.unwrap();
-    people::retry_message(&mut tx, failed.conversation_id, failed.id)
+    people::retry_message(&stage.assistant, &mut tx, failed.conversation_id, failed.id)
         .await
         .unwrap();
     tx.commit().await.unwrap();

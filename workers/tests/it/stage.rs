@@ -251,6 +251,8 @@ fn assistant(
                 sessions_per_tenant_hour: 8,
                 messages_per_session: 10,
                 messages_per_minute: 6,
+                files_per_session: 3,
+                max_file_bytes: 50_000,
             },
             retention: Retention::default(),
         }),

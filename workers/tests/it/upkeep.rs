@@ -178,3 +178,36 @@ async fn workers_start_and_make_partitions_where_there_are_none() {
     assert_eq!(made, 5 * 8);
     upkeep_done(&stage, 1).await;
 }
+
+#[tokio::test]
+async fn files_that_visitors_never_sent_go_after_a_day() {
+    let mut stage = stage(None).await;
+    let tenant = stage.tenant;
+    let files = stage.assistant.files.clone();
+    let now = stage.assistant.clock.now();
+    let mut keys = Vec::new();
+    for (age_hours, sent_at) in [(25, "NULL"), (25, "now()"), (23, "NULL")] {
+        let content = futures::stream::iter([Ok::<_, std::io::Error>("words".into())]);
+        let key = files.put_stream(tenant, content, 10).await.unwrap().key;
+        execute(
+            &stage,
+            &format!(
+                "INSERT INTO webchat_attachments (id, tenant_id, channel_id, session_id, visitor_id,
+                                                  file_key, name, media_type, size_bytes, sha256,
+                                                  created_at, sent_at)
+                 SELECT gen_random_uuid(), tenant_id, id, gen_random_uuid(), 'v', '{key}', 'a.txt',
+                        'text/plain', 5, sha256('a'), '{now}'::timestamptz - {age_hours} * interval '1 hour', {sent_at}
+                 FROM channels LIMIT 1"
+            ),
+        )
+        .await;
+        keys.push(key);
+    }
+    stage.work().await;
+    upkeep_done(&stage, 1).await;
+    let mut there = Vec::new();
+    for key in &keys {
+        there.push(files.open(key).await.is_ok());
+    }
+    assert_eq!(there, [false, true, true]);
+}

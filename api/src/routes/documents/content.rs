@@ -88,7 +88,7 @@ impl<'a> ApiExtractor<'a> for Content {
     }
 
     fn request_meta() -> Option<MetaRequest> {
-        let mut meta = Upload::request_meta()?;
+        let mut meta = <Upload>::request_meta()?;
         meta.description =
             Some("A form with the file as its field `file`, or JSON for an address or a text.");
         meta.content.push(MetaMediaType {

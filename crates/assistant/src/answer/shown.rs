@@ -1,5 +1,5 @@
-use domain::ConversationId;
-use live::DeltaCoalescer;
+use domain::{Author, ConversationId};
+use live::{DeltaCoalescer, LiveBody, LiveEvent};
 
 use crate::Assistant;
 
@@ -22,7 +22,8 @@ impl Shown {
         }
     }
 
-    /// Windows of that conversation may watch attempt number `attempt`.
+    /// Windows of that conversation may watch attempt number `attempt`; they see at once that the
+    /// assistant writes.
     pub(super) fn to_windows(
         assistant: &Assistant,
         conversation: ConversationId,
@@ -30,6 +31,9 @@ impl Shown {
         attempt: u32,
     ) -> Self {
         let db = assistant.db.clone();
+        let author = Author::Assistant;
+        let body = LiveBody::Typing { author, on: true };
+        live::publish_now(&db, &LiveEvent::new(conversation, body));
         Self {
             deltas: Some(DeltaCoalescer::new(db, conversation, turn, attempt)),
             attempt,

@@ -110,7 +110,7 @@ impl Turn {
     pub(super) fn forget_deltas(&self, assistant: &Assistant, attempt: u32) {
         if self.shows_deltas {
             let turn = self.conversation.turn_seq;
-            let body = LiveBody::AnswerReset { turn, attempt };
+            let body = LiveBody::begin_again(turn, attempt);
             live::publish_now(&assistant.db, &LiveEvent::new(self.conversation.id, body));
         }
     }

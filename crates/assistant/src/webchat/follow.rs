@@ -1,11 +1,13 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use domain::{Author, ConversationId, ConversationStatus, MessageId, MessageStatus};
+use chrono::{DateTime, Utc};
+use domain::{Author, ConversationId, ConversationStatus, MessageId, MessageStatus, Party};
 use futures::StreamExt as _;
 use live::{LiveBody, LiveEvent, Subscription, Update};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+use super::presence::Here;
 use super::{Session, VisitorMessage, Webchat};
 use crate::Error;
 
@@ -49,24 +51,22 @@ pub enum Happening {
         /// The piece.
         text: String,
     },
-    /// What was written of the answer so far does not hold.
-    AnswerReset {
-        /// The turn that is answered.
-        turn: i64,
-        /// The attempt that begins.
-        attempt: u32,
-    },
     /// Somebody on the tenant's side began or stopped writing.
     Typing {
+        /// Who: an agent or the assistant.
+        author: Author,
         /// Whether they write.
         on: bool,
     },
-    /// The visitor's conversation is another one, or stands elsewhere.
+    /// The visitor's conversation is another one, or stands elsewhere, or an agent opened or closed
+    /// it.
     Conversation {
         /// The conversation.
         id: ConversationId,
         /// Where it stands.
         status: ConversationStatus,
+        /// Whether an agent has it open.
+        agent_online: bool,
     },
 }
 
@@ -78,7 +78,9 @@ pub struct Follow {
     webchat: Webchat,
     session: Session,
     place: Place,
-    in_conversation: Option<(ConversationStatus, Subscription)>,
+    in_conversation: Option<In>,
+    /// Whether the tenant's side is told that the visitor is there.
+    shows_presence: bool,
     /// There while a conversation may begin of which nobody knows the id yet.
     beginnings: Option<Subscription>,
     stale: bool,
@@ -86,15 +88,38 @@ pub struct Follow {
     ready: VecDeque<Happening>,
 }
 
+/// The conversation that is followed.
+#[derive(Debug)]
+struct In {
+    id: ConversationId,
+    status: ConversationStatus,
+    heard: Subscription,
+    /// Until when some agent counts as there.
+    agent_until: Option<DateTime<Utc>>,
+    /// Whether the visitor was told that an agent is there.
+    told_agent: bool,
+    _here: Option<Here>,
+}
+
 impl Webchat {
-    /// Follows the conversation of a session's visitor from a place on.
+    /// Follows the conversation of a session's visitor from a place on, and tells the tenant's side
+    /// that the visitor is there.
     pub fn follow(&self, session: Session, from: Place) -> Follow {
+        Follow {
+            shows_presence: true,
+            ..self.follow_unseen(session, from)
+        }
+    }
+
+    /// Follows the conversation of a session's visitor from a place on.
+    pub(super) fn follow_unseen(&self, session: Session, from: Place) -> Follow {
         Follow {
             beginnings: (session.row.message_count > 0).then(|| self.hub.subscribe_to_beginnings()),
             webchat: self.clone(),
             session,
             place: from,
             in_conversation: None,
+            shows_presence: false,
             stale: true,
             answered_turn: 0,
             ready: VecDeque::new(),
@@ -117,7 +142,7 @@ impl Follow {
 
     /// Notes that the visitor wrote: a conversation may begin.
     pub fn expect_conversation(&mut self) {
-        let is_open = |(status, _): &(ConversationStatus, _)| status.is_open();
+        let is_open = |conversation: &In| conversation.status.is_open();
         if self.beginnings.is_none() && !self.in_conversation.as_ref().is_some_and(is_open) {
             self.beginnings = Some(self.webchat.hub.subscribe_to_beginnings());
             self.stale = true;
@@ -149,7 +174,10 @@ impl Follow {
                 return Err(Error::Unauthenticated);
             }
             if self.stale {
-                self.read().await?;
+                // Boxed: who waits keeps no room for what reading takes.
+                Box::pin(self.read()).await?;
+            } else if let Some(changed) = self.agent_change() {
+                self.ready.push_back(changed);
             } else {
                 self.listen().await;
             }
@@ -162,30 +190,28 @@ impl Follow {
             conversation_id,
             after,
         } = self.place;
-        let thread = self
+        let (thread, agent_until) = self
             .webchat
-            .list_messages(&self.session, conversation_id, after, PAGE)
+            .read(&self.session, conversation_id, after, PAGE)
             .await?;
         let Some((id, status)) = thread.conversation else {
             self.stale = false;
             return Ok(());
         };
-        if self.in_conversation.is_none() || conversation_id != Some(id) {
-            // Listen first, and read once more: something may have happened in between.
-            let other = conversation_id.is_some_and(|known| known != id);
-            self.place = Place {
-                conversation_id: Some(id),
-                after: if other { 0 } else { after },
-            };
-            self.in_conversation = Some((status, self.webchat.hub.subscribe(id)));
-            self.ready.push_back(Happening::Conversation { id, status });
+        let Some(known) = self.in_conversation.as_mut().filter(|it| it.id == id) else {
+            self.enter(id, status, agent_until);
             return Ok(());
+        };
+        // A place in another conversation, or in none that was named, is one in this from here on.
+        if conversation_id.is_some_and(|named| named != id) {
+            self.place.after = 0;
         }
-        if let Some((known, _)) = &mut self.in_conversation
-            && *known != status
-        {
-            *known = status;
-            self.ready.push_back(Happening::Conversation { id, status });
+        self.place.conversation_id = Some(id);
+        known.agent_until = agent_until;
+        if known.status != status {
+            known.status = status;
+            let told = known.told();
+            self.ready.push_back(told);
         }
         self.stale = thread.more;
         if status.is_open() {
@@ -200,10 +226,50 @@ impl Follow {
         Ok(())
     }
 
+    /// Goes into a conversation: listens first, and reads once more, as something may have happened
+    /// in between.
+    fn enter(
+        &mut self,
+        id: ConversationId,
+        status: ConversationStatus,
+        agent_until: Option<DateTime<Utc>>,
+    ) {
+        let is_other = self.place.conversation_id.is_some_and(|known| known != id);
+        self.place = Place {
+            conversation_id: Some(id),
+            after: if is_other { 0 } else { self.place.after },
+        };
+        let connections = &self.webchat.connections;
+        let tenant = self.session.tenant_id();
+        let here = self.shows_presence.then(|| connections.enter(tenant, id));
+        let conversation = In {
+            id,
+            status,
+            heard: self.webchat.hub.subscribe(id),
+            agent_until,
+            told_agent: agent_until.is_some(),
+            _here: here,
+        };
+        self.ready.push_back(conversation.told());
+        self.in_conversation = Some(conversation);
+    }
+
+    /// What to tell if an agent opened the conversation, closed it, or has not been heard of for long.
+    fn agent_change(&mut self) -> Option<Happening> {
+        let now = self.webchat.clock.now();
+        let conversation = self.in_conversation.as_mut()?;
+        let is_there = conversation.agent_until.is_some_and(|until| now < until);
+        if is_there == conversation.told_agent {
+            return None;
+        }
+        conversation.told_agent = is_there;
+        Some(conversation.told())
+    }
+
     /// Waits until something is heard, or it is time to look.
     async fn listen(&mut self) {
-        let floor = Instant::now() + FLOOR;
-        let conversation = self.in_conversation.as_mut().map(|(_, heard)| heard);
+        let floor = Instant::now() + self.patience();
+        let conversation = self.in_conversation.as_mut().map(|it| &mut it.heard);
         let (conversation, beginnings) = (next_of(conversation), next_of(self.beginnings.as_mut()));
         let heard = timeout_at(floor, async {
             tokio::select! {
@@ -220,8 +286,15 @@ impl Follow {
         }
     }
 
+    /// How long to wait for something to be heard.
+    fn patience(&self) -> Duration {
+        let until = self.in_conversation.as_ref().and_then(|it| it.agent_until);
+        let left = until.and_then(|until| (until - self.webchat.clock.now()).to_std().ok());
+        // A moment more: the time is over when it is reached.
+        left.map_or(FLOOR, |left| FLOOR.min(left + Duration::from_millis(1)))
+    }
+
     fn hear(&mut self, event: LiveEvent) {
-        let id = event.conversation_id;
         match event.body {
             LiveBody::Message { seq } => self.stale |= seq > self.place.after,
             LiveBody::Status {
@@ -238,8 +311,7 @@ impl Follow {
                     });
                 }
             }
-            LiveBody::AnswerDelta { turn, .. } | LiveBody::AnswerReset { turn, .. }
-                if turn <= self.answered_turn => {}
+            LiveBody::AnswerDelta { turn, .. } if turn <= self.answered_turn => {}
             LiveBody::AnswerDelta {
                 turn,
                 attempt,
@@ -251,21 +323,30 @@ impl Follow {
                 offset,
                 text,
             }),
-            LiveBody::AnswerReset { turn, attempt } => {
-                self.ready
-                    .push_back(Happening::AnswerReset { turn, attempt });
-            }
             LiveBody::Typing {
                 author: Author::Contact,
                 ..
             } => {}
-            LiveBody::Typing { on, .. } => self.ready.push_back(Happening::Typing { on }),
-            LiveBody::Conversation { status } => {
-                if let Some((known, _)) = &mut self.in_conversation {
-                    *known = status;
-                }
-                self.ready.push_back(Happening::Conversation { id, status });
+            LiveBody::Typing { author, on } => {
+                self.ready.push_back(Happening::Typing { author, on });
             }
+            LiveBody::Presence { party, .. } => self.stale |= party == Party::Agent,
+            LiveBody::Conversation { status } => {
+                if let Some(known) = &mut self.in_conversation {
+                    known.status = status;
+                    self.ready.push_back(known.told());
+                }
+            }
+        }
+    }
+}
+
+impl In {
+    fn told(&self) -> Happening {
+        Happening::Conversation {
+            id: self.id,
+            status: self.status,
+            agent_online: self.told_agent,
         }
     }
 }

@@ -1,12 +1,17 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use db::TenantTx;
 use domain::{
-    Author, ConversationId, ConversationStatus, Direction, MessageId, MessageStatus, Source,
+    Author, ContentBody, ConversationId, ConversationStatus, Direction, MediaKind, MessageId,
+    MessageStatus, NormalizedContent, Source,
 };
+use serde::Deserialize as _;
 use store::messages::Message;
 use store::{conversations, webchat_sessions};
+use uuid::Uuid;
 
+use super::presence::agent_until;
 use super::{Happening, Place, Session, Webchat};
 use crate::Error;
 
@@ -31,15 +36,49 @@ pub struct VisitorMessage {
     pub status: MessageStatus,
     /// What an answer rests on.
     pub sources: Vec<Source>,
+    /// The visitor's file that came with it.
+    pub attachment: Option<Attachment>,
     /// The client's own id of it, for the visitor's own.
     pub client_id: Option<String>,
     /// When it was stored.
     pub created_at: DateTime<Utc>,
 }
 
+/// A file that came with a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attachment {
+    /// What it is downloaded by.
+    pub id: Uuid,
+    /// Its name.
+    pub name: String,
+    /// Its media type, for example `image/png`.
+    pub media_type: String,
+    /// What it is shown as.
+    pub media_kind: MediaKind,
+}
+
+/// The file of a visitor's own message, and the words written under it.
+fn attachment_of(message: &Message) -> Option<(Attachment, String)> {
+    let content = NormalizedContent::deserialize(&message.content).ok()?;
+    let ContentBody::Media(media) = content.body else {
+        return None;
+    };
+    let attachment = Attachment {
+        id: media.id?.parse().ok()?,
+        name: media.filename?,
+        media_type: media.mime_type?,
+        media_kind: media.media_kind,
+    };
+    Some((attachment, media.caption.unwrap_or_default()))
+}
+
 impl From<Message> for VisitorMessage {
     fn from(message: Message) -> Self {
         let own = message.direction == Direction::Inbound;
+        let (attachment, text) = match attachment_of(&message).filter(|_| own) {
+            Some((attachment, words)) => (Some(attachment), words),
+            None => (None, message.text),
+        };
         // A web chat's message is named `<session>:<client id>`.
         let name = message.external_id.filter(|_| own);
         let client_id = name.as_deref().and_then(|name| name.split_once(':'));
@@ -51,7 +90,8 @@ impl From<Message> for VisitorMessage {
             direction: message.direction,
             author: message.author,
             turn: message.turn,
-            text: message.text,
+            text,
+            attachment,
             status: message.status,
             sources: message.sources,
             created_at: message.created_at,
@@ -87,28 +127,25 @@ impl Webchat {
         limit: usize,
     ) -> Result<Thread, Error> {
         let mut tx = self.db.tenant(session.tenant_id()).await?;
-        let channel = session.channel_id();
-        let visitor = &session.row.visitor_id;
-        let found = webchat_sessions::find_conversation(&mut tx, channel, visitor).await?;
-        let Some(id) = found else {
-            return Ok(Thread {
-                conversation: None,
-                messages: Vec::new(),
-                more: false,
-            });
+        read_thread(&mut tx, session, of, after, limit).await
+    }
+
+    /// Reads the messages that [`Webchat::list_messages`] lists, and until when some agent counts as
+    /// there.
+    pub(super) async fn read(
+        &self,
+        session: &Session,
+        of: Option<ConversationId>,
+        after: i64,
+        limit: usize,
+    ) -> Result<(Thread, Option<DateTime<Utc>>), Error> {
+        let mut tx = self.db.tenant(session.tenant_id()).await?;
+        let thread = read_thread(&mut tx, session, of, after, limit).await?;
+        let agent = match thread.conversation {
+            Some((id, _)) => agent_until(&mut tx, id, self.clock.now()).await?,
+            None => None,
         };
-        let conversation = conversations::get(&mut tx, id).await?;
-        let after = if of.is_none_or(|of| of == id) {
-            after
-        } else {
-            0
-        };
-        let page = store::messages::list(&mut tx, id, after, limit).await?;
-        Ok(Thread {
-            conversation: Some((id, conversation.status)),
-            more: page.next_cursor.is_some(),
-            messages: page.data.into_iter().map(VisitorMessage::from).collect(),
-        })
+        Ok((thread, agent))
     }
 
     /// Lists messages as [`Webchat::list_messages`] does; if there are none yet, waits for one up to
@@ -133,7 +170,7 @@ impl Webchat {
         if !thread.messages.is_empty() || wait.is_zero() {
             return Ok(thread);
         }
-        let mut follow = self.follow(session.clone(), from);
+        let mut follow = self.follow_unseen(session.clone(), from);
         let message = async {
             while !matches!(follow.next().await?, Happening::Message(_)) {}
             Ok(())
@@ -147,4 +184,34 @@ impl Webchat {
             Err(_) => Ok(thread),
         }
     }
+}
+
+async fn read_thread(
+    tx: &mut TenantTx,
+    session: &Session,
+    of: Option<ConversationId>,
+    after: i64,
+    limit: usize,
+) -> Result<Thread, Error> {
+    let channel = session.channel_id();
+    let visitor = &session.row.visitor_id;
+    let Some(id) = webchat_sessions::find_conversation(tx, channel, visitor).await? else {
+        return Ok(Thread {
+            conversation: None,
+            messages: Vec::new(),
+            more: false,
+        });
+    };
+    let conversation = conversations::get(tx, id).await?;
+    let after = if of.is_none_or(|of| of == id) {
+        after
+    } else {
+        0
+    };
+    let page = store::messages::list(tx, id, after, limit).await?;
+    Ok(Thread {
+        conversation: Some((id, conversation.status)),
+        more: page.next_cursor.is_some(),
+        messages: page.data.into_iter().map(VisitorMessage::from).collect(),
+    })
 }

@@ -155,7 +155,7 @@ fn variables(
     clippy::disallowed_methods,
     reason = "calls loopback addresses, which the product's guarded client refuses"
 )]
-fn client() -> anyhow::Result<reqwest::Client> {
+pub(crate) fn client() -> anyhow::Result<reqwest::Client> {
     outbound::install_crypto();
     let builder = reqwest::Client::builder().no_proxy();
     Ok(builder.timeout(Duration::from_secs(30)).build()?)

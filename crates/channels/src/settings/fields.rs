@@ -100,6 +100,18 @@ impl Fields {
         })
     }
 
+    /// Takes a yes or no out; no if it is missing.
+    pub(super) fn flag(&mut self, name: &str) -> bool {
+        match self.take(name) {
+            None => false,
+            Some(Value::Bool(flag)) => flag,
+            Some(_) => {
+                self.wrong(name, "must be true or false");
+                false
+            }
+        }
+    }
+
     /// Takes a list of origins out, each as browsers write it and only once.
     pub(super) fn origins(&mut self, name: &str) -> Vec<String> {
         let Some(value) = self.take(name) else {

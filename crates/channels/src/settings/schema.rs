@@ -49,6 +49,8 @@ pub enum FieldKind {
     Origins,
     /// A colour as `#rrggbb`.
     Colour,
+    /// Yes or no; no where it is not set.
+    Flag,
 }
 
 const MAX_DIGITS: usize = 64;
@@ -109,6 +111,7 @@ impl Field {
             FieldKind::Url => fields.url(name),
             FieldKind::Colour => fields.colour(name),
             FieldKind::Origins => return Some(fields.origins(name).into()),
+            FieldKind::Flag => return Some(fields.flag(name).into()),
         };
         if self.required {
             fields.require(name, text.as_ref());
@@ -132,6 +135,7 @@ impl Field {
             }
             FieldKind::Url => json!({"format": "uri", "maxLength": 2000}),
             FieldKind::Colour => json!({"pattern": "^#[0-9a-fA-F]{6}$"}),
+            FieldKind::Flag => json!({"type": "boolean", "default": false}),
             FieldKind::Origins => json!({
                 "type": "array", "items": {"type": "string", "format": "uri"},
                 "maxItems": MAX_ORIGINS, "default": [],

@@ -1,8 +1,12 @@
 use chrono::{DateTime, Utc};
-use domain::{ContactRef, ContentBody, InboundMessage, NormalizedContent, WebchatSessionId};
+use domain::{
+    AttachmentId, ContactRef, ContentBody, InboundMessage, Media, MediaKind, NormalizedContent,
+    WebchatSessionId,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::AttachmentType;
 use crate::lenient::without_nul;
 use crate::{FieldError, RawItem, RawKind, Unreadable};
 
@@ -24,10 +28,27 @@ pub struct Item {
     pub visitor_id: String,
     /// The client's own id of the message, unique in the session; 1 to 100 characters.
     pub client_id: String,
-    /// What the visitor wrote; 1 to 4000 characters that are not all space.
+    /// What the visitor wrote; 1 to 4000 characters that are not all space, or nothing beside a
+    /// file.
     pub text: String,
+    /// The file that goes with it.
+    #[serde(default)]
+    pub attachment: Option<Attached>,
     /// When our API took it.
     pub occurred_at: DateTime<Utc>,
+}
+
+/// A file that goes with a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attached {
+    /// Its id.
+    pub id: AttachmentId,
+    /// Its name, without folders.
+    pub name: String,
+    /// What it was recognised as.
+    pub media_type: String,
+    /// The SHA-256 of its content, in hexadecimal.
+    pub sha256: String,
 }
 
 impl Item {
@@ -43,7 +64,9 @@ impl Item {
                 errors.push(FieldError::new(field, message));
             }
         };
-        limit("text", &self.text, MAX_TEXT_CHARS);
+        if self.attachment.is_none() || !self.text.is_empty() {
+            limit("text", &self.text, MAX_TEXT_CHARS);
+        }
         limit("client_id", &self.client_id, MAX_CLIENT_ID_CHARS);
         limit("visitor_id", &self.visitor_id, MAX_VISITOR_ID_CHARS);
         for (field, text) in [
@@ -53,6 +76,10 @@ impl Item {
             if text.contains(char::is_control) {
                 errors.push(FieldError::new(field, "must have no control characters"));
             }
+        }
+        let attached = self.attachment.as_ref();
+        if attached.is_some_and(|file| AttachmentType::named(&file.media_type).is_none()) {
+            errors.push(FieldError::new("attachment", "is of no type that is taken"));
         }
         if errors.is_empty() {
             Ok(())
@@ -71,13 +98,7 @@ impl Item {
             external_channel_id: None,
             external_account_id: None,
             kind: RawKind::Message,
-            payload: without_nul(json!({
-                "session_id": self.session_id,
-                "visitor_id": self.visitor_id,
-                "client_id": self.client_id,
-                "text": self.text,
-                "occurred_at": self.occurred_at,
-            })),
+            payload: without_nul(json!(self)),
         })
     }
 
@@ -96,6 +117,10 @@ impl Item {
     }
 
     pub(super) fn into_message(self) -> InboundMessage {
+        let body = match self.attachment {
+            Some(file) => ContentBody::Media(file.into_media(self.text)),
+            None => ContentBody::Text { body: self.text },
+        };
         InboundMessage {
             external_id: format!("{}:{}", self.session_id, self.client_id),
             contact: ContactRef {
@@ -104,10 +129,25 @@ impl Item {
                 display_name: None,
             },
             occurred_at: self.occurred_at,
-            content: NormalizedContent::new(ContentBody::Text {
-                body: self.text.clone(),
-            }),
-            text: self.text,
+            text: body.plain_text(),
+            content: NormalizedContent::new(body),
+        }
+    }
+}
+
+impl Attached {
+    fn into_media(self, words: String) -> Media {
+        let known = AttachmentType::named(&self.media_type);
+        Media {
+            media_kind: known.map_or(MediaKind::Document, AttachmentType::media_kind),
+            id: Some(self.id.to_string()),
+            mime_type: Some(self.media_type),
+            filename: Some(self.name),
+            caption: Some(words).filter(|words| !words.is_empty()),
+            voice: false,
+            animated: false,
+            sha256: Some(self.sha256),
+            url: None,
         }
     }
 }
@@ -126,8 +166,61 @@ mod tests {
             visitor_id: "v-1".to_owned(),
             client_id: "c-1".to_owned(),
             text: "When do you open?".to_owned(),
+            attachment: None,
             occurred_at: DateTime::UNIX_EPOCH,
         }
+    }
+
+    #[test]
+    fn a_file_becomes_media_with_the_words_as_its_caption() {
+        let id = AttachmentId::new();
+        let file = Attached {
+            id,
+            name: "scan.png".to_owned(),
+            media_type: "image/png".to_owned(),
+            sha256: "00".to_owned(),
+        };
+        for (words, caption, text) in [
+            ("", None, "[image: scan.png]"),
+            (
+                "My receipt",
+                Some("My receipt"),
+                "[image: scan.png] My receipt",
+            ),
+        ] {
+            let raw = Item {
+                text: words.to_owned(),
+                attachment: Some(file.clone()),
+                ..item()
+            }
+            .into_raw_item()
+            .unwrap();
+            let Inbound::Message(message) = Webchat.decode(&raw.payload).unwrap() else {
+                panic!("not a message");
+            };
+            let ContentBody::Media(media) = &message.content.body else {
+                panic!("not media");
+            };
+            assert_eq!(media.media_kind, MediaKind::Image);
+            assert_eq!(media.id, Some(id.to_string()));
+            assert_eq!(media.caption.as_deref(), caption);
+            assert_eq!(message.text, text);
+        }
+        let wrong = Item {
+            attachment: Some(Attached {
+                media_type: "text/html".to_owned(),
+                ..file
+            }),
+            ..item()
+        };
+        assert_eq!(wrong.check().unwrap_err()[0].field, "attachment");
+    }
+
+    #[test]
+    fn an_item_from_before_there_were_files_is_read() {
+        let mut payload = serde_json::to_value(item()).unwrap();
+        payload.as_object_mut().unwrap().remove("attachment");
+        assert!(Webchat.decode(&payload).is_ok());
     }
 
     #[test]

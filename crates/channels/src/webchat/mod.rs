@@ -5,9 +5,10 @@
 //!
 //! | item | [`RawKind`] | [`Inbound`] |
 //! |---|---|---|
-//! | [`Item`] | Message | `Message`, `Text` |
+//! | [`Item`] | Message | `Message`: `Text`, or `Media` with the words as its caption |
 //! | anything else | Unreadable | fails as [`Unreadable`] |
 
+mod attachment;
 mod item;
 mod settings;
 
@@ -15,7 +16,8 @@ use domain::{ChannelKind, Content, Inbound, MediaFile, NormalizedContent, Source
 use secrecy::SecretString;
 use serde_json::Value;
 
-pub use item::{Item, MAX_CLIENT_ID_CHARS, MAX_TEXT_CHARS};
+pub use attachment::{AttachmentType, SNIFFED_BYTES};
+pub use item::{Attached, Item, MAX_CLIENT_ID_CHARS, MAX_TEXT_CHARS};
 pub use settings::WebchatConfig;
 
 use crate::lenient::read_json;

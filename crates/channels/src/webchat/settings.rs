@@ -37,6 +37,12 @@ pub(super) const SCHEMA: Schema = Schema {
             "The chat's main colour, as #rrggbb.",
         )
         .with_default(COLOUR),
+        Field::optional(
+            "require_identity",
+            FieldKind::Flag,
+            "Logged-in users only",
+            "Whether only visitors may chat whom your own server vouches for.",
+        ),
     ],
     external_id: None,
 };
@@ -53,6 +59,9 @@ pub struct WebchatConfig {
     pub greeting: String,
     /// The chat's main colour as `#rrggbb` in lower case. Default `#2563eb`.
     pub colour: String,
+    /// Whether only visitors may open a session whom the tenant's own server vouches for. Default
+    /// no.
+    pub require_identity: bool,
 }
 
 impl Default for WebchatConfig {
@@ -62,6 +71,7 @@ impl Default for WebchatConfig {
             title: TITLE.to_owned(),
             greeting: GREETING.to_owned(),
             colour: COLOUR.to_owned(),
+            require_identity: false,
         }
     }
 }
@@ -119,7 +129,7 @@ mod tests {
         let errors = parse(
             Webchat,
             json!({"allowed_origins": ["https://a.example/path", "ftp://x", 5],
-                "title": "x".repeat(81), "colour": "red", "color": "#000000"}),
+                "title": "x".repeat(81), "colour": "red", "require_identity": "yes", "color": "#000000"}),
         )
         .unwrap_err();
         let fields: Vec<&str> = errors.iter().map(|error| error.field.as_str()).collect();
@@ -131,6 +141,7 @@ mod tests {
                 "allowed_origins[2]",
                 "title",
                 "colour",
+                "require_identity",
                 "color"
             ]
         );

@@ -32,6 +32,9 @@ fn sample(property: &Value) -> Value {
     if property["type"] == "array" {
         return json!(["https://shop.example"]);
     }
+    if property["type"] == "boolean" {
+        return json!(true);
+    }
     match property["pattern"].as_str() {
         Some(pattern) if pattern.starts_with("^whsec_") => json!(SECRET),
         Some(pattern) if pattern.starts_with("^#") => json!("#a0b1c2"),

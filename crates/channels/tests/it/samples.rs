@@ -42,6 +42,7 @@ pub(crate) fn post(kind: ChannelKind) -> Vec<u8> {
             visitor_id: "v".to_owned(),
             client_id: "c".to_owned(),
             text: "hello".to_owned(),
+            attachment: None,
             occurred_at: now(),
         })
         .unwrap(),

@@ -1,4 +1,4 @@
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 
 use crate::section::section;
 
@@ -17,4 +17,10 @@ section! {
 
     /// Messages that a visitor may send in a minute.
     "METACHAT_WEBCHAT_MESSAGES_PER_MINUTE" = "20" => messages_per_minute: NonZeroU32;
+
+    /// Files that a visitor may send in one session; 0: none.
+    "METACHAT_WEBCHAT_FILES_PER_SESSION" = "20" => files_per_session: u32;
+
+    /// Largest file that a visitor may send, in bytes. 10485760 is 10 MiB.
+    "METACHAT_WEBCHAT_MAX_FILE_BYTES" = "10485760" => max_file_bytes: NonZeroU64;
 }

@@ -1,0 +1,208 @@
+//! Files that visitors of web chats send: uploaded and read by the visitor, read by the tenant.
+
+use std::sync::Arc;
+
+use assistant::webchat::{Incoming, open_attachment};
+use channels::webchat::AttachmentType;
+use poem::http::{HeaderValue, header};
+use poem::web::Data;
+use poem::{Body, IntoResponse, Response};
+use poem_openapi::param::Path;
+use poem_openapi::registry::MetaSchemaRef;
+use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, MetaSchema, Registry};
+use poem_openapi::{ApiResponse, Object, OpenApi};
+use store::webchat_attachments::{self, WebchatAttachment};
+use uuid::Uuid;
+
+use super::Tag;
+use super::upload::{Arriving, Purpose, Upload};
+use super::webchat::Visitor;
+use crate::answer::{Answer, Created};
+use crate::auth::Auth;
+use crate::{AppState, Problem};
+
+/// A file that a visitor sends.
+struct FromVisitor;
+
+impl Purpose for FromVisitor {
+    const DESCRIPTION: &'static str = "A file: PNG, JPEG, GIF, WebP, MP4, WebM, MP3, Ogg, WAV, PDF, \
+        Word (DOCX), Excel (XLSX), PowerPoint (PPTX) or text. What it is shows by its content.";
+
+    fn max_bytes(state: &AppState) -> u64 {
+        state.webchat.caps().max_file_bytes
+    }
+}
+
+/// A visitor's file that is stored.
+#[derive(Debug, Object)]
+#[oai(rename = "WebchatAttachment")]
+struct StoredAttachment {
+    /// What to send as `attachment_id` with a message, within a day.
+    id: Uuid,
+    /// Its name, without folders.
+    name: String,
+    /// What it was recognised as, for example `image/png`.
+    media_type: String,
+    /// Its length in bytes.
+    size_bytes: i64,
+}
+
+/// A visitor's file, never to be shown by a browser as a page.
+struct Download {
+    attachment: WebchatAttachment,
+    file: tokio::fs::File,
+}
+
+impl IntoResponse for Download {
+    fn into_response(self) -> Response {
+        Response::builder()
+            .content_type(self.attachment.media_type)
+            .header(header::CONTENT_LENGTH, self.attachment.size_bytes)
+            .header(header::CONTENT_DISPOSITION, saved_as(&self.attachment.name))
+            .header(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
+            .header(
+                header::CONTENT_SECURITY_POLICY,
+                "default-src 'none'; sandbox",
+            )
+            .header(header::CACHE_CONTROL, "private, max-age=86400, immutable")
+            .body(Body::from_async_read(self.file))
+    }
+}
+
+/// A file to be saved under its name, by RFC 6266: in UTF-8, with everything but letters and digits
+/// escaped.
+fn saved_as(name: &str) -> HeaderValue {
+    let mut text = String::from("attachment; filename*=UTF-8''");
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_') {
+            text.push(char::from(byte));
+        } else {
+            text.push('%');
+            text.push_str(&hex::encode_upper([byte]));
+        }
+    }
+    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("attachment"))
+}
+
+impl ApiResponse for Download {
+    fn meta() -> MetaResponses {
+        let file = MetaSchema {
+            format: Some("binary"),
+            ..MetaSchema::new("string")
+        };
+        MetaResponses {
+            responses: vec![MetaResponse {
+                description: "The file.",
+                status: Some(200),
+                status_range: None,
+                content: vec![MetaMediaType {
+                    content_type: "application/octet-stream",
+                    schema: MetaSchemaRef::Inline(Box::new(file)),
+                }],
+                headers: Vec::new(),
+            }],
+        }
+    }
+
+    fn register(_: &mut Registry) {}
+}
+
+pub(crate) struct WebchatAttachmentRoutes;
+
+#[OpenApi(prefix_path = "/api", tag = "Tag::Webchat")]
+impl WebchatAttachmentRoutes {
+    /// Upload a file in a web chat
+    ///
+    /// Send its `id` with a message within a day; what goes with no message is deleted.
+    #[oai(
+        path = "/webchat/attachments",
+        method = "post",
+        operation_id = "create_webchat_attachment"
+    )]
+    async fn create(
+        &self,
+        state: Data<&Arc<AppState>>,
+        visitor: Visitor,
+        mut upload: Upload<FromVisitor>,
+    ) -> Result<Created<StoredAttachment>, Problem> {
+        state.webchat.check_attachment(&visitor.0).await?;
+        let Arriving {
+            name, first, whole, ..
+        } = upload.begin().await?;
+        let media_type = AttachmentType::sniff(&name, &first)
+            .ok_or_else(|| Problem::unsupported_media("Files of this type are not taken."))?;
+        let incoming = Incoming {
+            name,
+            media_type,
+            content: whole,
+        };
+        let stored = state.webchat.store_attachment(&visitor.0, incoming).await;
+        let attachment = stored.map_err(|error| upload.failed(error))??;
+        Ok(Answer(StoredAttachment {
+            id: attachment.id.as_uuid(),
+            name: attachment.name,
+            media_type: attachment.media_type,
+            size_bytes: attachment.size_bytes,
+        }))
+    }
+
+    /// Download a file of a web chat
+    ///
+    /// By the visitor who sent it.
+    #[oai(
+        path = "/webchat/attachments/:attachment_id",
+        method = "get",
+        operation_id = "get_webchat_attachment"
+    )]
+    async fn get(
+        &self,
+        state: Data<&Arc<AppState>>,
+        visitor: Visitor,
+        /// The file.
+        attachment_id: Path<Uuid>,
+    ) -> Result<Download, Problem> {
+        let id = attachment_id.0.into();
+        let attachment = state.webchat.get_attachment(&visitor.0, id).await?;
+        download(&state, attachment).await
+    }
+
+    /// Download a file that a visitor sent
+    ///
+    /// The id is that of the media in the message's `content`.
+    #[oai(
+        path = "/tenants/:tenant_id/webchat-attachments/:attachment_id",
+        method = "get",
+        operation_id = "get_attachment"
+    )]
+    async fn get_of_tenant(
+        &self,
+        auth: Auth,
+        /// The tenant.
+        tenant_id: Path<Uuid>,
+        /// The file.
+        attachment_id: Path<Uuid>,
+    ) -> Result<Download, Problem> {
+        let mut tx = auth.0.act_for(tenant_id.0.into()).await?;
+        let attachment = webchat_attachments::get(&mut tx, attachment_id.0.into()).await?;
+        drop(tx);
+        download(auth.0.state(), attachment).await
+    }
+}
+
+async fn download(state: &AppState, attachment: WebchatAttachment) -> Result<Download, Problem> {
+    let file = open_attachment(&state.files, &attachment).await?;
+    Ok(Download { attachment, file })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_cannot_leave_its_header() {
+        assert_eq!(
+            saved_as("a \"b\";\r\n\u{e9}.png"),
+            "attachment; filename*=UTF-8''a%20%22b%22%3B%0D%0A%C3%A9.png"
+        );
+    }
+}
