@@ -37,6 +37,16 @@ BEGIN
 END
 $_$;
 
+CREATE FUNCTION public.drop_file() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF OLD.file_key IS NOT NULL AND OLD.file_key <> '' THEN
+        INSERT INTO public.dropped_files (file_key) VALUES (OLD.file_key);
+    END IF;
+    RETURN NULL;
+END $$;
+
 CREATE FUNCTION public.ensure_daily_partitions(parent regclass, days_ahead integer) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
@@ -140,8 +150,13 @@ CREATE TABLE public.channels (
     external_id text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    health text DEFAULT 'unknown'::text NOT NULL,
+    health_note text,
+    health_at timestamp with time zone,
+    checked_at timestamp with time zone,
     CONSTRAINT channels_config_check CHECK ((jsonb_typeof(config) = 'object'::text)),
-    CONSTRAINT channels_kind_check CHECK ((kind = ANY (ARRAY['whatsapp'::text, 'webchat'::text]))),
+    CONSTRAINT channels_health_check CHECK ((health = ANY (ARRAY['unknown'::text, 'working'::text, 'warned'::text, 'token_dead'::text, 'restricted'::text, 'unsubscribed'::text, 'misconfigured'::text]))),
+    CONSTRAINT channels_kind_check CHECK ((kind = ANY (ARRAY['whatsapp'::text, 'webchat'::text, 'messenger'::text, 'http'::text]))),
     CONSTRAINT channels_name_check CHECK (((length(name) >= 1) AND (length(name) <= 200)))
 );
 
@@ -215,7 +230,8 @@ CREATE TABLE public.contacts (
     display_name text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    opted_out_at timestamp with time zone
+    opted_out_at timestamp with time zone,
+    email text
 );
 
 ALTER TABLE ONLY public.contacts FORCE ROW LEVEL SECURITY;
@@ -234,6 +250,7 @@ CREATE TABLE public.conversations (
     metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    window_opened_at timestamp with time zone,
     assigned_at timestamp with time zone,
     assigned_to text,
     assign_reason text,
@@ -344,6 +361,11 @@ CREATE TABLE public.documents (
 );
 
 ALTER TABLE ONLY public.documents FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.dropped_files (
+    file_key text NOT NULL,
+    dropped_at timestamp with time zone DEFAULT now() NOT NULL
+);
 
 CREATE TABLE public.embedding_cache (
     tenant_id uuid NOT NULL,
@@ -706,6 +728,29 @@ ALTER TABLE public.keyword_segments ALTER COLUMN id ADD GENERATED ALWAYS AS IDEN
     CACHE 1
 );
 
+CREATE TABLE public.message_files (
+    id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    message_id uuid NOT NULL,
+    nth smallint NOT NULL,
+    media_kind text NOT NULL,
+    name text,
+    media_type text,
+    state text DEFAULT 'waiting'::text NOT NULL,
+    error text,
+    file_key text,
+    size_bytes bigint,
+    sha256 bytea,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    stored_at timestamp with time zone,
+    CONSTRAINT message_files_check CHECK (((state = 'stored'::text) = (file_key IS NOT NULL))),
+    CONSTRAINT message_files_sha256_check CHECK ((length(sha256) = 32)),
+    CONSTRAINT message_files_size_bytes_check CHECK ((size_bytes >= 0)),
+    CONSTRAINT message_files_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'stored'::text, 'failed'::text])))
+);
+
+ALTER TABLE ONLY public.message_files FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.messages (
     id uuid NOT NULL,
     tenant_id uuid NOT NULL,
@@ -728,6 +773,10 @@ CREATE TABLE public.messages (
     occurred_at timestamp with time zone DEFAULT now() NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    edited_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    error_code bigint,
+    pricing jsonb,
     unanswered_reason text,
     retry_count smallint DEFAULT 0 NOT NULL,
     earlier_external_ids text[] DEFAULT '{}'::text[] NOT NULL,
@@ -835,10 +884,23 @@ CREATE TABLE public.parked_statuses (
     status text NOT NULL,
     error text,
     occurred_at timestamp with time zone NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    error_code bigint
 );
 
 ALTER TABLE ONLY public.parked_statuses FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.presences (
+    tenant_id uuid NOT NULL,
+    conversation_id uuid NOT NULL,
+    party text NOT NULL,
+    holder text NOT NULL,
+    seen_at timestamp with time zone NOT NULL,
+    CONSTRAINT presences_holder_check CHECK (((length(holder) >= 1) AND (length(holder) <= 200))),
+    CONSTRAINT presences_party_check CHECK ((party = ANY (ARRAY['agent'::text, 'contact'::text])))
+);
+
+ALTER TABLE ONLY public.presences FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.provider_health (
     tenant_id uuid NOT NULL,
@@ -899,6 +961,36 @@ CREATE TABLE public.tenants (
 );
 
 ALTER TABLE ONLY public.tenants FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.webchat_attachments (
+    id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    channel_id uuid NOT NULL,
+    session_id uuid NOT NULL,
+    visitor_id text NOT NULL,
+    file_key text NOT NULL,
+    name text NOT NULL,
+    media_type text NOT NULL,
+    size_bytes bigint NOT NULL,
+    sha256 bytea NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    sent_at timestamp with time zone,
+    CONSTRAINT webchat_attachments_sha256_check CHECK ((length(sha256) = 32)),
+    CONSTRAINT webchat_attachments_size_bytes_check CHECK ((size_bytes >= 0))
+);
+
+ALTER TABLE ONLY public.webchat_attachments FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.webchat_identity_secrets (
+    id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    channel_id uuid NOT NULL,
+    sealed_secret bytea NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone
+);
+
+ALTER TABLE ONLY public.webchat_identity_secrets FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.webchat_sessions (
     id uuid NOT NULL,
@@ -1056,6 +1148,9 @@ ALTER TABLE ONLY public.document_versions
 ALTER TABLE ONLY public.documents
     ADD CONSTRAINT documents_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.dropped_files
+    ADD CONSTRAINT dropped_files_pkey PRIMARY KEY (file_key);
+
 ALTER TABLE ONLY public.embedding_cache
     ADD CONSTRAINT embedding_cache_pkey PRIMARY KEY (tenant_id, model, text_hash);
 
@@ -1104,6 +1199,12 @@ ALTER TABLE ONLY public.keyword_removals
 ALTER TABLE ONLY public.keyword_segments
     ADD CONSTRAINT keyword_segments_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.message_files
+    ADD CONSTRAINT message_files_once_key UNIQUE (message_id, nth);
+
+ALTER TABLE ONLY public.message_files
+    ADD CONSTRAINT message_files_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.messages
     ADD CONSTRAINT messages_channel_id_external_id_key UNIQUE (channel_id, external_id);
 
@@ -1128,6 +1229,9 @@ ALTER TABLE ONLY public.parked_statuses
 ALTER TABLE ONLY public.parked_statuses
     ADD CONSTRAINT parked_statuses_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.presences
+    ADD CONSTRAINT presences_pkey PRIMARY KEY (conversation_id, party, holder);
+
 ALTER TABLE ONLY public.provider_health
     ADD CONSTRAINT provider_health_pkey PRIMARY KEY (tenant_id, account);
 
@@ -1139,6 +1243,12 @@ ALTER TABLE ONLY public.raw_items_default
 
 ALTER TABLE ONLY public.tenants
     ADD CONSTRAINT tenants_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.webchat_attachments
+    ADD CONSTRAINT webchat_attachments_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.webchat_identity_secrets
+    ADD CONSTRAINT webchat_identity_secrets_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.webchat_sessions
     ADD CONSTRAINT webchat_sessions_pkey PRIMARY KEY (id);
@@ -1168,6 +1278,10 @@ ALTER TABLE ONLY public.worker_sessions
     ADD CONSTRAINT worker_sessions_pkey PRIMARY KEY (id);
 
 CREATE INDEX api_keys_tenant_id_idx ON public.api_keys USING btree (tenant_id);
+
+CREATE INDEX channels_account_idx ON public.channels USING btree (kind, ((config ->> 'business_account_id'::text))) WHERE (config ? 'business_account_id'::text);
+
+CREATE INDEX channels_checked_at_idx ON public.channels USING btree (checked_at NULLS FIRST) WHERE (enabled AND (kind <> 'webchat'::text));
 
 CREATE INDEX channels_tenant_id_idx ON public.channels USING btree (tenant_id, id);
 
@@ -1273,6 +1387,8 @@ CREATE INDEX messages_tenant_id_created_at_idx ON public.messages USING btree (t
 
 CREATE INDEX messages_tenant_id_idx ON public.messages USING btree (tenant_id, id);
 
+CREATE INDEX messages_underway_idx ON public.messages USING btree (conversation_id, seq) WHERE ((direction = 'outbound'::text) AND (status = ANY (ARRAY['sent'::text, 'delivered'::text])));
+
 CREATE INDEX model_calls_conversation_id_idx ON ONLY public.model_calls USING btree (tenant_id, conversation_id, id) WHERE (conversation_id IS NOT NULL);
 
 CREATE INDEX model_calls_default_tenant_id_conversation_id_id_idx ON public.model_calls_default USING btree (tenant_id, conversation_id, id) WHERE (conversation_id IS NOT NULL);
@@ -1281,9 +1397,19 @@ CREATE INDEX model_calls_tenant_id_idx ON ONLY public.model_calls USING btree (t
 
 CREATE INDEX model_calls_default_tenant_id_id_idx ON public.model_calls_default USING btree (tenant_id, id);
 
+CREATE INDEX presences_seen_at_idx ON public.presences USING btree (seen_at);
+
 CREATE INDEX raw_items_outcome_idx ON ONLY public.raw_items USING btree (outcome, id) WHERE (outcome = ANY (ARRAY['unroutable'::text, 'unreadable'::text, 'failed'::text]));
 
 CREATE INDEX raw_items_default_outcome_id_idx ON public.raw_items_default USING btree (outcome, id) WHERE (outcome = ANY (ARRAY['unroutable'::text, 'unreadable'::text, 'failed'::text]));
+
+CREATE INDEX webchat_attachments_channel_idx ON public.webchat_attachments USING btree (channel_id);
+
+CREATE INDEX webchat_attachments_session_idx ON public.webchat_attachments USING btree (tenant_id, session_id);
+
+CREATE INDEX webchat_attachments_unsent_idx ON public.webchat_attachments USING btree (created_at) WHERE (sent_at IS NULL);
+
+CREATE UNIQUE INDEX webchat_identity_secrets_current_key ON public.webchat_identity_secrets USING btree (channel_id) WHERE (expires_at IS NULL);
 
 CREATE INDEX webchat_sessions_address_idx ON public.webchat_sessions USING btree (address, created_at);
 
@@ -1316,6 +1442,10 @@ ALTER INDEX public.raw_items_pkey ATTACH PARTITION public.raw_items_default_pkey
 ALTER INDEX public.webhook_attempts_delivery_id_idx ATTACH PARTITION public.webhook_attempts_default_delivery_id_attempted_at_idx;
 
 ALTER INDEX public.webhook_attempts_pkey ATTACH PARTITION public.webhook_attempts_default_pkey;
+
+CREATE TRIGGER drop_file AFTER DELETE ON public.message_files FOR EACH ROW EXECUTE FUNCTION public.drop_file();
+
+CREATE TRIGGER drop_file AFTER DELETE ON public.webchat_attachments FOR EACH ROW EXECUTE FUNCTION public.drop_file();
 
 CREATE TRIGGER set_job_flow BEFORE INSERT ON public.jobs FOR EACH ROW WHEN ((new.flow IS NULL)) EXECUTE FUNCTION public.set_job_flow();
 
@@ -1415,6 +1545,12 @@ ALTER TABLE ONLY public.keyword_removals
 ALTER TABLE ONLY public.keyword_segments
     ADD CONSTRAINT keyword_segments_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY public.message_files
+    ADD CONSTRAINT message_files_message_id_fkey FOREIGN KEY (message_id) REFERENCES public.messages(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.message_files
+    ADD CONSTRAINT message_files_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY public.messages
     ADD CONSTRAINT messages_channel_id_fkey FOREIGN KEY (channel_id) REFERENCES public.channels(id) ON DELETE CASCADE;
 
@@ -1433,8 +1569,26 @@ ALTER TABLE ONLY public.parked_statuses
 ALTER TABLE ONLY public.parked_statuses
     ADD CONSTRAINT parked_statuses_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY public.presences
+    ADD CONSTRAINT presences_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES public.conversations(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.presences
+    ADD CONSTRAINT presences_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY public.provider_health
     ADD CONSTRAINT provider_health_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.webchat_attachments
+    ADD CONSTRAINT webchat_attachments_channel_id_fkey FOREIGN KEY (channel_id) REFERENCES public.channels(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.webchat_attachments
+    ADD CONSTRAINT webchat_attachments_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.webchat_identity_secrets
+    ADD CONSTRAINT webchat_identity_secrets_channel_id_fkey FOREIGN KEY (channel_id) REFERENCES public.channels(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.webchat_identity_secrets
+    ADD CONSTRAINT webchat_identity_secrets_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.webchat_sessions
     ADD CONSTRAINT webchat_sessions_channel_id_fkey FOREIGN KEY (channel_id) REFERENCES public.channels(id) ON DELETE CASCADE;
@@ -1493,6 +1647,8 @@ ALTER TABLE public.keyword_removals ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.keyword_segments ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.message_files ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.messages ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.model_calls ENABLE ROW LEVEL SECURITY;
@@ -1500,6 +1656,8 @@ ALTER TABLE public.model_calls ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.model_usage ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.parked_statuses ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.presences ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.provider_health ENABLE ROW LEVEL SECURITY;
 
@@ -1547,6 +1705,8 @@ CREATE POLICY system_access ON public.keyword_removals TO metachat_system USING 
 
 CREATE POLICY system_access ON public.keyword_segments TO metachat_system USING (true) WITH CHECK (true);
 
+CREATE POLICY system_access ON public.message_files TO metachat_system USING (true) WITH CHECK (true);
+
 CREATE POLICY system_access ON public.messages TO metachat_system USING (true) WITH CHECK (true);
 
 CREATE POLICY system_access ON public.model_calls TO metachat_system USING (true) WITH CHECK (true);
@@ -1555,11 +1715,17 @@ CREATE POLICY system_access ON public.model_usage TO metachat_system USING (true
 
 CREATE POLICY system_access ON public.parked_statuses TO metachat_system USING (true) WITH CHECK (true);
 
+CREATE POLICY system_access ON public.presences TO metachat_system USING (true) WITH CHECK (true);
+
 CREATE POLICY system_access ON public.provider_health TO metachat_system USING (true) WITH CHECK (true);
 
 CREATE POLICY system_access ON public.raw_items TO metachat_system USING (true) WITH CHECK (true);
 
 CREATE POLICY system_access ON public.tenants TO metachat_system USING (true) WITH CHECK (true);
+
+CREATE POLICY system_access ON public.webchat_attachments TO metachat_system USING (true) WITH CHECK (true);
+
+CREATE POLICY system_access ON public.webchat_identity_secrets TO metachat_system USING (true) WITH CHECK (true);
 
 CREATE POLICY system_access ON public.webchat_sessions TO metachat_system USING (true) WITH CHECK (true);
 
@@ -1609,6 +1775,8 @@ CREATE POLICY tenant_isolation ON public.keyword_removals TO metachat_app USING 
 
 CREATE POLICY tenant_isolation ON public.keyword_segments TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
 
+CREATE POLICY tenant_isolation ON public.message_files TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
+
 CREATE POLICY tenant_isolation ON public.messages TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
 
 CREATE POLICY tenant_isolation ON public.model_calls TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
@@ -1617,11 +1785,17 @@ CREATE POLICY tenant_isolation ON public.model_usage TO metachat_app USING ((ten
 
 CREATE POLICY tenant_isolation ON public.parked_statuses TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
 
+CREATE POLICY tenant_isolation ON public.presences TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
+
 CREATE POLICY tenant_isolation ON public.provider_health TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
 
 CREATE POLICY tenant_isolation ON public.raw_items TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
 
 CREATE POLICY tenant_isolation ON public.tenants TO metachat_app USING ((id = public.current_tenant())) WITH CHECK ((id = public.current_tenant()));
+
+CREATE POLICY tenant_isolation ON public.webchat_attachments TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
+
+CREATE POLICY tenant_isolation ON public.webchat_identity_secrets TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
 
 CREATE POLICY tenant_isolation ON public.webchat_sessions TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
 
@@ -1632,6 +1806,10 @@ CREATE POLICY tenant_isolation ON public.webhook_deliveries TO metachat_app USIN
 CREATE POLICY tenant_isolation ON public.webhook_endpoints TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
 
 ALTER TABLE public.tenants ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.webchat_attachments ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.webchat_identity_secrets ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.webchat_sessions ENABLE ROW LEVEL SECURITY;
 
@@ -1686,6 +1864,9 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.document_versions TO metachat_
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.documents TO metachat_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.documents TO metachat_system;
 
+GRANT INSERT ON TABLE public.dropped_files TO metachat_app;
+GRANT SELECT,INSERT,DELETE ON TABLE public.dropped_files TO metachat_system;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.embedding_cache TO metachat_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.embedding_cache TO metachat_system;
 
@@ -1736,6 +1917,9 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.keyword_removals TO metachat_s
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.keyword_segments TO metachat_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.keyword_segments TO metachat_system;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.message_files TO metachat_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.message_files TO metachat_system;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.messages TO metachat_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.messages TO metachat_system;
 
@@ -1748,6 +1932,9 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.model_usage TO metachat_system
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.parked_statuses TO metachat_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.parked_statuses TO metachat_system;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.presences TO metachat_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.presences TO metachat_system;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.provider_health TO metachat_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.provider_health TO metachat_system;
 
@@ -1756,6 +1943,12 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.raw_items TO metachat_system;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.tenants TO metachat_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.tenants TO metachat_system;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webchat_attachments TO metachat_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webchat_attachments TO metachat_system;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webchat_identity_secrets TO metachat_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webchat_identity_secrets TO metachat_system;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webchat_sessions TO metachat_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webchat_sessions TO metachat_system;

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use assistant::webchat::delete_attachment_files;
+use assistant::dropped_files;
 use channels::ParsedConfig;
 use chrono::{DateTime, Utc};
 use domain::{ChannelId, ChannelKind};
@@ -10,7 +10,6 @@ use secrets::row_context;
 use serde::Deserialize;
 use serde_json::Value;
 use store::channels::{self as table, Channel, ChannelValues, EXTERNAL_ID_KEY, SECRETS_COLUMN};
-use store::webchat_attachments;
 use uuid::Uuid;
 
 use super::Tag;
@@ -254,12 +253,11 @@ impl ChannelRoutes {
     ) -> Result<Done, Problem> {
         let mut tx = auth.0.act_for(tenant_id.0.into()).await?;
         let id = channel_id.0.into();
-        let file_keys = webchat_attachments::list_file_keys(&mut tx, id).await?;
         if !table::delete(&mut tx, id).await? {
             return Err(Problem::not_found());
         }
         tx.commit().await?;
-        delete_attachment_files(&auth.0.state().files, &file_keys).await;
+        dropped_files::sweep_soon(&auth.0.state().assistant).await;
         Ok(Done)
     }
 }

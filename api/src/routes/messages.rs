@@ -1,14 +1,18 @@
 use assistant::people;
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use domain::{ConversationId, Source};
 use poem_openapi::param::{Path, Query};
 use poem_openapi::{Object, OpenApi};
 use serde::Deserialize;
 use serde_json::Value;
+use store::message_files;
 use store::messages::{self, Message};
 use uuid::Uuid;
 
 use super::Tag;
+use super::message_files::FileView;
 use crate::Problem;
 use crate::answer::{Accepted, Answer, Found, List};
 use crate::auth::Auth;
@@ -33,6 +37,8 @@ pub(super) struct MessageView {
     status: String,
     /// Why it failed.
     error: Option<String>,
+    /// Why it failed, as the channel's operator numbers it.
+    error_code: Option<i64>,
     /// Why the machine does not answer what the contact wrote: `opted_out`, `opt_word`,
     /// `asked_for_person`, `with_person`, `blocked`, `late` or `switched_off`; `null` where it does,
     /// or needs not.
@@ -45,6 +51,12 @@ pub(super) struct MessageView {
     sources: Vec<SourceView>,
     /// The message as the channel brought it, where there is more than words.
     content: Value,
+    /// The files that came with it, except in web chats, where `content` names them.
+    files: Vec<FileView>,
+    /// When the contact changed it.
+    edited_at: Option<DateTime<Utc>>,
+    /// When the contact took it back; its words are gone.
+    revoked_at: Option<DateTime<Utc>>,
     /// When it happened, by the channel's clock where there is one.
     occurred_at: DateTime<Utc>,
     /// When it was sent.
@@ -121,10 +133,18 @@ impl MessageRoutes {
         let conversation = ConversationId::from(conversation_id.0);
         store::conversations::get(&mut tx, conversation).await?;
         let after = page.after.unwrap_or(0);
-        Ok(List::of(
-            messages::list(&mut tx, conversation, after, page.limit).await?,
-            view,
-        ))
+        let found = messages::list(&mut tx, conversation, after, page.limit).await?;
+        let ids: Vec<_> = found.data.iter().map(|message| message.id).collect();
+        let mut files: HashMap<Uuid, Vec<FileView>> = HashMap::new();
+        for file in message_files::list(&mut tx, &ids).await? {
+            let of_message = files.entry(file.message_id.as_uuid()).or_default();
+            of_message.push(super::message_files::view(file));
+        }
+        Ok(List::of(found, |message| {
+            let mut shown = view(message);
+            shown.files = files.remove(&shown.id).unwrap_or_default();
+            shown
+        }))
     }
 
     /// Send a message to the contact
@@ -200,11 +220,15 @@ pub(super) fn view(message: Message) -> MessageView {
         text: message.text,
         status: message.status.to_string(),
         error: message.error,
+        error_code: message.error_code,
         unanswered_reason: message.unanswered_reason.map(|reason| reason.to_string()),
         send_attempts: message.send_attempts,
         retry_count: message.retry_count,
         sources: message.sources.into_iter().map(view_source).collect(),
         content: message.content,
+        files: Vec::new(),
+        edited_at: message.edited_at,
+        revoked_at: message.revoked_at,
         occurred_at: message.occurred_at,
         sent_at: message.sent_at,
         created_at: message.created_at,

@@ -9,6 +9,7 @@ mod contacts;
 mod conversation_steps;
 mod conversations;
 mod documents;
+mod download;
 mod embedding_settings;
 mod evals;
 mod health;
@@ -16,6 +17,7 @@ mod identity_secrets;
 mod jobs;
 mod limits;
 mod llm_settings;
+mod message_files;
 mod messages;
 mod people_settings;
 mod presence;
@@ -55,6 +57,7 @@ pub(crate) type Routes = (
         conversation_steps::StepRoutes,
         presence::PresenceRoutes,
         messages::MessageRoutes,
+        message_files::MessageFileRoutes,
         contacts::ContactRoutes,
     ),
     webhooks::WebhookRoutes,
@@ -89,6 +92,7 @@ pub(crate) fn all() -> Routes {
             conversation_steps::StepRoutes,
             presence::PresenceRoutes,
             messages::MessageRoutes,
+            message_files::MessageFileRoutes,
             contacts::ContactRoutes,
         ),
         webhooks::WebhookRoutes,

@@ -2,19 +2,16 @@
 
 use std::sync::Arc;
 
-use assistant::webchat::{Incoming, open_attachment};
+use assistant::webchat::Incoming;
 use channels::webchat::AttachmentType;
-use poem::http::{HeaderValue, header};
 use poem::web::Data;
-use poem::{Body, IntoResponse, Response};
 use poem_openapi::param::Path;
-use poem_openapi::registry::MetaSchemaRef;
-use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, MetaSchema, Registry};
-use poem_openapi::{ApiResponse, Object, OpenApi};
+use poem_openapi::{Object, OpenApi};
 use store::webchat_attachments::{self, WebchatAttachment};
 use uuid::Uuid;
 
 use super::Tag;
+use super::download::{Download, Kept};
 use super::upload::{Arriving, Purpose, Upload};
 use super::webchat::Visitor;
 use crate::answer::{Answer, Created};
@@ -45,66 +42,6 @@ struct StoredAttachment {
     media_type: String,
     /// Its length in bytes.
     size_bytes: i64,
-}
-
-/// A visitor's file, never to be shown by a browser as a page.
-struct Download {
-    attachment: WebchatAttachment,
-    file: tokio::fs::File,
-}
-
-impl IntoResponse for Download {
-    fn into_response(self) -> Response {
-        Response::builder()
-            .content_type(self.attachment.media_type)
-            .header(header::CONTENT_LENGTH, self.attachment.size_bytes)
-            .header(header::CONTENT_DISPOSITION, saved_as(&self.attachment.name))
-            .header(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
-            .header(
-                header::CONTENT_SECURITY_POLICY,
-                "default-src 'none'; sandbox",
-            )
-            .header(header::CACHE_CONTROL, "private, max-age=86400, immutable")
-            .body(Body::from_async_read(self.file))
-    }
-}
-
-/// A file to be saved under its name, by RFC 6266: in UTF-8, with everything but letters and digits
-/// escaped.
-fn saved_as(name: &str) -> HeaderValue {
-    let mut text = String::from("attachment; filename*=UTF-8''");
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_') {
-            text.push(char::from(byte));
-        } else {
-            text.push('%');
-            text.push_str(&hex::encode_upper([byte]));
-        }
-    }
-    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("attachment"))
-}
-
-impl ApiResponse for Download {
-    fn meta() -> MetaResponses {
-        let file = MetaSchema {
-            format: Some("binary"),
-            ..MetaSchema::new("string")
-        };
-        MetaResponses {
-            responses: vec![MetaResponse {
-                description: "The file.",
-                status: Some(200),
-                status_range: None,
-                content: vec![MetaMediaType {
-                    content_type: "application/octet-stream",
-                    schema: MetaSchemaRef::Inline(Box::new(file)),
-                }],
-                headers: Vec::new(),
-            }],
-        }
-    }
-
-    fn register(_: &mut Registry) {}
 }
 
 pub(crate) struct WebchatAttachmentRoutes;
@@ -190,19 +127,11 @@ impl WebchatAttachmentRoutes {
 }
 
 async fn download(state: &AppState, attachment: WebchatAttachment) -> Result<Download, Problem> {
-    let file = open_attachment(&state.files, &attachment).await?;
-    Ok(Download { attachment, file })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_cannot_leave_its_header() {
-        assert_eq!(
-            saved_as("a \"b\";\r\n\u{e9}.png"),
-            "attachment; filename*=UTF-8''a%20%22b%22%3B%0D%0A%C3%A9.png"
-        );
-    }
+    let kept = Kept {
+        key: attachment.file_key,
+        name: attachment.name,
+        media_type: attachment.media_type,
+        size_bytes: attachment.size_bytes,
+    };
+    Download::open(state, kept).await
 }

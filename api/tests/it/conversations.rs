@@ -41,7 +41,7 @@ impl Shop {
         let open = conversations::open(&mut tx, self.channel, contact.unwrap()).await;
         let id = open.unwrap().id;
         let now = self.server.clock.now();
-        let (seq, turn) = conversations::add_inbound(&mut tx, id, now, false)
+        let (seq, turn) = conversations::add_inbound(&mut tx, id, now, false, true)
             .await
             .unwrap();
         let new = messages::NewInbound {

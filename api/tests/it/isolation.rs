@@ -41,7 +41,7 @@ async fn things(server: &TestServer, tenant: &str) -> Vec<(&'static str, String)
         )
         .await;
     let job = server.get(ADMIN_KEY, "/api/jobs").await.expect(200)["data"][0]["id"].to_string();
-    let [contact, conversation, message, erasure] =
+    let [contact, conversation, message, erasure, lost] =
         conversation(server, tenant, &id(&channel)).await;
     let question = server
         .post(
@@ -66,6 +66,7 @@ async fn things(server: &TestServer, tenant: &str) -> Vec<(&'static str, String)
         ("{contact_id}", contact),
         ("{message_id}", message),
         ("{erasure_id}", erasure),
+        ("{file_id}", lost),
         (
             "{attachment_id}",
             attachment(server, tenant, &id(&channel)).await,
@@ -105,13 +106,15 @@ async fn attachment(server: &TestServer, tenant: &str, channel: &str) -> String 
     id
 }
 
-/// A contact, a conversation with them, a message of it that failed, and an erasure that is over.
-async fn conversation(server: &TestServer, tenant: &str, channel: &str) -> [String; 4] {
+/// A contact, a conversation with them, a message of it that failed, an erasure that is over, and a
+/// file that was lost.
+async fn conversation(server: &TestServer, tenant: &str, channel: &str) -> [String; 5] {
     let tenant = tenant.rsplit('/').next().unwrap();
     let contact = domain::ContactId::new().to_string();
     let conversation = domain::ConversationId::new().to_string();
     let message = domain::MessageId::new().to_string();
     let erasure = domain::ErasureId::new().to_string();
+    let file = domain::MessageFileId::new().to_string();
     for statement in [
         format!(
             "INSERT INTO contacts (id, tenant_id, channel_id, external_id)
@@ -131,13 +134,17 @@ async fn conversation(server: &TestServer, tenant: &str, channel: &str) -> [Stri
             "INSERT INTO contact_erasures (id, tenant_id, contact_id, finished_at)
              VALUES ('{erasure}', '{tenant}', '{contact}', now())"
         ),
+        format!(
+            "INSERT INTO message_files (id, tenant_id, message_id, nth, media_kind, state)
+             VALUES ('{file}', '{tenant}', '{message}', 0, 'image', 'failed')"
+        ),
     ] {
         sqlx::raw_sql(sqlx::AssertSqlSafe(statement))
             .execute(server.database.pool())
             .await
             .unwrap();
     }
-    [contact, conversation, message, erasure]
+    [contact, conversation, message, erasure, file]
 }
 
 fn fill(path: &str, things: &[(&str, String)]) -> String {

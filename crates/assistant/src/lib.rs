@@ -6,6 +6,7 @@ pub mod channel_health;
 mod connections;
 mod context;
 pub mod deliver;
+pub mod dropped_files;
 mod error;
 pub mod evals;
 pub mod ingest;

@@ -15,6 +15,7 @@ pub mod conversations;
 pub mod document_sources;
 pub mod document_versions;
 pub mod documents;
+pub mod dropped_files;
 pub mod embedding_cache;
 pub mod embedding_sets;
 pub mod eval_questions;

@@ -160,24 +160,7 @@ pub async fn list(tx: &mut TenantTx, messages: &[MessageId]) -> Result<Vec<Messa
     rows.into_iter().map(MessageFile::try_from).collect()
 }
 
-/// Lists where the files of a message are kept.
-///
-/// # Errors
-/// Those of the database.
-pub async fn list_file_keys(tx: &mut TenantTx, message: MessageId) -> Result<Vec<String>> {
-    let tenant = tx.tenant();
-    let keys = sqlx::query_scalar!(
-        r#"SELECT file_key AS "file_key!" FROM message_files
-           WHERE tenant_id = $1 AND message_id = $2 AND file_key IS NOT NULL"#,
-        tenant.as_uuid(),
-        message.as_uuid(),
-    )
-    .fetch_all(tx.conn())
-    .await?;
-    Ok(keys)
-}
-
-/// Deletes the rows of a message's files.
+/// Deletes the rows of a message's files; the files follow.
 ///
 /// # Errors
 /// Those of the database.

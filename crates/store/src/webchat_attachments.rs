@@ -129,42 +129,64 @@ pub async fn mark_sent(tx: &mut TenantTx, id: AttachmentId, now: DateTime<Utc>) 
     Ok(())
 }
 
-/// Lists where the files of one of the tenant's chats are kept, for when the chat goes.
+/// Deletes the files of a visitor; says how many.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn list_file_keys(tx: &mut TenantTx, channel: ChannelId) -> Result<Vec<String>> {
+pub async fn delete_of_visitor(
+    tx: &mut TenantTx,
+    channel: ChannelId,
+    visitor_id: &str,
+) -> Result<u64> {
     let tenant = tx.tenant();
-    Ok(sqlx::query_scalar!(
-        "SELECT file_key FROM webchat_attachments WHERE tenant_id = $1 AND channel_id = $2",
+    let deleted = sqlx::query!(
+        "DELETE FROM webchat_attachments
+         WHERE tenant_id = $1 AND channel_id = $2 AND visitor_id = $3",
         tenant.as_uuid(),
         channel.as_uuid(),
+        visitor_id,
     )
-    .fetch_all(tx.conn())
-    .await?)
+    .execute(tx.conn())
+    .await?;
+    Ok(deleted.rows_affected())
+}
+
+/// Deletes up to `limit` files of the tenant's that are older than a time; says how many.
+///
+/// # Errors
+/// Those of the database.
+pub async fn delete_older(tx: &mut TenantTx, before: DateTime<Utc>, limit: i64) -> Result<u64> {
+    let tenant = tx.tenant();
+    let deleted = sqlx::query!(
+        "DELETE FROM webchat_attachments WHERE id IN (
+             SELECT id FROM webchat_attachments
+             WHERE tenant_id = $1 AND created_at < $2 LIMIT $3)",
+        tenant.as_uuid(),
+        before,
+        limit,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(deleted.rows_affected())
 }
 
 /// Deletes up to `limit` files of all tenants that were stored before a time and went with no
-/// message; returns where they are kept.
+/// message; says how many.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn delete_unsent(
-    tx: &mut SystemTx,
-    before: DateTime<Utc>,
-    limit: i64,
-) -> Result<Vec<String>> {
-    Ok(sqlx::query_scalar!(
+pub async fn delete_unsent(tx: &mut SystemTx, before: DateTime<Utc>, limit: i64) -> Result<u64> {
+    let deleted = sqlx::query!(
         "DELETE FROM webchat_attachments WHERE id IN (
              SELECT id FROM webchat_attachments
              WHERE sent_at IS NULL AND created_at < $1
              ORDER BY created_at
              LIMIT $2
-             FOR UPDATE)
-         RETURNING file_key",
+             FOR UPDATE)",
         before,
         limit,
     )
-    .fetch_all(tx.conn())
-    .await?)
+    .execute(tx.conn())
+    .await?;
+    Ok(deleted.rows_affected())
 }

@@ -1,5 +1,4 @@
-use assistant::webchat::delete_attachment_files;
-use assistant::{Assistant, Retention, ingest, people};
+use assistant::{Assistant, Retention, dropped_files, ingest, people};
 use chrono::TimeDelta;
 use db::Partitioned;
 use jobs::kinds::Upkeep;
@@ -36,6 +35,8 @@ pub(crate) async fn run(
         delete_unused_vectors(assistant, days).await,
         people::forget_old(assistant).await,
         delete_unsent_files(assistant).await,
+        // Last: what the others deleted has files.
+        dropped_files::sweep(assistant).await,
     ];
     for part in parts {
         part?;
@@ -116,19 +117,23 @@ async fn delete_unused_vectors(assistant: &Assistant, days: Retention) -> db::Re
 async fn delete_unsent_files(assistant: &Assistant) -> db::Result<()> {
     const AT_A_TIME: i64 = 500;
     let before = assistant.clock.now() - UNSENT;
+    let mut all = 0;
     loop {
         let mut tx = assistant.db.system().await?;
-        let keys = webchat_attachments::delete_unsent(&mut tx, before, AT_A_TIME).await?;
+        let deleted = webchat_attachments::delete_unsent(&mut tx, before, AT_A_TIME).await?;
         tx.commit().await?;
-        delete_attachment_files(&assistant.files, &keys).await;
-        if keys.is_empty() {
-            return Ok(());
+        all += deleted;
+        if deleted == 0 {
+            break;
         }
+    }
+    if all > 0 {
         tracing::info!(
-            files = keys.len(),
+            files = all,
             "visitors' files that were never sent were deleted"
         );
     }
+    Ok(())
 }
 
 async fn delete_expired(assistant: &Assistant) -> db::Result<()> {

@@ -335,7 +335,8 @@ async fn a_failed_message_is_really_sent_again_when_a_person_asks_for_it() {
     let conversation = failed.conversation_id;
     let again = async || {
         let mut tx = stage.assistant.db.tenant(stage.tenant).await.unwrap();
-        let retried = people::retry_message(&stage.assistant, &mut tx, conversation, failed.id).await;
+        let retried =
+            people::retry_message(&stage.assistant, &mut tx, conversation, failed.id).await;
         tx.commit().await.unwrap();
         retried
     };

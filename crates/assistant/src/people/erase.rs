@@ -9,11 +9,12 @@ use serde_json::Value;
 use store::contact_erasures::{self, Counts, Erasure};
 use store::contacts::{self, Contact};
 use store::{
-    conversations, messages, parked_statuses, raw_items, webchat_sessions, webhook_deliveries,
+    conversations, messages, parked_statuses, raw_items, webchat_attachments, webchat_sessions,
+    webhook_deliveries,
 };
 
 use super::tell;
-use crate::Assistant;
+use crate::{Assistant, dropped_files};
 
 /// How many raw items are looked at once.
 const PAGE: i64 = 200;
@@ -72,6 +73,8 @@ pub async fn erase(
     };
     tell(assistant, &mut tx, &[Event::ContactErased(data)]).await?;
     tx.commit().await?;
+    // What is left of this, should it be cut off here, `upkeep` does.
+    dropped_files::sweep_soon(assistant).await;
     tracing::info!(erasure.id = %job.erasure_id, "a contact was erased");
     Ok(())
 }
@@ -86,6 +89,7 @@ async fn erase_all(tx: &mut TenantTx, contact: &Contact) -> db::Result<Counts> {
     names.extend(contact.address.clone());
     let visitor = &contact.external_id;
     let sessions = webchat_sessions::delete_of_visitor(tx, channel, visitor).await?;
+    let files = webchat_attachments::delete_of_visitor(tx, channel, visitor).await?;
     let parked = parked_statuses::delete_of(tx, channel, &kept.external_ids).await?;
     let mut told: Vec<String> = vec![contact.id.to_string()];
     told.extend(
@@ -105,6 +109,7 @@ async fn erase_all(tx: &mut TenantTx, contact: &Contact) -> db::Result<Counts> {
         ("raw_items", raw),
         ("parked_statuses", parked),
         ("webchat_sessions", sessions),
+        ("webchat_attachments", files),
         ("webhook_deliveries", deliveries),
         ("jobs", jobs),
     ];

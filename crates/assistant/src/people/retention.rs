@@ -1,6 +1,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::TenantId;
-use store::{contacts, conversations, messages, raw_items, tenants, webhook_deliveries};
+use store::{
+    contacts, conversations, messages, raw_items, tenants, webchat_attachments, webhook_deliveries,
+};
 
 use crate::Assistant;
 
@@ -34,6 +36,7 @@ enum Sort {
     Contacts,
     Deliveries,
     RawItems,
+    Attachments,
 }
 
 async fn forget_of(
@@ -48,6 +51,7 @@ async fn forget_of(
         Sort::Contacts,
         Sort::Deliveries,
         Sort::RawItems,
+        Sort::Attachments,
     ] {
         loop {
             let mut tx = assistant.db.tenant(tenant).await?;
@@ -59,6 +63,9 @@ async fn forget_of(
                     webhook_deliveries::delete_older(&mut tx, before, BATCH).await?
                 }
                 Sort::RawItems => raw_items::empty_older(&mut tx, before).await?,
+                Sort::Attachments => {
+                    webchat_attachments::delete_older(&mut tx, before, BATCH).await?
+                }
             };
             tx.commit().await?;
             rows += gone;

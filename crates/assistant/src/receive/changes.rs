@@ -8,15 +8,14 @@ use super::message::ask_for_answer;
 use crate::answer::is_answered_by_machine;
 use crate::{Assistant, TenantProfile};
 
-/// Applies a later wording or a deletion to the message it is about, and returns the keys of files
-/// that nobody needs any more. `None` if there is nothing to apply it to: it is kept as a message of
-/// its own then.
+/// Applies a later wording or a deletion to the message it is about. False if there is nothing to
+/// apply it to: it is kept as a message of its own then.
 pub(super) async fn apply(
     assistant: &Assistant,
     tx: &mut TenantTx,
     contact: ContactId,
     message: &InboundMessage,
-) -> Result<Option<Vec<String>>, Failure> {
+) -> Result<bool, Failure> {
     let at = message.occurred_at;
     let body = &message.content.body;
     let content = |body: &ContentBody| serde_json::to_value(body).map_err(Failure::retry);
@@ -33,18 +32,16 @@ pub(super) async fn apply(
             let text = body.plain_text();
             messages::revoke(tx, contact, target, &text, &content(body)?, at).await?
         }
-        _ => return Ok(None),
+        _ => return Ok(false),
     };
     let Some(changed) = changed else {
-        return Ok(None);
+        return Ok(false);
     };
-    let mut gone = Vec::new();
     if matches!(body, ContentBody::Revoke { .. }) {
-        gone = message_files::list_file_keys(tx, changed.id).await?;
         message_files::delete_of_message(tx, changed.id).await?;
     }
     answer_anew(assistant, tx, &changed).await?;
-    Ok(Some(gone))
+    Ok(true)
 }
 
 /// Has the answer made from the words that stand now, if none was given yet.

@@ -7,7 +7,6 @@ use domain::{ChannelId, ContactId, ContactRef, ContentBody, ConversationId, Inbo
 use domain::{InboundMessage, MessageId, RawItemId, RawOutcome};
 use events::{Event, MessageData};
 use fail::fail_point;
-use files::FileKey;
 use jobs::kinds::{self, AnswerTurn};
 use jobs::{DeadJob, Failure, JobHandle};
 use live::{LiveBody, LiveEvent};
@@ -16,7 +15,7 @@ use store::conversations::{self, Conversation};
 use store::{contacts, messages, raw_items};
 
 use super::{changes, echo, handover, media};
-use crate::{Assistant, TenantProfile, people};
+use crate::{Assistant, TenantProfile, dropped_files, people};
 
 /// Turns a raw item into what it means for its contact's conversation, and has it answered if a
 /// contact wrote.
@@ -35,10 +34,11 @@ pub async fn store(
         return Err(Failure::dead("the raw item names no channel"));
     };
     let channel = stored::get(&mut tx, channel_id).await?;
-    let mut gone = Vec::new();
+    let mut drops_files = false;
     let outcome = match adapter(raw.channel_kind).decode(payload) {
         Ok(Inbound::Message(message)) => {
-            gone = store_item(assistant, &mut tx, &channel, &message).await?;
+            drops_files = matches!(message.content.body, ContentBody::Revoke { .. });
+            store_item(assistant, &mut tx, &channel, &message).await?;
             RawOutcome::Done
         }
         Ok(Inbound::Echo(message)) => echo::store(assistant, &mut tx, &channel, &message).await?,
@@ -52,20 +52,10 @@ pub async fn store(
     fail_point!("inbound.before_commit");
     tx.commit().await?;
     fail_point!("inbound.after_commit");
-    for key in gone {
-        delete_file(assistant, &key).await;
+    if drops_files {
+        dropped_files::sweep_soon(assistant).await;
     }
     Ok(())
-}
-
-/// Deletes a file that no row leads to any more.
-async fn delete_file(assistant: &Assistant, key: &str) {
-    let Ok(key) = key.parse::<FileKey>() else {
-        return;
-    };
-    if let Err(error) = assistant.files.delete(&key).await {
-        tracing::warn!(%error, "a file that a contact took back could not be deleted");
-    }
 }
 
 /// Makes the death of an item's job visible on the item, in the transaction that buries the job.
@@ -126,17 +116,17 @@ pub(super) async fn ask_for_answer(
     Ok(())
 }
 
-/// Stores one thing that a contact sent; returns the keys of files that nobody needs any more.
+/// Stores one thing that a contact sent.
 async fn store_item(
     assistant: &Assistant,
     tx: &mut TenantTx,
     channel: &Channel,
     message: &InboundMessage,
-) -> Result<Vec<String>, Failure> {
+) -> Result<(), Failure> {
     let known = messages::find_by_external_id(tx, channel.id, &message.external_id).await?;
     if known.is_some() {
         // Delivered again: it is there, and whatever it led to was enqueued with it.
-        return Ok(Vec::new());
+        return Ok(());
     }
     let contact_id = match &message.content.body {
         ContentBody::System(notice) => {
@@ -145,11 +135,10 @@ async fn store_item(
         }
         _ => meet(tx, channel.id, &message.contact).await?,
     };
-    if let Some(gone) = changes::apply(assistant, tx, contact_id, message).await? {
-        return Ok(gone);
+    if changes::apply(assistant, tx, contact_id, message).await? {
+        return Ok(());
     }
-    store_message(assistant, tx, channel, contact_id, message).await?;
-    Ok(Vec::new())
+    store_message(assistant, tx, channel, contact_id, message).await
 }
 
 async fn store_message(
@@ -240,7 +229,7 @@ async fn insert(
     let shown = LiveEvent::new(conversation.id, LiveBody::Message { seq });
     live::publish(tx, &shown);
     if is_answered {
-        ask_for_answer(tx, &profile, conversation.id).await?;
+        ask_for_answer(tx, profile, conversation.id).await?;
     }
     Ok(id)
 }

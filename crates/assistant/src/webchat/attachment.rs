@@ -122,37 +122,6 @@ impl Webchat {
     }
 }
 
-/// Opens a visitor's file for reading.
-///
-/// # Errors
-/// `Broken` if it cannot be read, `NotFound` if it is gone.
-pub async fn open_attachment(
-    files: &Files,
-    attachment: &WebchatAttachment,
-) -> Result<tokio::fs::File, Error> {
-    let what = || format!("the file of attachment {}", attachment.id);
-    let key: FileKey = attachment
-        .file_key
-        .parse()
-        .map_err(|error| Error::broken(what(), error))?;
-    match files.open(&key).await {
-        Ok(file) => Ok(file),
-        Err(files::Error::NotFound { .. }) => Err(Error::NotFound),
-        Err(error) => Err(Error::broken(what(), error)),
-    }
-}
-
-/// Removes files whose rows are gone. One that cannot be removed is logged: nobody finds it any more,
-/// and it goes with the tenant.
-pub async fn delete_attachment_files(files: &Files, keys: &[String]) {
-    for key in keys {
-        match key.parse() {
-            Ok(key) => delete_file(files, key).await,
-            Err(_) => tracing::error!(key, "the key of a visitor's file cannot be read"),
-        }
-    }
-}
-
 async fn delete_file(files: &Files, key: FileKey) {
     if let Err(error) = files.delete(&key).await {
         tracing::warn!(%error, %key, "a visitor's file was not removed");

@@ -25,7 +25,7 @@ use secrets::Keyring;
 
 use crate::{Assistant, WebchatCaps};
 
-pub use attachment::{Incoming, delete_attachment_files, open_attachment};
+pub use attachment::Incoming;
 pub use follow::{Follow, Happening, Place};
 pub use identity::{FreshIdentitySecret, Identity, replace_identity_secret};
 pub use message::{Attachment, Thread, VisitorMessage};

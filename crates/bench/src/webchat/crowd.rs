@@ -133,6 +133,7 @@ impl Crowd {
             author: Author::Agent,
             turn: None,
             text: "We open at nine o'clock, every day of the week.",
+            content: serde_json::json!({}),
             sources: &[],
         };
         messages::insert_outbound(&mut tx, &new).await?;

@@ -61,7 +61,7 @@ async fn what_a_person_has_is_given_back_with_all_that_was_noted_of_it() {
     let mut tx = world.db.tenant(world.one).await.unwrap();
     let id = begin(&mut tx, &world).await.id;
     let now = Clock::system().now();
-    conversations::add_inbound(&mut tx, id, now, true)
+    conversations::add_inbound(&mut tx, id, now, true, true)
         .await
         .unwrap();
     let assignment = Assignment {

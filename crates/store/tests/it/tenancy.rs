@@ -94,6 +94,8 @@ const SYSTEM_FUNCTIONS: &[&str] = &[
     "conversations::assign::list_due_for_release",
     "document_sources::take_due",
     "documents::list_file_keys",
+    "dropped_files::forget",
+    "dropped_files::list",
     "embedding_sets::list_untended",
     "embedding_cache::delete_unused",
     "idempotency_keys::begin",
