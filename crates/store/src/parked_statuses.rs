@@ -18,6 +18,20 @@ pub struct ParkedStatus {
     pub occurred_at: DateTime<Utc>,
 }
 
+/// Makes whoever parks a report for a message and whoever gives the message its id go one after the
+/// other, until commit: else each could look before the other has written. Take it before any row
+/// of the message.
+///
+/// # Errors
+/// Those of the database.
+pub async fn lock(tx: &mut TenantTx, channel: ChannelId, external_id: &str) -> Result<()> {
+    let key = format!("parked:{channel}:{external_id}");
+    sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", key)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
 /// Keeps a report for later; the same one twice is one.
 ///
 /// # Errors

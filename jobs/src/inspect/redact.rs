@@ -9,14 +9,16 @@ fn shown(kind: &str) -> Option<&'static [&'static str]> {
     Some(match kind {
         "answer-turn" => &["tenant_id", "conversation_id"],
         "channel-status" | "inbound-message" => &["tenant_id", "raw_item_id", "received_at"],
+        "check-channel" => &["tenant_id", "channel_id"],
         "deliver-webhook" => &["tenant_id", "endpoint_id", "delivery_id"],
         "embed-chunk" => &["tenant_id", "document_id", "version", "first", "count"],
         "erase-contact" => &["tenant_id", "contact_id", "erasure_id"],
+        "fetch-media" => &["tenant_id", "file_id"],
         "fetch-source" | "ingest-document" => &["tenant_id", "document_id", "version"],
         "run-eval" => &["tenant_id", "run_id"],
         "send-reply" => &["tenant_id", "conversation_id", "message_id"],
         "tend-index" => &["tenant_id"],
-        "refresh-sources" | "release-conversations" | "upkeep" => &[],
+        "check-channels" | "refresh-sources" | "release-conversations" | "upkeep" => &[],
         _ => return None,
     })
 }

@@ -67,6 +67,20 @@ async fn a_person_is_answered_once_as_a_response_with_our_mark() {
 }
 
 #[tokio::test]
+async fn whoever_waits_sees_that_somebody_writes() {
+    let stage = stage().await;
+    say(&stage, "m_1", "Do you sell tea?").await;
+    let on_the_page = stage.graph.wait_for_marks(1, PATIENCE).await.unwrap();
+    assert_eq!(on_the_page[0]["sender_action"], "typing_on");
+    assert_eq!(on_the_page[0]["recipient"]["id"], PERSON);
+    stage.rest_in_peace().await;
+    stage.say("Do you sell tea?").await;
+    let marks = stage.graph.wait_for_marks(2, PATIENCE).await.unwrap();
+    assert_eq!(marks[1]["status"], "read");
+    assert_eq!(marks[1]["typing_indicator"]["type"], "text");
+}
+
+#[tokio::test]
 async fn receipts_move_everything_up_to_them_and_only_forward() {
     let stage = stage().await;
     say(&stage, "m_1", "Do you sell tea?").await;

@@ -17,7 +17,7 @@ use domain::{Author, ChannelHealth, ConversationStatus, MessageId, MessageStatus
 use fail::fail_point;
 use jobs::kinds::SendReply;
 use jobs::{DeadJob, Failure, JobHandle};
-use store::{channels, conversations, messages};
+use store::{channels, conversations, messages, parked_statuses};
 
 use crate::people;
 use crate::receive::status::{announce, apply_parked};
@@ -201,6 +201,7 @@ async fn note_sent(assistant: &Assistant, plan: &Plan, external_id: &str) -> Res
     let mut tx = assistant.db.tenant(plan.channel.tenant_id).await?;
     let id = plan.message.id;
     let now = assistant.clock.now();
+    parked_statuses::lock(&mut tx, plan.channel.id, external_id).await?;
     let news = messages::mark_sent(&mut tx, id, Some(external_id), now).await?;
     messages::attach_external_id(&mut tx, id, external_id).await?;
     if matches!(

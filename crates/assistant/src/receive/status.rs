@@ -7,7 +7,7 @@ use jobs::kinds::ChannelStatus;
 use jobs::{DeadJob, Failure, JobHandle};
 use live::{LiveBody, LiveEvent};
 use store::channels::{self as stored, Channel};
-use store::messages::{self, NewReport, ReceivedUpTo, Report};
+use store::messages::{self, NewReport, Report};
 use store::parked_statuses::{self, ParkedStatus};
 use store::{contacts, raw_items};
 
@@ -77,6 +77,7 @@ async fn apply_update(
         pricing: pricing.transpose().map_err(Failure::retry)?,
         at: update.occurred_at,
     };
+    parked_statuses::lock(tx, channel.id, &update.external_id).await?;
     match messages::apply_report(tx, channel.id, &new).await? {
         Report::UnknownMessage => {
             let parked = ParkedStatus {
@@ -113,18 +114,42 @@ async fn apply_receipt(
     let Some(contact) = contact else {
         return Ok(RawOutcome::Ignored);
     };
-    let up_to = ReceivedUpTo {
-        status: receipt.status,
-        external_ids: &receipt.external_ids,
-        up_to: receipt.up_to,
-    };
-    for id in messages::apply_receipt(tx, channel, contact, &up_to).await? {
-        announce(assistant, tx, id, false).await?;
+    // Those it names first, in one order for all, as any other report: one that is not known waits.
+    let mut named = receipt.external_ids.clone();
+    named.sort_unstable();
+    for external_id in &named {
+        parked_statuses::lock(tx, channel, external_id).await?;
+        apply_named(assistant, tx, channel, external_id, receipt).await?;
     }
-    // One that is named before it is known waits, as any other report.
-    for external_id in &receipt.external_ids {
-        let known = messages::find_by_external_id(tx, channel, external_id).await?;
-        if known.is_none() {
+    if let Some(up_to) = receipt.up_to {
+        let moved = messages::apply_receipt(tx, channel, contact, receipt.status, up_to).await?;
+        for id in moved {
+            announce(assistant, tx, id, false).await?;
+        }
+    }
+    Ok(RawOutcome::Done)
+}
+
+async fn apply_named(
+    assistant: &Assistant,
+    tx: &mut TenantTx,
+    channel: ChannelId,
+    external_id: &str,
+    receipt: &Receipt,
+) -> Result<(), Failure> {
+    let report = NewReport {
+        external_id,
+        tag: None,
+        status: receipt.status,
+        error: None,
+        error_code: None,
+        pricing: None,
+        at: receipt.occurred_at,
+    };
+    match messages::apply_report(tx, channel, &report).await? {
+        Report::Moved { id, first } => announce(assistant, tx, id, first).await?,
+        Report::NoChange(_) => {}
+        Report::UnknownMessage => {
             let parked = ParkedStatus {
                 status: receipt.status,
                 error: None,
@@ -134,7 +159,7 @@ async fn apply_receipt(
             parked_statuses::park(tx, channel, external_id, &parked).await?;
         }
     }
-    Ok(RawOutcome::Done)
+    Ok(())
 }
 
 /// Applies the reports that came before their message had its id.

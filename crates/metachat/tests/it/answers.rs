@@ -49,7 +49,10 @@ async fn process_whatsapp_message_gets_one_grounded_answer() {
     assert_eq!(sent.len(), 1, "{sent:?}");
     assert_eq!(sent[0].to.trim_start_matches('+'), CUSTOMER);
     assert_eq!(sent[0].tag.as_deref(), answer["id"].as_str());
-    assert_eq!(sent[0].text, "For thirty days, free of charge [1].");
+    assert_eq!(answer["text"], "For thirty days, free of charge [1].");
+    // What the number stands for is told below it.
+    let told = "For thirty days, free of charge [1].\n\n[1] House rules, p. 2";
+    assert_eq!(sent[0].text, told);
     worker.drained().await;
     api.process.drained().await;
 }

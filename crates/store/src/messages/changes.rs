@@ -91,19 +91,8 @@ pub async fn revoke(
     .await?)
 }
 
-/// How far a contact has got.
-#[derive(Clone, Copy, Debug)]
-pub struct ReceivedUpTo<'a> {
-    /// `delivered` or `read`.
-    pub status: MessageStatus,
-    /// The channel's ids of messages it names.
-    pub external_ids: &'a [String],
-    /// Every message whose send began until then counts as well.
-    pub up_to: Option<DateTime<Utc>>,
-}
-
-/// Moves our messages to a contact on as a receipt says; statuses only move forward. Returns those
-/// that it moved.
+/// Moves our messages to a contact on whose sends began until `up_to`; statuses only move forward.
+/// Returns those that it moved.
 ///
 /// # Errors
 /// Those of the database.
@@ -111,7 +100,8 @@ pub async fn apply_receipt(
     tx: &mut TenantTx,
     channel: ChannelId,
     contact: ContactId,
-    receipt: &ReceivedUpTo<'_>,
+    status: MessageStatus,
+    up_to: DateTime<Utc>,
 ) -> Result<Vec<MessageId>> {
     let tenant = tx.tenant();
     let ids = sqlx::query_scalar!(
@@ -121,15 +111,14 @@ pub async fn apply_receipt(
         WHERE c.tenant_id = $1 AND c.channel_id = $2 AND c.contact_id = $3
           AND m.conversation_id = c.id AND m.tenant_id = $1 AND m.direction = 'outbound'
           AND (m.status = 'sent' OR (m.status = 'delivered' AND $4 = 'read'))
-          AND (m.external_id = ANY($5) OR coalesce(m.sending_at, m.sent_at, m.occurred_at) <= $6)
+          AND coalesce(m.sending_at, m.sent_at, m.occurred_at) <= $5
         RETURNING m.id AS "id: MessageId"
         "#,
         tenant.as_uuid(),
         channel.as_uuid(),
         contact.as_uuid(),
-        receipt.status.as_str(),
-        receipt.external_ids,
-        receipt.up_to,
+        status.as_str(),
+        up_to,
     )
     .fetch_all(tx.conn())
     .await?;

@@ -14,9 +14,7 @@ use domain::{
 use serde_json::Value;
 use uuid::Uuid;
 
-pub use changes::{
-    Changed, NewEcho, ReceivedUpTo, apply_receipt, edit, insert_echo, nth_newest_sent, revoke,
-};
+pub use changes::{Changed, NewEcho, apply_receipt, edit, insert_echo, nth_newest_sent, revoke};
 pub use keep::{Kept, delete_older, list_external_ids, note_unanswered};
 pub use read::{find_by_external_id, get, history, list, lock, turn};
 pub use send::{

@@ -61,6 +61,14 @@ const ACROSS_TENANTS: &[(&str, &str)] = &[
         "What is due is looked at again, whosever it is; each becomes a job of its tenant's.",
     ),
     (
+        "AND config ->> 'business_account_id' = ANY($2)",
+        "What Meta tells of an account concerns every number of it, whosever it is.",
+    ),
+    (
+        "UPDATE channels SET checked_at = $2 WHERE id IN",
+        "Channels are looked at now and then, whosever they are; each becomes a job of its tenant's.",
+    ),
+    (
         "FROM raw_items WHERE outcome = $1",
         "Operators see what went wrong, also of posts that belong to nobody.",
     ),
@@ -89,8 +97,10 @@ const SYSTEM_FUNCTIONS: &[&str] = &[
     "api_keys::insert_operator",
     "api_keys::touch",
     "channels::find_any",
+    "channels::list_by_accounts",
     "channels::list_by_external_ids",
     "channels::list_sealed",
+    "channels::take_unchecked",
     "conversations::assign::list_due_for_release",
     "document_sources::take_due",
     "documents::list_file_keys",

@@ -32,7 +32,8 @@ pub(super) async fn handle(inner: Arc<Inner>, exchange: Exchange) -> Reaction {
     }
     let segments: Vec<&str> = exchange.path.trim_matches('/').split('/').collect();
     let is_send = matches!(&segments[..], [_, _, "messages"]) && exchange.method == Method::POST;
-    if is_send {
+    // A mark that nobody waits for is no send.
+    if is_send && !is_mark(&exchange.body) {
         inner.requests.push(exchange.at);
     }
     let expected = inner.options.token.as_deref();
@@ -55,6 +56,12 @@ pub(super) async fn handle(inner: Arc<Inner>, exchange: Exchange) -> Reaction {
     }
 }
 
+/// Whether a body says that a message was read, or that somebody writes.
+fn is_mark(body: &[u8]) -> bool {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    body["status"] == "read" || body.get("sender_action").is_some()
+}
+
 /// Takes what is sent from a number or a page, if it is in Meta's form.
 async fn take(inner: &Arc<Inner>, from: &str, body: Value, at: DateTime<Utc>) -> Reaction {
     let is_page = body.get("messaging_product").is_none() && body.get("recipient").is_some();
@@ -65,6 +72,7 @@ async fn take(inner: &Arc<Inner>, from: &str, body: Value, at: DateTime<Utc>) ->
     };
     match valid {
         Ok(Valid::Done) => {
+            inner.marks.push(body);
             Reaction::Answer(json_response(StatusCode::OK, &json!({"success": true})))
         }
         Ok(Valid::Message {

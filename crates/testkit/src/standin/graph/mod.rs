@@ -74,6 +74,7 @@ struct Inner {
     script: Script<GraphBehaviour>,
     sent: Record<SentMessage>,
     requests: Record<DateTime<Utc>>,
+    marks: Record<Value>,
     posted: Record<PostedStatus>,
     things: Things,
     webhook: Mutex<Option<StatusWebhook>>,
@@ -100,6 +101,7 @@ impl GraphServer {
             script: Script::default(),
             sent: Record::default(),
             requests: Record::default(),
+            marks: Record::default(),
             posted: Record::default(),
             things: Things::default(),
             client: super::client::loopback_client().map_err(io::Error::other)?,
@@ -140,9 +142,18 @@ impl GraphServer {
         self.inner.sent.all()
     }
 
-    /// When each request to the send path arrived, refused ones and read marks included.
+    /// When each request to send a message arrived, refused ones included.
     pub fn requests(&self) -> Vec<DateTime<Utc>> {
         self.inner.requests.all()
+    }
+
+    /// Waits until contacts were shown at least `n` marks: that a message was read, that somebody
+    /// writes; returns their bodies.
+    ///
+    /// # Errors
+    /// [`TooFew`] when `timeout` passes first.
+    pub async fn wait_for_marks(&self, n: usize, timeout: Duration) -> Result<Vec<Value>, TooFew> {
+        self.inner.marks.wait_for(n, timeout).await
     }
 
     /// Waits until at least `n` messages were taken and returns all of them.
