@@ -74,8 +74,8 @@ struct HttpArguments {
     /// Messages of each latency measure.
     #[arg(long, default_value_t = 300)]
     messages: usize,
-    /// How long webhooks are posted without a worker, in seconds.
-    #[arg(long, default_value_t = 10)]
+    /// How long each steady rate is kept up, in seconds.
+    #[arg(long, default_value_t = 20)]
     seconds: u64,
     /// The program to measure; the one beside this program when missing.
     #[arg(long)]

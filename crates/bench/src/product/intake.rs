@@ -5,7 +5,7 @@ use super::shop::Shop;
 use crate::stats::per_second;
 
 /// How many post at once.
-const CLIENTS: usize = 16;
+pub(super) const CLIENTS: usize = 16;
 
 /// Customers that no client runs out of.
 const CUSTOMERS: usize = 100_000;

@@ -1,16 +1,19 @@
 //! The suite `http`: the real binary, from the webhook to the send, and its memory.
 
+mod bare;
 mod intake;
 mod latency;
 pub(crate) mod process;
 mod shop;
+mod steady;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use testkit::standin::{GraphOptions, GraphServer, OpenAiOptions, OpenAiServer};
 
 use crate::HttpArguments;
-use crate::report::{Report, say};
+use crate::report::{Aim, Report, Row, say};
 use crate::server::{Database, Server};
 use crate::stats::percentile_ms;
 use latency::Customers;
@@ -22,6 +25,15 @@ const IDLE: Duration = Duration::from_secs(10);
 
 /// Messages before a measure, for connections, plans and caches.
 const WARM_UP: usize = 30;
+
+/// Messages of a second while all that follows is timed.
+const MESSAGES_A_SECOND: u32 = 100;
+
+/// Webhooks of a second while no worker runs.
+const POSTS_A_SECOND: u32 = 1000;
+
+/// How often webhooks and bare inserts take turns.
+const ROUNDS: usize = 5;
 
 /// What all measures share.
 struct Scene {
@@ -62,12 +74,11 @@ pub(crate) async fn measure(
     };
     let shops = scene.latencies(&key, arguments.messages, report).await?;
     scene.memory(&shops, report).await?;
-    say("intake …");
-    let mut api = scene.setting.start("api")?;
-    api.wait_ready(&scene.client, &scene.base).await?;
-    let rate = intake::measure(&shops[0], &mut scene.customers, arguments.seconds).await?;
-    report.note("intake_16_clients", rate, "posts/s");
-    api.stop().await?;
+    let shops: Vec<Arc<Shop>> = shops.into_iter().map(Arc::new).collect();
+    scene.sustained(&shops, arguments.seconds, report).await?;
+    scene
+        .intake(&shops[0], &database, arguments.seconds, report)
+        .await?;
     server.drop_database(database).await
 }
 
@@ -115,6 +126,64 @@ impl Scene {
         worker.stop().await?;
         api.stop().await?;
         Ok(shops)
+    }
+
+    /// Messages at a steady rate through API and worker, answered by a model that takes no time.
+    async fn sustained(
+        &mut self,
+        shops: &[Arc<Shop>],
+        seconds: u64,
+        report: &mut Report,
+    ) -> anyhow::Result<()> {
+        say("messages at a steady rate …");
+        let mut api = self.setting.start("api")?;
+        let worker = self.setting.start("worker")?;
+        api.wait_ready(&self.client, &self.base).await?;
+        for (shop, name) in shops.iter().zip(["openai", "builtin"]) {
+            let warm = self.customers.take(WARM_UP);
+            latency::measure(shop, &self.graph, &warm, 1).await?;
+            let count = usize::try_from(u64::from(MESSAGES_A_SECOND) * seconds)?;
+            let customers = self.customers.take(count);
+            let before = self.graph.received().len();
+            let steady = steady::post(shop, &customers, MESSAGES_A_SECOND).await?;
+            let times = steady::answered(&self.graph, &steady, before).await?;
+            let measure = |percent: &str| format!("200_to_send_{name}_100_a_second_{percent}");
+            report.under(measure("p50"), percentile_ms(&times, 50), "ms", 15.0);
+            report.under(measure("p99"), percentile_ms(&times, 99), "ms", 60.0);
+        }
+        worker.stop().await?;
+        api.stop().await
+    }
+
+    /// Webhooks while no worker runs: how many, beside bare inserts, and how soon at a steady rate.
+    async fn intake(
+        &mut self,
+        shop: &Arc<Shop>,
+        database: &Database,
+        seconds: u64,
+        report: &mut Report,
+    ) -> anyhow::Result<()> {
+        say("intake …");
+        let mut api = self.setting.start("api")?;
+        api.wait_ready(&self.client, &self.base).await?;
+        let warm = self.customers.take(WARM_UP);
+        steady::post(shop, &warm, MESSAGES_A_SECOND).await?;
+        let bare = bare::Bare::prepare(database.url.as_str()).await?;
+        let (mut posts, mut inserts) = (Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            posts.push(intake::measure(shop, &mut self.customers, seconds.min(5)).await?);
+            inserts.push(bare.measure(seconds.min(5)).await?);
+        }
+        let row = Row::new("intake_16_clients", "posts/s", &posts).beside(&inserts);
+        let note = "beside: bare inserts of the same two rows, by 16 clients";
+        report.push(row.aim(Aim::RatioAtLeast(0.6)).note(note));
+        let count = usize::try_from(u64::from(POSTS_A_SECOND) * seconds)?;
+        let customers = self.customers.take(count);
+        let steady = steady::post(shop, &customers, POSTS_A_SECOND).await?;
+        let name = |percent: &str| format!("intake_1000_a_second_{percent}");
+        report.note(name("p50"), percentile_ms(&steady.to_200, 50), "ms");
+        report.under(name("p99"), percentile_ms(&steady.to_200, 99), "ms", 25.0);
+        api.stop().await
     }
 
     /// API and worker in one process that has worked and then idles.

@@ -16,6 +16,7 @@ mod documents;
 mod every_format;
 mod formats;
 mod http;
+mod matrix;
 mod metrics;
 #[expect(dead_code, reason = "others use the rest of it")]
 #[path = "../../../rag/tests/it/office_writer.rs"]

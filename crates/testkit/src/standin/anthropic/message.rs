@@ -117,7 +117,7 @@ fn spoken(said: &Said) -> (String, &'static str, &'static str) {
             (arguments.to_string(), "input_json_delta", "partial_json")
         }
         ModelReply::Text { text } => (text.clone(), "text_delta", "text"),
-        ModelReply::FromSources => (String::new(), "text_delta", "text"),
+        ModelReply::FromSources | ModelReply::SearchFirst => (String::new(), "text_delta", "text"),
     }
 }
 

@@ -1,4 +1,6 @@
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use super::ModelReply;
 
 /// What somebody said in a prompt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +44,43 @@ pub(super) fn answer_from_prompt(prompt: &[Spoken]) -> String {
     format!("Answer to: {question}")
 }
 
+/// A search, where one is offered and none was made; then the answer from what was found, wherever a
+/// provider's format has it.
+pub(super) fn search_first(prompt: &[Spoken], body: &Value) -> ModelReply {
+    const SEARCH: &str = "search_knowledge_base";
+    const FOUND: [&str; 3] = [r#""role":"tool""#, "function_call_output", "tool_result"];
+    let written = body.to_string();
+    let has_found = FOUND.iter().any(|mark| written.contains(mark));
+    let is_offered = body["tools"].to_string().contains(SEARCH);
+    let question = prompt.iter().rev().find(|spoken| spoken.role == "user");
+    if is_offered && !has_found {
+        return ModelReply::ToolCall {
+            name: SEARCH.to_owned(),
+            arguments: json!({"query": question.map_or("", |spoken| &spoken.text)}),
+        };
+    }
+    let mut texts = Vec::new();
+    collect_texts(body, &mut texts);
+    let line = texts.iter().rev().find_map(|text| first_source(text));
+    ModelReply::Text {
+        text: match line {
+            Some(line) => format!("Answer from the sources: {line}"),
+            None => answer_from_prompt(prompt),
+        },
+    }
+}
+
+fn collect_texts<'v>(value: &'v Value, texts: &mut Vec<&'v str>) {
+    match value {
+        Value::String(text) => texts.push(text),
+        Value::Array(values) => values.iter().for_each(|value| collect_texts(value, texts)),
+        Value::Object(fields) => fields
+            .values()
+            .for_each(|value| collect_texts(value, texts)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
 /// The text of a content, which is a string or a list of parts.
 fn text_of(content: &Value) -> String {
     match content {
@@ -73,8 +112,6 @@ fn first_source(text: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]

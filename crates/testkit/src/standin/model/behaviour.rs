@@ -24,6 +24,9 @@ pub enum ModelReply {
     /// "Answer from the sources: " and the first source of the prompt, else "Answer to: " and the last question.
     #[default]
     FromSources,
+    /// Where `search_knowledge_base` is offered and nothing was searched yet: a search for the last
+    /// question; then, and everywhere else, as `FromSources`, results of tools included.
+    SearchFirst,
     /// This text.
     Text {
         /// The whole answer.

@@ -9,7 +9,7 @@ use poem::http::{HeaderName, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::answer::answer_from_prompt;
+use super::answer::{answer_from_prompt, search_first};
 use super::{Dialect, ModelBehaviour, ModelFault, ModelReply, Operation, Said, pieces};
 use crate::standin::listen::{Exchange, Listening, Reaction, listen};
 use crate::standin::record::{Record, TooFew};
@@ -272,6 +272,7 @@ async fn answer(inner: &Inner, exchange: &Exchange, operation: Operation, body: 
         ModelReply::FromSources => ModelReply::Text {
             text: answer_from_prompt(&prompt),
         },
+        ModelReply::SearchFirst => search_first(&prompt, &body),
         scripted => scripted,
     };
     let tokens = prompt.iter().map(|spoken| pieces(&spoken.text).len());

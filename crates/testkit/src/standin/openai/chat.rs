@@ -17,7 +17,9 @@ pub(super) fn whole(said: &Said) -> Response {
             json!({"role": "assistant", "content": text, "refusal": null}),
             "stop",
         ),
-        ModelReply::FromSources => (json!({"role": "assistant", "content": ""}), "stop"),
+        ModelReply::FromSources | ModelReply::SearchFirst => {
+            (json!({"role": "assistant", "content": ""}), "stop")
+        }
     };
     json_response(
         StatusCode::OK,
@@ -86,7 +88,7 @@ fn deltas(said: &Said) -> Vec<Value> {
                 .chain(fragments)
                 .collect()
         }
-        ModelReply::FromSources => Vec::new(),
+        ModelReply::FromSources | ModelReply::SearchFirst => Vec::new(),
     }
 }
 

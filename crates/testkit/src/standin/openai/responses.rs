@@ -157,7 +157,9 @@ fn spoken(said: &Said) -> (&'static str, String) {
             arguments.to_string(),
         ),
         ModelReply::Text { text } => ("response.output_text.delta", text.clone()),
-        ModelReply::FromSources => ("response.output_text.delta", String::new()),
+        ModelReply::FromSources | ModelReply::SearchFirst => {
+            ("response.output_text.delta", String::new())
+        }
     }
 }
 
