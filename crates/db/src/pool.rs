@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::TenantId;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{PgPool, Postgres, Transaction};
+use sqlx::{PgPool, Postgres, SqlStr, Transaction};
 use tokio::sync::broadcast;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -142,7 +142,23 @@ impl Db {
     /// # Errors
     /// `Unavailable` if there is no connection.
     pub async fn begin(&self) -> Result<Transaction<'static, Postgres>> {
-        Ok(self.pool.begin_with(BEGIN).await?)
+        self.begin_with(SqlStr::from_static(BEGIN)).await
+    }
+
+    /// Begins a transaction by a statement, in a task of its own, so that nobody can drop it half done:
+    /// sqlx forgets a BEGIN whose answer was not waited for, and the pool would go on to hand out a
+    /// connection with a transaction open, in which statements that stand alone are never committed.
+    pub(crate) async fn begin_with(
+        &self,
+        statement: SqlStr,
+    ) -> Result<Transaction<'static, Postgres>> {
+        let pool = self.pool.clone();
+        let begun = tokio::spawn(async move { pool.begin_with(statement).await }).await;
+        match begun {
+            Ok(transaction) => Ok(transaction?),
+            // The runtime is on its way out.
+            Err(_) => Err(Error::Unavailable(sqlx::Error::WorkerCrashed)),
+        }
     }
 
     /// The pool itself, for the engine's single statements.

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use domain::TenantId;
-use sqlx::{AssertSqlSafe, PgConnection, Postgres, Transaction};
+use sqlx::{AssertSqlSafe, PgConnection, Postgres, SqlSafeStr as _, Transaction};
 
 use crate::signal::Signals;
 use crate::{Db, Extensions, Result, Signal};
@@ -47,7 +47,8 @@ struct Inner {
 impl Inner {
     async fn begin(db: &Db, statement: String) -> Result<Self> {
         // Safe: built by this module from role names and a UUID.
-        let transaction = db.pool().begin_with(AssertSqlSafe(statement)).await?;
+        let statement = AssertSqlSafe(statement).into_sql_str();
+        let transaction = db.begin_with(statement).await?;
         Ok(Self {
             transaction,
             pending: Vec::new(),

@@ -8,9 +8,6 @@ use uuid::Uuid;
 /// How long to wait before what could not be recorded is tried again.
 const AGAIN: Duration = Duration::from_millis(100);
 
-/// How often an end is tried; the checker can do without it.
-const END_TRIES: usize = 3;
-
 /// What handlers write down of themselves, in transactions of their own: a crash takes nothing back.
 pub(super) struct Recorder {
     db: Db,
@@ -58,14 +55,12 @@ impl Recorder {
         run
     }
 
-    /// Records how a run ended.
+    /// Records how a run ended. It does not give up: what a silent connection passes on later would be
+    /// recorded after the engine's own word of the end.
     pub(super) async fn end(&self, run: Run<'_>, results: &[Result<(), Failure>]) {
         let outcomes: Vec<_> = results.iter().map(|result| Some(word(result))).collect();
-        for _ in 0..END_TRIES {
-            match self.write(&run, "end", &outcomes).await {
-                Ok(()) => return,
-                Err(error) => tracing::debug!(%error, "an end is not recorded yet"),
-            }
+        while let Err(error) = self.write(&run, "end", &outcomes).await {
+            tracing::debug!(%error, "an end is not recorded yet");
             tokio::time::sleep(AGAIN).await;
         }
     }

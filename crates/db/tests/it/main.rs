@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod commits;
 #[cfg(test)]
+mod drops;
+#[cfg(test)]
 mod isolation;
 #[cfg(test)]
 mod partitions;
