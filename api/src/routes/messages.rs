@@ -2,7 +2,7 @@ use assistant::people;
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use domain::{ConversationId, Source};
+use domain::{Content, ConversationId, MediaFile, Source};
 use poem_openapi::param::{Path, Query};
 use poem_openapi::{Object, OpenApi};
 use serde::Deserialize;
@@ -91,8 +91,13 @@ struct SourceView {
 #[derive(Debug, Object, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct CreateMessage {
-    /// The words, 1 to 20000 characters.
-    text: String,
+    /// The words, 1 to 20000 characters; or `content`.
+    text: Option<String>,
+    /// What is more than words, by its `type`: `media` (`media_kind`, `file`: `{"link": …}`, `caption`,
+    /// `filename`), `location`, `choices` (`body`, `choices`: `id`, `title`), `template` (`name`,
+    /// `language`, `body`), `reaction` (`target`, `emoji`). What a channel has no form of its own for
+    /// goes as text where it can.
+    content: Option<Value>,
     /// Who writes, in your own words, up to 200 characters: the conversation is theirs from then on.
     from: Option<String>,
 }
@@ -167,13 +172,13 @@ impl MessageRoutes {
         body: JsonBody<CreateMessage>,
     ) -> Result<Accepted<QueuedMessages>, Problem> {
         let mut checks = Checks::default();
-        let text = checks.text("text", &body.value.text, 20_000);
+        let content = read_content(&body.value, &mut checks);
         let from = body.value.from.map(|from| checks.text("from", &from, 200));
         checks.finish()?;
         let mut tx = auth.0.act_for(tenant_id.0.into()).await?;
         let assistant = &auth.0.state().assistant;
         let id = conversation_id.0.into();
-        let sent = people::send_message(assistant, &mut tx, id, &text, from.as_deref()).await?;
+        let sent = people::send_message(assistant, &mut tx, id, &content, from.as_deref()).await?;
         tx.commit().await?;
         let data = sent.into_iter().map(view).collect();
         Ok(Answer(QueuedMessages { data }))
@@ -208,6 +213,48 @@ impl MessageRoutes {
         .await?;
         tx.commit().await?;
         Ok(Answer(view(message)))
+    }
+}
+
+/// What is to be sent: words, or a content whose form is checked here and whose fit the channel checks.
+fn read_content(body: &CreateMessage, checks: &mut Checks) -> Content {
+    let nothing = Content::text("");
+    match (&body.text, &body.content) {
+        (Some(text), None) => Content::text(checks.text("text", text, 20_000)),
+        (None, Some(content)) => {
+            let is_short = content.to_string().len() <= 64 * 1024;
+            checks.require(is_short, "content", "must have at most 64 KiB");
+            match serde_json::from_value(content.clone()) {
+                Ok(Content::Media(media)) if !is_public(&media.file) => {
+                    let detail =
+                        "must be an http:// or https:// address, or an id of the channel's";
+                    checks.require(false, "content.file", detail);
+                    nothing
+                }
+                Ok(Content::Text { body }) => {
+                    Content::text(checks.text("content.body", &body, 20_000))
+                }
+                Ok(content) => content,
+                Err(error) => {
+                    checks.require(false, "content", format!("is none that is known: {error}"));
+                    nothing
+                }
+            }
+        }
+        (Some(_), Some(_)) | (None, None) => {
+            checks.require(false, "", "must have either `text` or `content`");
+            nothing
+        }
+    }
+}
+
+fn is_public(file: &MediaFile) -> bool {
+    match file {
+        MediaFile::Uploaded(id) => !id.is_empty() && id.len() <= 200,
+        MediaFile::Link(link) => {
+            let url = link.parse::<url::Url>();
+            url.is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
+        }
     }
 }
 

@@ -149,6 +149,41 @@ impl Content {
     pub fn text(body: impl Into<String>) -> Self {
         Self::Text { body: body.into() }
     }
+
+    /// What stands for it in lists and prompts; what is not text stands in square brackets.
+    pub fn plain_text(&self) -> String {
+        match self {
+            Self::Text { body } => body.clone(),
+            Self::Media(media) => {
+                let kind = media.media_kind.as_str();
+                let file = match &media.filename {
+                    Some(name) => format!("[{kind}: {name}]"),
+                    None => format!("[{kind}]"),
+                };
+                match &media.caption {
+                    Some(caption) => format!("{file} {caption}"),
+                    None => file,
+                }
+            }
+            Self::Location(location) => match &location.name {
+                Some(name) => format!("[location: {name}]"),
+                None => format!("[location: {}, {}]", location.latitude, location.longitude),
+            },
+            Self::Choices(choices) => {
+                let titles: Vec<&str> = choices
+                    .choices
+                    .iter()
+                    .map(|choice| choice.title.as_str())
+                    .collect();
+                format!("{} [{}]", choices.body, titles.join(" | "))
+            }
+            Self::Template(template) => format!("[template: {}]", template.name),
+            Self::Reaction { emoji, .. } => match emoji {
+                Some(emoji) => format!("[reaction: {emoji}]"),
+                None => "[reaction removed]".to_owned(),
+            },
+        }
+    }
 }
 
 #[cfg(test)]
@@ -167,6 +202,8 @@ mod tests {
             panic!("{template:?}");
         };
         assert_eq!(template.body, []);
+        let template = Content::Template(template);
+        assert_eq!(template.plain_text(), "[template: order_ready]");
         let media: Content = serde_json::from_value(json!({
             "type": "media", "media_kind": "image", "file": {"link": "https://x.example/a.png"},
         }))

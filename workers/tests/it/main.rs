@@ -6,6 +6,7 @@ mod answers;
 mod changes;
 mod channel_health;
 mod citations;
+mod contents;
 mod documents;
 mod evals;
 mod every_format;

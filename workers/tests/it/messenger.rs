@@ -228,7 +228,6 @@ async fn after_a_day_a_person_may_answer_and_the_machine_may_not() {
             &mut tx,
             &conversation,
             author,
-            &text,
             &content,
         )
         .await

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use assistant::people;
 use domain::{
-    AssignReason, Author, ConversationStatus, ConversationStep, MessageStatus, TenantSettings,
-    UnansweredReason, WhenClosed,
+    AssignReason, Author, Content, ConversationStatus, ConversationStep, MessageStatus,
+    TenantSettings, UnansweredReason, WhenClosed,
 };
 use serde_json::json;
 use store::conversations::{self, Conversation};
@@ -37,7 +37,14 @@ impl Stage {
     pub(crate) async fn write(&self, text: &str) -> Vec<Message> {
         let id = self.conversation().await;
         let mut tx = self.assistant.db.tenant(self.tenant).await.unwrap();
-        let sent = people::send_message(&self.assistant, &mut tx, id, text, Some("Kim")).await;
+        let sent = people::send_message(
+            &self.assistant,
+            &mut tx,
+            id,
+            &Content::text(text),
+            Some("Kim"),
+        )
+        .await;
         tx.commit().await.unwrap();
         sent.unwrap()
     }

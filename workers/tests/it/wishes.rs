@@ -2,7 +2,7 @@
 
 use assistant::people;
 use chrono::TimeDelta;
-use domain::{MessageStatus, ModerationSettings, TenantSettings, UnansweredReason};
+use domain::{Content, MessageStatus, ModerationSettings, TenantSettings, UnansweredReason};
 use store::{contact_erasures, contacts};
 use testkit::standin::{OpenAiBehaviour, Sender, TextMessage, WhatsappPost};
 
@@ -50,7 +50,8 @@ async fn a_stop_is_confirmed_once_and_ends_all_messages_until_a_start() {
     // A person may not write either.
     let id = stage.conversation().await;
     let mut tx = stage.assistant.db.tenant(stage.tenant).await.unwrap();
-    let refused = people::send_message(&stage.assistant, &mut tx, id, "Hi", None).await;
+    let refused =
+        people::send_message(&stage.assistant, &mut tx, id, &Content::text("Hi"), None).await;
     assert!(
         refused
             .unwrap_err()

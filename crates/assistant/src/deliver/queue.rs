@@ -83,8 +83,7 @@ pub(crate) async fn queue(
     Ok(ids)
 }
 
-/// Stores one content that is more than a text, and enqueues its send; `text` is what stands for it
-/// in lists and prompts.
+/// Stores one content that is more than a text, and enqueues its send.
 ///
 /// # Errors
 /// `Refused` if the channel carries it in no form, and those of the database.
@@ -93,7 +92,6 @@ pub async fn queue_content(
     tx: &mut TenantTx,
     conversation: &Conversation,
     author: Author,
-    text: &str,
     content: &Content,
 ) -> Result<Vec<MessageId>, Error> {
     let channel = channels::get(tx, conversation.channel_id).await?;
@@ -103,14 +101,10 @@ pub async fn queue_content(
     let limits = Limits::of(assistant, tx, &channel, conversation).await?;
     let mut ids = Vec::with_capacity(planned.len());
     for content in &planned {
-        let text = match content {
-            Content::Text { body } => body.as_str(),
-            _ => text,
-        };
         let piece = Piece {
             author,
             turn: None,
-            text,
+            text: &content.plain_text(),
             content: to_json(content)?,
             sources: &[],
         };

@@ -1,28 +1,28 @@
 use db::TenantTx;
-use domain::{AssignReason, Author, ConversationId, MessageId, MessageStatus};
+use domain::{AssignReason, Author, Content, ConversationId, MessageId, MessageStatus};
 use live::{LiveBody, LiveEvent};
 use store::messages::{self, Message};
 use store::{contacts, conversations};
 
 use super::hand_off::take_over;
 use super::tell;
-use crate::deliver::{NewMessage, enqueue_again, queue};
+use crate::deliver::{NewMessage, enqueue_again, queue, queue_content};
 use crate::{Assistant, Error, TenantProfile};
 
-/// A person of the tenant's writes to the contact, in the caller's transaction. The conversation is
-/// theirs from then on, whether it was before or not. Returns the stored messages: one, or several
-/// where the channel carries no text as long.
+/// A person of the tenant's writes to the contact, in the caller's transaction: words, or whatever
+/// else the channel carries. The conversation is theirs from then on, whether it was before or not.
+/// Returns the stored messages: one, or several where the channel carries no text as long.
 ///
 /// The send is a job of its own lane and order; no answer that is being made stands before it.
 ///
 /// # Errors
-/// `NotFound`; `Conflict` for a conversation that is over, or a contact who wants no messages; and
-/// those of the database.
+/// `NotFound`; `Conflict` for a conversation that is over, or a contact who wants no messages;
+/// `Refused` for what the channel carries in no form; and those of the database.
 pub async fn send_message(
     assistant: &Assistant,
     tx: &mut TenantTx,
     id: ConversationId,
-    text: &str,
+    content: &Content,
     from: Option<&str>,
 ) -> Result<Vec<Message>, Error> {
     let profile = TenantProfile::load(tx, &assistant.keyring).await?;
@@ -30,14 +30,21 @@ pub async fn send_message(
     check_wanted(tx, conversation.contact_id).await?;
     let taken = AssignReason::Taken;
     let happened = take_over(assistant, tx, &profile, id, taken, from).await?;
-    let outgoing = NewMessage {
-        author: Author::Agent,
-        turn: None,
-        text,
-        sources: &[],
+    let author = Author::Agent;
+    let queued = match content {
+        Content::Text { body } => {
+            let words = NewMessage {
+                author,
+                turn: None,
+                text: body,
+                sources: &[],
+            };
+            queue(assistant, tx, &conversation, &words).await?
+        }
+        other => queue_content(assistant, tx, &conversation, author, other).await?,
     };
     let mut stored = Vec::new();
-    for message in queue(assistant, tx, &conversation, &outgoing).await? {
+    for message in queued {
         stored.push(messages::get(tx, message).await?);
     }
     if let Some(last) = stored.last() {

@@ -28,3 +28,4 @@ mod process;
 mod shop;
 mod sleepers;
 mod stage;
+mod storm;

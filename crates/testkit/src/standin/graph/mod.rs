@@ -78,6 +78,7 @@ struct Inner {
     posted: Record<PostedStatus>,
     things: Things,
     webhook: Mutex<Option<StatusWebhook>>,
+    pages_webhook: Mutex<Option<StatusWebhook>>,
     client: reqwest::Client,
     stop: CancellationToken,
 }
@@ -97,6 +98,7 @@ impl GraphServer {
         let port = options.port;
         let inner = Arc::new(Inner {
             webhook: Mutex::new(options.statuses_to.clone()),
+            pages_webhook: Mutex::default(),
             options,
             script: Script::default(),
             sent: Record::default(),
@@ -123,6 +125,11 @@ impl GraphServer {
     /// Sends the statuses of all later messages to `webhook`.
     pub fn send_statuses_to(&self, webhook: StatusWebhook) {
         self.inner.set_webhook(webhook);
+    }
+
+    /// Sends what pages are told of their later messages to `webhook`, and not where numbers are told.
+    pub fn send_pages_statuses_to(&self, webhook: StatusWebhook) {
+        self.inner.set_pages_webhook(webhook);
     }
 
     /// Adds behaviours, each for one valid send.

@@ -37,13 +37,21 @@ impl Inner {
         *self.webhook.lock().unwrap_or_else(PoisonError::into_inner) = Some(webhook);
     }
 
+    pub(super) fn set_pages_webhook(&self, webhook: StatusWebhook) {
+        let place = self.pages_webhook.lock();
+        *place.unwrap_or_else(PoisonError::into_inner) = Some(webhook);
+    }
+
     /// Starts to post the statuses of a message, one after the other, each until it is answered 200.
     pub(super) fn report(self: &Arc<Self>, message: SentMessage, plan: StatusPlan) {
-        let webhook = self
-            .webhook
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let of_pages = self.pages_webhook.lock();
+        let of_pages = of_pages.unwrap_or_else(PoisonError::into_inner).clone();
+        let of_numbers = self.webhook.lock();
+        let of_numbers = of_numbers.unwrap_or_else(PoisonError::into_inner).clone();
+        let webhook = match of_pages {
+            Some(webhook) if message.is_pages() => Some(webhook),
+            _ => of_numbers,
+        };
         let Some(webhook) = webhook else { return };
         let inner = Arc::clone(self);
         let stopped = self.stop.clone().cancelled_owned();
