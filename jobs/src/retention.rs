@@ -68,8 +68,8 @@ pub async fn delete_minutes(db: &Db) -> Result<u64> {
     Ok(deleted.rows_affected())
 }
 
-/// Deletes the rows of limits that limit nothing, count nothing, and were set more than a day ago;
-/// says how many. One that is in use at this moment is left for the next time.
+/// Deletes the rows of limits that limit nothing, count nothing, and were set and last used more than a
+/// day ago; says how many. One that is in use at this moment is left for the next time.
 ///
 /// # Errors
 /// Those of the database.
@@ -82,6 +82,7 @@ pub async fn delete_idle_limits(db: &Db) -> Result<u64> {
                     OR key LIKE 'wa-pair:%')
                AND coalesce(paused_until, '-infinity') <= now()
                AND running = 0 AND changed_at < now() - interval '1 day'
+               AND refilled_at < now() - interval '1 day'
              ORDER BY id FOR UPDATE SKIP LOCKED))",
     )
     .execute(tx.conn())

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use assistant::dropped_files;
+use assistant::{connections, dropped_files};
 use channels::ParsedConfig;
 use chrono::{DateTime, Utc};
 use domain::{ChannelId, ChannelKind};
@@ -231,6 +231,7 @@ impl ChannelRoutes {
         let enabled = body.value.enabled.unwrap_or(old.enabled);
         let values = values(&name, enabled, &config, sealed.as_deref());
         let channel = table::update(&mut tx, id, &values).await.map_err(taken)?;
+        connections::follow_rate(&state.assistant, &mut tx, &old, &channel).await?;
         tx.commit().await?;
         Ok(Answer(view(channel, config.secrets.as_ref())))
     }

@@ -2,6 +2,9 @@
 //! to the engine, its requests made by the client that may make them.
 
 use channels::{Audience, Connection, HttpAnswer, HttpRequest, Platform, channel as adapter};
+use db::TenantTx;
+use domain::Content;
+use jobs::control;
 use secrets::row_context;
 use serde_json::Value;
 use store::channels::{self as stored, Channel};
@@ -42,6 +45,32 @@ pub fn connect(
     adapter(channel.kind)
         .connect(&channel.config, secrets.as_ref(), &platform)
         .map_err(|error| Error::broken(format!("channel {}", channel.id), error))
+}
+
+/// Has the engine count a channel's sends at the rate its new settings say, where they say another
+/// than the old ones.
+///
+/// # Errors
+/// Those of the database.
+pub async fn follow_rate(
+    assistant: &Assistant,
+    tx: &mut TenantTx,
+    old: &Channel,
+    new: &Channel,
+) -> db::Result<()> {
+    let limit = |channel: &Channel| {
+        let connection = connect(assistant, channel).ok().flatten()?;
+        connection.limits(&Content::text(""), "").into_iter().next()
+    };
+    let (old, new) = (limit(old), limit(new));
+    if old == new {
+        return Ok(());
+    }
+    let Some(new) = new else {
+        return Ok(());
+    };
+    let burst = i32::try_from(new.burst).unwrap_or(i32::MAX);
+    control::change_rate(tx, &new.key, new.rate_per_second(), burst).await
 }
 
 /// Makes a request by the client that may make it.

@@ -3,7 +3,7 @@
 
 pub mod answer;
 pub mod channel_health;
-mod connections;
+pub mod connections;
 mod context;
 pub mod deliver;
 pub mod dropped_files;

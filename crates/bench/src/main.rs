@@ -71,6 +71,9 @@ struct JobsArguments {
 /// How much the suite `http` measures.
 #[derive(Args)]
 struct HttpArguments {
+    /// Measures only these.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<product::Measure>,
     /// Messages of each latency measure.
     #[arg(long, default_value_t = 300)]
     messages: usize,

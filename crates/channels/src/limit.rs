@@ -14,6 +14,11 @@ pub struct Limit {
 }
 
 impl Limit {
+    /// How many may leave in a second over time.
+    pub fn rate_per_second(&self) -> f64 {
+        1.0 / self.every.as_secs_f64()
+    }
+
     pub(crate) fn per_second(key: String, count: u32) -> Self {
         Self {
             key,

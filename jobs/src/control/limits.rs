@@ -1,3 +1,7 @@
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
 use chrono::{DateTime, Utc};
 use db::Tx;
 
@@ -189,7 +193,36 @@ pub async fn pause_at_least(
     Ok(())
 }
 
-/// Sets a rate where a key has no limit yet; what an operator has set stays.
+/// Keys that this process has seen in the table, and when.
+#[derive(Default)]
+struct Ensured(Mutex<HashMap<String, Instant>>);
+
+/// How many keys are remembered; then all are looked for once more.
+const MOST_ENSURED: usize = 100_000;
+/// For how long a key is remembered: far less than an idle row is kept.
+const ENSURED_FOR: Duration = Duration::from_mins(10);
+
+impl Ensured {
+    fn keys(&self) -> MutexGuard<'_, HashMap<String, Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn has(&self, key: &str) -> bool {
+        let seen = self.keys().get(key).copied();
+        seen.is_some_and(|seen| seen.elapsed() < ENSURED_FOR)
+    }
+
+    fn note(&self, key: String) {
+        let mut keys = self.keys();
+        if keys.len() >= MOST_ENSURED {
+            keys.clear();
+        }
+        keys.insert(key, Instant::now());
+    }
+}
+
+/// Sets a rate where a key has no limit yet; what an operator has set stays. A process asks the table
+/// for a key every ten minutes at most.
 ///
 /// # Errors
 /// Those of the database.
@@ -199,6 +232,10 @@ pub async fn ensure_limit(
     rate_per_second: f64,
     burst: i32,
 ) -> db::Result<()> {
+    let ensured = tx.extensions().get_or_insert(Ensured::default());
+    if ensured.has(key) {
+        return Ok(());
+    }
     let made = sqlx::query(
         "INSERT INTO job_limits (key, rate_per_second, burst, tokens) VALUES ($1, $2, $3, $3)
          ON CONFLICT (key) DO NOTHING",
@@ -210,6 +247,38 @@ pub async fn ensure_limit(
     .await?
     .rows_affected();
     if made > 0 {
+        tx.signal_after_commit(signal::say([Word::Limits]));
+    }
+    let key = key.to_owned();
+    tx.after_commit(Box::new(move || ensured.note(key)));
+    Ok(())
+}
+
+/// Changes the rate of a key that has one; where there is none, or it was lifted, nothing happens.
+///
+/// # Errors
+/// Those of the database.
+pub async fn change_rate(
+    tx: &mut impl Tx,
+    key: &str,
+    rate_per_second: f64,
+    burst: i32,
+) -> db::Result<()> {
+    let changed = sqlx::query(
+        "UPDATE job_limits SET
+             tokens = least($3, burst, tokens + rate_per_second
+                 * greatest(0, extract(epoch FROM now() - refilled_at)::float8)),
+             rate_per_second = $2, burst = $3,
+             refilled_at = greatest(refilled_at, now()), changed_at = now()
+         WHERE key = $1 AND rate_per_second IS NOT NULL",
+    )
+    .bind(key)
+    .bind(rate_per_second)
+    .bind(burst)
+    .execute(tx.conn())
+    .await?
+    .rows_affected();
+    if changed > 0 {
         tx.signal_after_commit(signal::say([Word::Limits]));
     }
     Ok(())

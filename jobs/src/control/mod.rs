@@ -22,7 +22,7 @@ pub use error::{ControlError, InvalidField, Result};
 pub use limit_key::{LimitKey, LimitScope};
 pub use limit_view::{LimitView, Pause, Rate, get_limit, list_limits};
 pub use limits::{
-    LimitValues, clear_limit, ensure_limit, pause, pause_at_least, resume, set_limit,
+    LimitValues, change_rate, clear_limit, ensure_limit, pause, pause_at_least, resume, set_limit,
 };
 pub use redrive::redrive;
 pub use retry::retry;

@@ -220,7 +220,7 @@ impl Limits {
             if nth == 1 && !is_busy {
                 break;
             }
-            let rate = 1.0 / limit.every.as_secs_f64();
+            let rate = limit.rate_per_second();
             // What went before the limit was counted counts against it.
             let sent = if nth == 1 { BUSY_MESSAGES } else { 0 };
             let burst = (i64::from(limit.burst) - sent).max(1);

@@ -10,6 +10,7 @@ mod steady;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::ValueEnum;
 use testkit::standin::{GraphOptions, GraphServer, OpenAiOptions, OpenAiServer};
 
 use crate::HttpArguments;
@@ -34,6 +35,19 @@ const POSTS_A_SECOND: u32 = 1000;
 
 /// How often webhooks and bare inserts take turns.
 const ROUNDS: usize = 5;
+
+/// What the suite measures, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Measure {
+    /// From a webhook to its send, one and four at a time.
+    Latency,
+    /// Resident memory.
+    Memory,
+    /// From a webhook to its send at a steady rate.
+    Sustained,
+    /// Webhooks while no worker runs.
+    Intake,
+}
 
 /// What all measures share.
 struct Scene {
@@ -72,22 +86,30 @@ pub(crate) async fn measure(
         graph,
         customers: Customers::new(),
     };
-    let shops = scene.latencies(&key, arguments.messages, report).await?;
-    scene.memory(&shops, report).await?;
+    let wanted = |measure| arguments.only.is_empty() || arguments.only.contains(&measure);
+    let messages = wanted(Measure::Latency).then_some(arguments.messages);
+    let shops = scene.latencies(&key, messages, report).await?;
+    if wanted(Measure::Memory) {
+        scene.memory(&shops, report).await?;
+    }
     let shops: Vec<Arc<Shop>> = shops.into_iter().map(Arc::new).collect();
-    scene.sustained(&shops, arguments.seconds, report).await?;
-    scene
-        .intake(&shops[0], &database, arguments.seconds, report)
-        .await?;
+    let seconds = arguments.seconds;
+    if wanted(Measure::Sustained) {
+        scene.sustained(&shops, seconds, report).await?;
+    }
+    if wanted(Measure::Intake) {
+        scene.intake(&shops[0], &database, seconds, report).await?;
+    }
     server.drop_database(database).await
 }
 
 impl Scene {
-    /// API and worker as processes of their own; a tenant for each provider.
+    /// API and worker as processes of their own; a tenant for each provider. `messages` of each are
+    /// timed, if any are.
     async fn latencies(
         &mut self,
         key: &str,
-        messages: usize,
+        messages: Option<usize>,
         report: &mut Report,
     ) -> anyhow::Result<Vec<Shop>> {
         let mut api = self.setting.start("api")?;
@@ -108,6 +130,9 @@ impl Scene {
             let first = self.customers.take(WARM_UP);
             latency::measure(&shop, &self.graph, &first, 1).await?;
             for at_once in [1, 4] {
+                let Some(messages) = messages else {
+                    continue;
+                };
                 let customers = self.customers.take(messages);
                 let times = latency::measure(&shop, &self.graph, &customers, at_once).await?;
                 let name = format!("webhook_to_send_{provider}_{at_once}_at_once");

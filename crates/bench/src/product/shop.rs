@@ -56,6 +56,8 @@ impl Operator<'_> {
             "access_token": "token-of-the-measured-app",
             "app_secret": APP_SECRET,
             "verify_token": "verified",
+            // More than is ever sent: the limit itself is not what is measured.
+            "messages_per_second": 1000,
         });
         let body = json!({"type": "whatsapp", "name": "WhatsApp", "config": config});
         let channels = format!("/api/tenants/{tenant}/channels");

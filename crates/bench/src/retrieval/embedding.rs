@@ -10,7 +10,7 @@ use crate::report::ROOT;
 use crate::report::say;
 
 /// Who made the vectors, as the store has it.
-pub(super) const MODEL: &str = "measured";
+pub(super) const MODEL: &str = "all-MiniLM-L6-v2";
 
 /// The model that `metachat up` fetches.
 pub(super) struct Model(Box<dyn Embedder>);

@@ -1,3 +1,5 @@
+use std::ops::RangeInclusive;
+
 use secrets::WebhookSecret;
 use serde_json::{Map, Value};
 use url::Url;
@@ -110,6 +112,18 @@ impl Fields {
                 false
             }
         }
+    }
+
+    /// Takes a whole number out.
+    pub(super) fn whole(&mut self, name: &str, range: RangeInclusive<u32>) -> Option<u32> {
+        let number = self.take(name)?.as_u64();
+        let number = number.and_then(|number| u32::try_from(number).ok());
+        let number = number.filter(|number| range.contains(number));
+        if number.is_none() {
+            let (least, most) = (range.start(), range.end());
+            self.wrong(name, format!("must be a whole number from {least} to {most}"));
+        }
+        number
     }
 
     /// Takes a list of origins out, each as browsers write it and only once.

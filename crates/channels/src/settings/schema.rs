@@ -51,6 +51,13 @@ pub enum FieldKind {
     Colour,
     /// Yes or no; no where it is not set.
     Flag,
+    /// A whole number.
+    Whole {
+        /// The least it may be.
+        least: u32,
+        /// The most it may be.
+        most: u32,
+    },
 }
 
 const MAX_DIGITS: usize = 64;
@@ -112,6 +119,9 @@ impl Field {
             FieldKind::Colour => fields.colour(name),
             FieldKind::Origins => return Some(fields.origins(name).into()),
             FieldKind::Flag => return Some(fields.flag(name).into()),
+            FieldKind::Whole { least, most } => {
+                return fields.whole(name, least..=most).map(Value::from);
+            }
         };
         if self.required {
             fields.require(name, text.as_ref());
@@ -136,6 +146,9 @@ impl Field {
             FieldKind::Url => json!({"format": "uri", "maxLength": 2000}),
             FieldKind::Colour => json!({"pattern": "^#[0-9a-fA-F]{6}$"}),
             FieldKind::Flag => json!({"type": "boolean", "default": false}),
+            FieldKind::Whole { least, most } => {
+                json!({"type": "integer", "minimum": least, "maximum": most})
+            }
             FieldKind::Origins => json!({
                 "type": "array", "items": {"type": "string", "format": "uri"},
                 "maxItems": MAX_ORIGINS, "default": [],

@@ -22,7 +22,7 @@ use crate::{
     Sent, Unsupported, Upload,
 };
 
-/// Messages a second of one number, in and out.
+/// Messages a second of one number, in and out, unless its settings say otherwise.
 ///
 /// Source: <https://developers.facebook.com/docs/whatsapp/throughput>, 2026-05, as the pair's.
 const NUMBER_PER_SECOND: u32 = 80;
@@ -126,8 +126,10 @@ impl Connection for Number {
 
     fn limits(&self, _: &Content, to: &str) -> Vec<Limit> {
         let number = &self.config.phone_number_id;
+        let set = self.config.messages_per_second.filter(|rate| *rate > 0);
+        let rate = set.unwrap_or(NUMBER_PER_SECOND);
         vec![
-            Limit::per_second(format!("wa-number:{number}"), NUMBER_PER_SECOND),
+            Limit::per_second(format!("wa-number:{number}"), rate),
             Limit {
                 key: format!("wa-pair:{number}:{}", hidden(to)),
                 every: PAIR_EVERY,

@@ -56,6 +56,16 @@ pub(super) const SCHEMA: Schema = Schema {
             "Its language",
             "As Meta writes it, for example en_US; en if it is left out.",
         ),
+        Field::optional(
+            "messages_per_second",
+            FieldKind::Whole {
+                least: 1,
+                most: 1000,
+            },
+            "Messages a second",
+            "How many messages the number may send in a second: 80 unless Meta says otherwise, 1000 \
+             once Meta has lifted it, 20 while the WhatsApp Business app is used beside.",
+        ),
     ],
     external_id: Some("phone_number_id"),
 };
@@ -74,6 +84,9 @@ pub struct WhatsappConfig {
     /// The language of that template.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback_template_language: Option<String>,
+    /// How many messages the number may send in a second; `None`: 80.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub messages_per_second: Option<u32>,
 }
 
 /// The secrets of a WhatsApp channel, as they are sealed; read with `serde_json::from_value`.
@@ -90,14 +103,6 @@ pub struct WhatsappSecrets {
     /// What Meta shows when it confirms the webhook's address; `None`: the platform's.
     #[serde(default)]
     pub verify_token: Option<SecretString>,
-}
-
-impl WhatsappSecrets {
-    /// Every secret that may sign a post, the current one first.
-    pub fn signing(&self) -> Vec<&SecretString> {
-        let all = [&self.app_secret, &self.previous_app_secret];
-        all.into_iter().flatten().collect()
-    }
 }
 
 #[cfg(test)]
@@ -160,6 +165,22 @@ mod tests {
             let mut config = config();
             config["access_token"] = token.into();
             assert_eq!(parse(Whatsapp, config).unwrap_err().len(), 1, "{token:?}");
+        }
+    }
+
+    #[test]
+    fn the_rate_is_a_whole_number_within_what_meta_allows() {
+        let with = |rate: Value| {
+            let mut config = config();
+            config["messages_per_second"] = rate;
+            parse(Whatsapp, config)
+        };
+        let public = with(json!(1000)).unwrap().public;
+        assert_eq!(public["messages_per_second"], 1000);
+        assert!(parse(Whatsapp, config()).unwrap().public["messages_per_second"].is_null());
+        for wrong in [json!(0), json!(1001), json!(-1), json!(1.5), json!("80")] {
+            let errors = with(wrong.clone()).unwrap_err();
+            assert_eq!(errors[0].field, "messages_per_second", "{wrong}");
         }
     }
 
