@@ -195,6 +195,9 @@ impl Inserted {
 /// Enqueues behind an ordering key: takes its row lock, the next sequence number, and a place at the
 /// head or behind it.
 async fn insert_keyed(conn: &mut PgConnection, row: &Row<'_>, key: &str) -> Result<Inserted> {
+    if row.unique_key.is_none() {
+        return insert_behind(conn, row, key).await;
+    }
     if let Some(duplicate) = push_duplicate(conn, row).await? {
         return Ok(duplicate);
     }
@@ -205,6 +208,41 @@ async fn insert_keyed(conn: &mut PgConnection, row: &Row<'_>, key: &str) -> Resu
         keys::unjoin(conn, row.kind, key).await?;
     }
     Ok(inserted)
+}
+
+/// Joins the key and inserts the row by one statement: what nothing can refuse needs no giving back.
+async fn insert_behind(conn: &mut PgConnection, row: &Row<'_>, key: &str) -> Result<Inserted> {
+    let [limit_1, limit_2] = &row.options.limit_keys;
+    Ok(sqlx::query_as(
+        "WITH place AS (
+             INSERT INTO job_keys AS k (kind, key, last_seq, depth) VALUES ($1, $2, 1, 1)
+             ON CONFLICT (kind, key) DO UPDATE SET last_seq = k.last_seq + 1, depth = k.depth + 1
+             RETURNING last_seq, depth
+         )
+         INSERT INTO jobs (kind, lane, state, priority, max_attempts, tenant_id, run_at, deadline_at,
+                           payload, ordering_key, ordering_seq, limit_key_1, limit_key_2,
+                           traceparent, flow)
+         SELECT $1, $3, CASE WHEN place.depth > 1 THEN 2 WHEN $7 > 0 THEN 1 ELSE 0 END, $4, $5, $6,
+                now() + make_interval(secs => $7), now() + make_interval(secs => $7 + $8),
+                $9::jsonb, $2, place.last_seq, $10, $11, $12,
+                job_flow($1, $3, $4, $6, $10, $11)
+         FROM place
+         RETURNING id, flow, state, false AS duplicate",
+    )
+    .bind(row.kind)
+    .bind(key)
+    .bind(row.lane)
+    .bind(row.options.priority)
+    .bind(row.max_attempts)
+    .bind(row.options.tenant.map(domain::TenantId::as_uuid))
+    .bind(row.delay_secs)
+    .bind(row.deadline_secs)
+    .bind(&row.payload)
+    .bind(limit_1)
+    .bind(limit_2)
+    .bind(traceparent())
+    .fetch_one(conn)
+    .await?)
 }
 
 /// Finds the job with the same unique key, and delays it anew if that is asked for.

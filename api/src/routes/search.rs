@@ -163,6 +163,7 @@ impl SearchRoutes {
             text: &query,
             settings: &settings,
             documents: documents.as_deref(),
+            conversation: None,
         };
         let outcome = search::find(&state.assistant, tenant, &asked).await?;
         Ok(Answer(view(outcome)))

@@ -53,6 +53,7 @@ impl Shop {
             content: json!({"type": "text", "body": "Hello"}),
             external_id: &format!("{id}:{seq}"),
             occurred_at: now,
+            unanswered_reason: None,
         };
         messages::insert_inbound(&mut tx, &new).await.unwrap();
         tx.commit().await.unwrap();

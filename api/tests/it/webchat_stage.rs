@@ -139,6 +139,7 @@ impl Stage {
             content: serde_json::to_value(&message.content).unwrap(),
             external_id: &message.external_id,
             occurred_at: message.occurred_at,
+            unanswered_reason: None,
         };
         messages::insert_inbound(&mut tx, &new).await.unwrap();
         live::publish(

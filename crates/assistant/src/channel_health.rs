@@ -60,7 +60,7 @@ pub(crate) async fn note(
         note: note.to_owned(),
         occurred_at: now,
     };
-    events::emit(tx, &Event::ChannelHealthChanged(data), &assistant.clock)
+    events::emit(tx, &[Event::ChannelHealthChanged(data)], &assistant.clock)
         .await
         .map_err(Failure::retry)
 }

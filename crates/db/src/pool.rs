@@ -5,13 +5,23 @@ use std::time::Duration;
 use domain::TenantId;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{PgPool, Postgres, SqlStr, Transaction};
+use sqlx::{Connection as _, PgPool, Postgres, SqlStr, Transaction};
 use tokio::sync::broadcast;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::signal::{LiveCarrier, Signals};
 use crate::tx::BEGIN;
 use crate::{Error, Extensions, Result, Signal, SystemTx, TenantTx, preflight};
+
+/// How long a connection may idle before it is tested when somebody takes it. One that was just used
+/// is most likely sound, and a test is a round trip to the server.
+const TEST_AFTER: Duration = Duration::from_secs(1);
+
+/// How many connections may turn out to be dead before a transaction gives up beginning.
+const BEGINS: usize = 5;
+
+/// Prepared statements that a connection keeps; this program has fewer.
+const STATEMENTS: usize = 1000;
 
 /// The schema, as the files under `migrations/` tell it.
 pub static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
@@ -54,10 +64,21 @@ impl Db {
     /// # Errors
     /// `Other` if the address is not one.
     pub fn connect_lazy(options: &DbOptions) -> Result<Self> {
-        let connect = PgConnectOptions::from_str(&options.url)?.application_name("metachat");
+        let connect = PgConnectOptions::from_str(&options.url)?
+            .application_name("metachat")
+            .statement_cache_capacity(STATEMENTS);
         let pool = PgPoolOptions::new()
             .max_connections(options.max_connections)
             .acquire_timeout(options.acquire_timeout)
+            .test_before_acquire(false)
+            .before_acquire(|connection, meta| {
+                Box::pin(async move {
+                    if meta.idle_for >= TEST_AFTER {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .connect_lazy_with(connect);
         let shutdown = CancellationToken::new();
         let signals = Signals::start(&pool, &shutdown);
@@ -153,8 +174,18 @@ impl Db {
         statement: SqlStr,
     ) -> Result<Transaction<'static, Postgres>> {
         let pool = self.pool.clone();
-        let begun = tokio::spawn(async move { pool.begin_with(statement).await }).await;
-        match begun {
+        let begun = tokio::spawn(async move {
+            let mut begun = pool.begin_with(statement.clone()).await;
+            for _ in 1..BEGINS {
+                // Nothing was done yet: the next connection may be sound.
+                if !begun.as_ref().is_err_and(is_lost) {
+                    break;
+                }
+                begun = pool.begin_with(statement.clone()).await;
+            }
+            begun
+        });
+        match begun.await {
             Ok(transaction) => Ok(transaction?),
             // The runtime is on its way out.
             Err(_) => Err(Error::Unavailable(sqlx::Error::WorkerCrashed)),
@@ -198,5 +229,15 @@ impl Db {
     /// Closes every connection.
     pub async fn close(&self) {
         self.pool.close().await;
+    }
+}
+
+/// Whether it says that the connection is gone, and nothing about the server.
+fn is_lost(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) => true,
+        // 57P01: somebody ended this session, and maybe no other.
+        sqlx::Error::Database(error) => error.code().as_deref() == Some("57P01"),
+        _ => false,
     }
 }

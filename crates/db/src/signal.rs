@@ -30,15 +30,18 @@ pub enum Topic {
     Jobs,
     /// Something that connected clients want to see.
     Live,
+    /// A channel was changed; its id.
+    Channels,
 }
 
 impl Topic {
-    const ALL: [Self; 2] = [Self::Jobs, Self::Live];
+    const ALL: [Self; 3] = [Self::Jobs, Self::Live, Self::Channels];
 
     const fn channel(self) -> &'static str {
         match self {
             Self::Jobs => "metachat_jobs",
             Self::Live => "metachat_live",
+            Self::Channels => "metachat_channels",
         }
     }
 }

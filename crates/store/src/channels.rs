@@ -1,7 +1,7 @@
 //! Channels: a tenant's WhatsApp number, page, web chat or own system.
 
 use chrono::{DateTime, Utc};
-use db::{Error, Result, SystemTx, TenantTx, Tx as _};
+use db::{Error, Result, Signal, SystemTx, TenantTx, Topic, Tx};
 use domain::{ChannelHealth, ChannelId, ChannelKind, Cursor, Page, TenantId};
 use serde_json::Value;
 
@@ -59,21 +59,21 @@ pub struct ChannelValues<'a> {
     pub external_id: Option<&'a str>,
 }
 
-struct Row {
-    id: ChannelId,
-    tenant_id: TenantId,
-    kind: String,
-    name: String,
-    enabled: bool,
-    config: Value,
-    sealed_secrets: Option<Vec<u8>>,
-    external_id: Option<String>,
-    health: String,
-    health_note: Option<String>,
-    health_at: Option<DateTime<Utc>>,
-    checked_at: Option<DateTime<Utc>>,
-    created_at: DateTime<Utc>,
-    updated_at: DateTime<Utc>,
+pub(crate) struct Row {
+    pub(crate) id: ChannelId,
+    pub(crate) tenant_id: TenantId,
+    pub(crate) kind: String,
+    pub(crate) name: String,
+    pub(crate) enabled: bool,
+    pub(crate) config: Value,
+    pub(crate) sealed_secrets: Option<Vec<u8>>,
+    pub(crate) external_id: Option<String>,
+    pub(crate) health: String,
+    pub(crate) health_note: Option<String>,
+    pub(crate) health_at: Option<DateTime<Utc>>,
+    pub(crate) checked_at: Option<DateTime<Utc>>,
+    pub(crate) created_at: DateTime<Utc>,
+    pub(crate) updated_at: DateTime<Utc>,
 }
 
 impl Channel {
@@ -111,6 +111,14 @@ impl TryFrom<Row> for Channel {
             updated_at: row.updated_at,
         })
     }
+}
+
+/// Has whoever remembers a channel forget it, once that is committed; `None`: any channel.
+pub(crate) fn say_changed(tx: &mut impl Tx, id: Option<ChannelId>) {
+    tx.signal_after_commit(Signal {
+        topic: Topic::Channels,
+        payload: id.map(|id| id.to_string()).unwrap_or_default(),
+    });
 }
 
 /// Creates a channel of the transaction's tenant.
@@ -253,6 +261,7 @@ pub async fn update(
     values: &ChannelValues<'_>,
 ) -> Result<Channel> {
     let tenant = tx.tenant();
+    say_changed(tx, Some(id));
     sqlx::query_as!(
         Row,
         r#"
@@ -289,6 +298,7 @@ pub async fn update(
 /// Those of the database.
 pub async fn delete(tx: &mut TenantTx, id: ChannelId) -> Result<bool> {
     let tenant = tx.tenant();
+    say_changed(tx, Some(id));
     let deleted = sqlx::query!(
         "DELETE FROM channels WHERE tenant_id = $1 AND id = $2",
         tenant.as_uuid(),

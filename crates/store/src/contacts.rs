@@ -25,6 +25,13 @@ pub struct Contact {
     pub created_at: DateTime<Utc>,
 }
 
+impl Contact {
+    /// Where to send to: the address, or the channel's lasting name where there is none.
+    pub fn send_to(&self) -> &str {
+        self.address.as_deref().unwrap_or(&self.external_id)
+    }
+}
+
 /// Finds the contact by the channel's name of it, or adds it; a known one learns a new address or
 /// name.
 ///

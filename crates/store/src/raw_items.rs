@@ -6,6 +6,8 @@ use domain::{ChannelId, ChannelKind, Cursor, Page, RawItemId, RawOutcome, Tenant
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::channels::{self, Channel};
+
 /// An item to be kept.
 #[derive(Clone, Debug)]
 pub struct NewRawItem {
@@ -100,23 +102,47 @@ pub async fn insert(tx: &mut SystemTx, item: &NewRawItem) -> Result<()> {
     Ok(())
 }
 
-/// Gets an item of the tenant's channels back.
+/// Gets what a channel of the tenant's posted back, and the channel.
 ///
 /// # Errors
-/// `NotFound` if it is not, or no longer, there.
-pub async fn get(tx: &mut TenantTx, id: RawItemId, received_at: DateTime<Utc>) -> Result<RawItem> {
+/// `NotFound` if one of them is not, or no longer, there.
+pub async fn get_posted(
+    tx: &mut TenantTx,
+    id: RawItemId,
+    received_at: DateTime<Utc>,
+) -> Result<(Option<Value>, Channel)> {
     let tenant = tx.tenant();
-    let row = sqlx::query_as!(
-        Row,
-        "SELECT id, received_at, channel_kind, tenant_id, channel_id, payload, outcome, error
-         FROM raw_items WHERE id = $1 AND received_at = $2 AND tenant_id = $3",
+    let row = sqlx::query!(
+        r#"
+        SELECT r.payload, c.id AS "id: ChannelId", c.tenant_id AS "tenant_id: TenantId", c.kind,
+               c.name, c.enabled, c.config, c.sealed_secrets, c.external_id, c.health,
+               c.health_note, c.health_at, c.checked_at, c.created_at, c.updated_at
+        FROM raw_items AS r JOIN channels AS c ON c.id = r.channel_id
+        WHERE r.id = $1 AND r.received_at = $2 AND r.tenant_id = $3 AND c.tenant_id = $3
+        "#,
         id.as_uuid(),
         received_at,
         tenant.as_uuid(),
     )
     .fetch_one(tx.conn())
     .await?;
-    row.try_into()
+    let channel = channels::Row {
+        id: row.id,
+        tenant_id: row.tenant_id,
+        kind: row.kind,
+        name: row.name,
+        enabled: row.enabled,
+        config: row.config,
+        sealed_secrets: row.sealed_secrets,
+        external_id: row.external_id,
+        health: row.health,
+        health_note: row.health_note,
+        health_at: row.health_at,
+        checked_at: row.checked_at,
+        created_at: row.created_at,
+        updated_at: row.updated_at,
+    };
+    Ok((row.payload, channel.try_into()?))
 }
 
 /// Notes what became of an item.

@@ -264,6 +264,7 @@ pub async fn update(tx: &mut TenantTx, values: &TenantValues<'_>) -> Result<Tena
 /// # Errors
 /// Those of the database.
 pub async fn delete(tx: &mut SystemTx, id: TenantId) -> Result<bool> {
+    crate::channels::say_changed(tx, None);
     let deleted = sqlx::query!("DELETE FROM tenants WHERE id = $1", id.as_uuid())
         .execute(tx.conn())
         .await?

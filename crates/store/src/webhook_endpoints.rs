@@ -159,24 +159,39 @@ pub async fn list(
     }))
 }
 
-/// Lists the tenant's endpoints that want events of a type, in the order in which their rows are to
+/// An endpoint that is told what happens.
+#[derive(Clone, Debug)]
+pub struct Subscriber {
+    /// The endpoint.
+    pub id: EndpointId,
+    /// The types of events it wants; none: all.
+    pub event_types: Vec<String>,
+}
+
+impl Subscriber {
+    /// Whether it wants events of a type.
+    pub fn wants(&self, event_type: &str) -> bool {
+        let types = &self.event_types;
+        types.is_empty() || types.iter().any(|wanted| wanted == event_type)
+    }
+}
+
+/// Lists the tenant's endpoints that are told what happens, in the order in which their rows are to
 /// be locked.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn list_subscribed(tx: &mut TenantTx, event_type: &str) -> Result<Vec<EndpointId>> {
+pub async fn list_subscribers(tx: &mut TenantTx) -> Result<Vec<Subscriber>> {
     let tenant = tx.tenant();
-    Ok(sqlx::query_scalar!(
+    Ok(sqlx::query_as!(
+        Subscriber,
         r#"
-        SELECT id AS "id: EndpointId"
+        SELECT id AS "id: EndpointId", event_types
         FROM webhook_endpoints
-        WHERE tenant_id = $1
-          AND enabled
-          AND (event_types = '{}' OR $2 = ANY(event_types))
+        WHERE tenant_id = $1 AND enabled
         ORDER BY id
         "#,
         tenant.as_uuid(),
-        event_type,
     )
     .fetch_all(tx.conn())
     .await?)

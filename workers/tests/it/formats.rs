@@ -1,7 +1,6 @@
 //! Every format from the upload to the passage that is found, with the place that it cites.
 
-use assistant::ingest::search::search;
-use domain::{ChunkMethod, ChunkingSettings, DocumentStatus, RetrievalSettings};
+use domain::{ChunkMethod, ChunkingSettings, DocumentStatus};
 use rust_xlsxwriter::Workbook;
 
 use crate::office_writer as office;
@@ -103,14 +102,7 @@ async fn every_format_is_found_at_its_place() {
         let id = stage.upload(name, sample.media_type, &sample.content).await;
         let ready = stage.stands(id, DocumentStatus::Ready).await;
         assert_eq!(ready.error, None, "{name}");
-        let settings = RetrievalSettings::default();
-        let found = search(
-            &stage.assistant,
-            stage.tenant,
-            "What does Sencha cost?",
-            &settings,
-        );
-        let found = found.await.unwrap();
+        let found = stage.passages("What does Sencha cost?").await;
         let best = &found[0];
         assert_eq!(best.source.heading.as_deref(), sample.heading, "{name}");
         assert_eq!(best.source.page, sample.page, "{name}");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use assistant::ingest;
-use assistant::ingest::search::search;
+use assistant::ingest::search::{self, Passage, Query};
 use bytes::Bytes;
 use domain::{DocumentId, DocumentSource, DocumentStatus, RetrievalSettings, TenantId};
 use files::FileKey;
@@ -149,12 +149,20 @@ impl Stage {
 
     /// What an answer to the question would draw on: pages and texts.
     pub(crate) async fn found(&self, question: &str) -> Vec<(Option<i32>, String)> {
-        let settings = RetrievalSettings::default();
-        let found = search(&self.assistant, self.tenant, question, &settings).await;
-        found
-            .unwrap()
-            .into_iter()
-            .map(|passage| (passage.source.page, passage.text))
-            .collect()
+        let passages = self.passages(question).await;
+        let place = |passage: Passage| (passage.source.page, passage.text);
+        passages.into_iter().map(place).collect()
+    }
+
+    /// The passages that an answer to the question would draw on.
+    pub(crate) async fn passages(&self, question: &str) -> Vec<Passage> {
+        let query = Query {
+            text: question,
+            settings: &RetrievalSettings::default(),
+            documents: None,
+            conversation: None,
+        };
+        let found = search::find(&self.assistant, self.tenant, &query).await;
+        found.unwrap().into_passages()
     }
 }

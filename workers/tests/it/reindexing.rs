@@ -34,6 +34,7 @@ async fn ask(stage: &Stage) -> Vec<String> {
         text: "How do returns work?",
         settings: &settings,
         documents: None,
+        conversation: None,
     };
     let found = find(&stage.assistant, stage.tenant, &query).await.unwrap();
     let passages = found.passages.into_iter();

@@ -10,7 +10,7 @@ use super::prompt;
 use super::rounds::Answered;
 use super::turn::Turn;
 use crate::Assistant;
-use crate::deliver::{NewMessage, queue};
+use crate::deliver::{NewMessage, queue_on};
 use crate::people::{self, HandOff};
 
 /// An answer as it was made.
@@ -104,7 +104,7 @@ impl Ending {
                     text,
                     sources,
                 };
-                queue(assistant, tx, conversation, &answer).await?;
+                queue_on(assistant, tx, &turn.channel, conversation, &answer).await?;
                 let data = AnswerData {
                     conversation_id: conversation.id,
                     channel_id: conversation.channel_id,

@@ -69,7 +69,7 @@ async fn answer_turn(
     calls: &Calls,
 ) -> Result<(), Failure> {
     fail_point!("answer.before_model");
-    typing::show(assistant, turn.tenant_id, &turn.conversation, &turn.asked);
+    typing::show(assistant, turn);
     let model = choose(assistant, turn.tenant_id, &turn.profile, calls).await?;
     let made = ask(assistant, handle, turn, model).await?;
     let attempt = made.attempt;
@@ -113,6 +113,7 @@ async fn ask(
     let asking = Asking {
         assistant,
         tenant: turn.tenant_id,
+        conversation: Some(turn.conversation.id),
         prompt: Prompt {
             profile: &turn.profile,
             history: &turn.history,

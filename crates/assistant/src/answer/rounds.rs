@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use domain::{RagMode, TenantId, TenantSettings};
+use domain::{ConversationId, RagMode, TenantId, TenantSettings};
 use futures::StreamExt as _;
 use jobs::Failure;
 use llm::{
@@ -47,6 +47,8 @@ pub(crate) struct Asking<'a> {
     pub(crate) assistant: &'a Assistant,
     /// Whose documents its tools search.
     pub(crate) tenant: TenantId,
+    /// The conversation that it goes into, if any.
+    pub(crate) conversation: Option<ConversationId>,
     pub(crate) prompt: Prompt<'a>,
     pub(crate) model: Arc<dyn Model>,
     /// Whether it searches by itself.
@@ -209,6 +211,7 @@ impl Asking<'_> {
         let mut context = ToolContext {
             assistant: self.assistant,
             tenant: self.tenant,
+            conversation: self.conversation,
             retrieval: &self.prompt.profile.settings.retrieval,
             sources: &mut found.sources,
             hand_off: &mut found.hand_off,

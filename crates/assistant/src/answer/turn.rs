@@ -3,11 +3,13 @@ use domain::{CallPurpose, ChannelKind, ConversationId, ConversationStatus, RagMo
 use events::{AnswerData, Event};
 use jobs::Failure;
 use live::{LiveBody, LiveEvent};
+use store::channels::Channel;
+use store::contacts::Contact;
 use store::{conversations, messages};
 
 use super::query;
 use super::shown::Shown;
-use crate::ingest::search::{self, Passage};
+use crate::ingest::search::{self, Means, Passage, Query};
 use crate::spending::About;
 use crate::{Assistant, TenantProfile, people};
 
@@ -16,12 +18,16 @@ pub(super) struct Turn {
     pub(super) profile: TenantProfile,
     pub(super) tenant_id: TenantId,
     pub(super) conversation: conversations::Conversation,
+    /// With whom.
+    pub(super) contact: Contact,
+    /// Where.
+    pub(super) channel: Channel,
     /// What the contact wrote since the last answer, in order; never empty.
     pub(super) asked: Vec<messages::Message>,
     /// What was said before, in order.
     pub(super) history: Vec<messages::Message>,
-    /// Whether somebody may be watching the answer grow.
-    pub(super) shows_deltas: bool,
+    /// What its documents are searched with, where they are.
+    means: Option<Means>,
 }
 
 /// Whether the machine may speak in a conversation of that status.
@@ -43,7 +49,8 @@ impl Turn {
     ) -> Result<Option<Self>, Failure> {
         let mut tx = assistant.db.tenant(tenant_id).await?;
         let profile = TenantProfile::load(&mut tx, &assistant.keyring).await?;
-        let conversation = match conversations::get(&mut tx, conversation_id).await {
+        let party = conversations::get_with_contact(&mut tx, conversation_id).await;
+        let (conversation, contact) = match party {
             // Erased, or older than what its tenant keeps.
             Err(db::Error::NotFound) => return Ok(None),
             found => found?,
@@ -65,6 +72,13 @@ impl Turn {
         };
         let limit = profile.settings.history_messages;
         let history = messages::history(&mut tx, conversation_id, first.seq, limit).await?;
+        let means = match profile.settings.rag {
+            RagMode::Off => None,
+            // One whose model takes no tools is searched for all the same.
+            RagMode::Context | RagMode::Tool => {
+                Some(Means::load(assistant, &mut tx, &profile).await?)
+            }
+        };
         if is_first {
             let started = Event::AnswerStarted(AnswerData {
                 conversation_id,
@@ -79,17 +93,24 @@ impl Turn {
             profile,
             tenant_id,
             conversation,
+            contact,
+            channel,
             asked,
             history,
-            shows_deltas: channel.kind == ChannelKind::Webchat,
+            means,
         }))
+    }
+
+    /// Whether somebody may be watching the answer grow.
+    fn shows_deltas(&self) -> bool {
+        self.channel.kind == ChannelKind::Webchat
     }
 
     /// Who sees the answer grow, from attempt number `attempt` on.
     pub(super) fn shown(&self, assistant: &Assistant, attempt: u32) -> Shown {
         // What may have to be held back is not shown before it is whole.
         let is_watched = self.profile.settings.moderation.blocked.is_empty();
-        if !self.shows_deltas || !is_watched {
+        if !self.shows_deltas() || !is_watched {
             return Shown::to_nobody();
         }
         let turn = self.conversation.turn_seq;
@@ -108,7 +129,7 @@ impl Turn {
 
     /// Takes back what open windows were shown of an answer that is dropped.
     pub(super) fn forget_deltas(&self, assistant: &Assistant, attempt: u32) {
-        if self.shows_deltas {
+        if self.shows_deltas() {
             let turn = self.conversation.turn_seq;
             let body = LiveBody::begin_again(turn, attempt);
             live::publish_now(&assistant.db, &LiveEvent::new(self.conversation.id, body));
@@ -154,11 +175,16 @@ impl Turn {
         assistant: &Assistant,
         mode: RagMode,
     ) -> Result<Vec<Passage>, Failure> {
-        if mode != RagMode::Context {
+        let (RagMode::Context, Some(means)) = (mode, &self.means) else {
             return Ok(Vec::new());
-        }
-        let query = self.query();
-        let settings = &self.profile.settings.retrieval;
-        search::search(assistant, self.tenant_id, &query, settings).await
+        };
+        let query = Query {
+            text: &self.query(),
+            settings: &self.profile.settings.retrieval,
+            documents: None,
+            conversation: Some(self.conversation.id),
+        };
+        let found = search::find_by(assistant, self.tenant_id, means, &query).await?;
+        Ok(found.into_passages())
     }
 }

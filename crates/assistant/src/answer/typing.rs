@@ -1,11 +1,8 @@
 use std::time::Duration;
 
-use ::channels::{Action, Delivery, channel as adapter};
-use domain::TenantId;
-use store::conversations::Conversation;
-use store::messages::Message;
-use store::{channels, contacts};
+use ::channels::{Action, Delivery, HttpRequest, channel as adapter};
 
+use super::turn::Turn;
 use crate::connections::{connect, perform};
 use crate::{Assistant, Error};
 
@@ -14,47 +11,32 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Shows the contact that its message was read and an answer is being written, where the channel can.
 /// Nothing depends on it: what goes wrong is only logged.
-pub(super) fn show(
-    assistant: &Assistant,
-    tenant: TenantId,
-    conversation: &Conversation,
-    asked: &[Message],
-) {
-    let Some(message) = asked.last().and_then(|it| it.external_id.clone()) else {
-        return;
+pub(super) fn show(assistant: &Assistant, turn: &Turn) {
+    let request = match request(assistant, turn) {
+        Ok(Some(request)) => request,
+        Ok(None) => return,
+        Err(error) => return tracing::debug!(%error, "typing could not be shown"),
     };
-    let (assistant, conversation) = (assistant.clone(), conversation.clone());
+    let assistant = assistant.clone();
     tokio::spawn(async move {
-        let shown = tell(&assistant, tenant, &conversation, &message);
-        match tokio::time::timeout(PATIENCE, shown).await {
-            Ok(Ok(())) => {}
+        match tokio::time::timeout(PATIENCE, perform(&assistant, &request)).await {
+            Ok(Ok(_)) => {}
             Ok(Err(error)) => tracing::debug!(%error, "typing could not be shown"),
             Err(_) => tracing::debug!("typing could not be shown in time"),
         }
     });
 }
 
-async fn tell(
-    assistant: &Assistant,
-    tenant: TenantId,
-    conversation: &Conversation,
-    message: &str,
-) -> Result<(), Error> {
-    let mut tx = assistant.db.tenant(tenant).await?;
-    let channel = channels::get(&mut tx, conversation.channel_id).await?;
+fn request(assistant: &Assistant, turn: &Turn) -> Result<Option<HttpRequest>, Error> {
+    let channel = &turn.channel;
     let can = adapter(channel.kind).capabilities();
     if !can.has_typing || can.delivery != Delivery::Request || !channel.enabled {
-        return Ok(());
+        return Ok(None);
     }
-    let contact = contacts::get(&mut tx, conversation.contact_id).await?;
-    drop(tx);
-    let to = contact.address.unwrap_or(contact.external_id);
-    let Some(connection) = connect(assistant, &channel)? else {
-        return Ok(());
+    let newest = turn.asked.last().and_then(|it| it.external_id.as_deref());
+    let (Some(message), Some(connection)) = (newest, connect(assistant, channel)?) else {
+        return Ok(None);
     };
-    if let Some(request) = connection.act(Action::Typing { to: &to, message }) {
-        let answer = perform(assistant, &request).await;
-        answer.map_err(|error| Error::broken("a typing indicator", error))?;
-    }
-    Ok(())
+    let to = turn.contact.send_to();
+    Ok(connection.act(Action::Typing { to, message }))
 }

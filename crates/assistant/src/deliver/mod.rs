@@ -24,7 +24,7 @@ use crate::receive::status::{announce, apply_parked};
 use crate::{Assistant, channel_health};
 use request::Letter;
 
-pub(crate) use queue::{NewMessage, queue};
+pub(crate) use queue::{NewMessage, queue, queue_on};
 pub use queue::{enqueue_again, queue_content};
 
 /// How often a message is given to its channel when ends are not seen.
@@ -111,9 +111,10 @@ async fn begin(
     message: messages::Message,
     now: DateTime<Utc>,
 ) -> Result<Option<Plan>, Failure> {
-    let conversation = conversations::get(tx, message.conversation_id).await?;
+    let party = conversations::get_with_contact(tx, message.conversation_id).await?;
+    let (conversation, contact) = party;
     let channel = channels::get(tx, message.channel_id).await?;
-    let unwanted = people::is_unwanted(tx, &message, conversation.contact_id).await?;
+    let unwanted = people::is_unwanted(&message, &contact);
     if let Some(why) = unwanted.or_else(|| refusal(&message, &conversation, &channel)) {
         fail(assistant, tx, message.id, why, None).await?;
         return Ok(None);
@@ -121,12 +122,17 @@ async fn begin(
     match adapter(channel.kind).capabilities().delivery {
         // Open windows are told after commit.
         Delivery::LivePush => {
-            messages::mark_sent(tx, message.id, None, now).await?;
-            announce(assistant, tx, message.id, true).await?;
+            if let Some(sent) = messages::mark_sent(tx, message.id, None, now).await? {
+                announce(assistant, tx, &sent, true).await?;
+            }
             Ok(None)
         }
         Delivery::Request => {
-            match request::write(assistant, tx, &channel, &conversation, &message, now).await? {
+            let to = request::Recipient {
+                opened_at: conversation.window_opened_at,
+                address: contact.send_to(),
+            };
+            match request::write(assistant, tx, &channel, to, &message, now).await? {
                 Ok(letter) => {
                     messages::begin_sending(tx, message.id, now).await?;
                     Ok(Some(Plan {
@@ -202,8 +208,10 @@ async fn note_sent(assistant: &Assistant, plan: &Plan, external_id: &str) -> Res
     let id = plan.message.id;
     let now = assistant.clock.now();
     parked_statuses::lock(&mut tx, plan.channel.id, external_id).await?;
-    let news = messages::mark_sent(&mut tx, id, Some(external_id), now).await?;
-    messages::attach_external_id(&mut tx, id, external_id).await?;
+    let sent = messages::mark_sent(&mut tx, id, Some(external_id), now).await?;
+    if sent.is_none() {
+        messages::attach_external_id(&mut tx, id, external_id).await?;
+    }
     if matches!(
         plan.channel.health,
         ChannelHealth::TokenDead | ChannelHealth::Misconfigured
@@ -219,8 +227,8 @@ async fn note_sent(assistant: &Assistant, plan: &Plan, external_id: &str) -> Res
         .await?;
     }
     apply_parked(assistant, &mut tx, plan.channel.id, external_id).await?;
-    if news {
-        announce(assistant, &mut tx, id, true).await?;
+    if let Some(sent) = sent {
+        announce(assistant, &mut tx, &sent, true).await?;
     }
     fail_point!("send.before_sent_commit");
     tx.commit().await?;
@@ -237,7 +245,8 @@ async fn fail(
     code: Option<i64>,
 ) -> Result<(), Failure> {
     if messages::mark_failed(tx, id, why, code).await? {
-        announce(assistant, tx, id, false).await?;
+        let failed = messages::get(tx, id).await?;
+        announce(assistant, tx, &failed, false).await?;
     }
     Ok(())
 }
@@ -251,7 +260,8 @@ pub async fn on_dead(assistant: &Assistant, tx: &mut TenantTx, dead: &DeadJob) -
         return Ok(());
     };
     if messages::mark_failed(tx, job.message_id, "it could not be sent", None).await? {
-        let announced = announce(assistant, tx, job.message_id, false).await;
+        let failed = messages::get(tx, job.message_id).await?;
+        let announced = announce(assistant, tx, &failed, false).await;
         announced.map_err(|failure| db::Error::corrupt(failure.chain()))?;
     }
     Ok(())

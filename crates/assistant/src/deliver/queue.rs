@@ -47,6 +47,20 @@ pub(crate) async fn queue(
     new: &NewMessage<'_>,
 ) -> db::Result<Vec<MessageId>> {
     let channel = channels::get(tx, conversation.channel_id).await?;
+    queue_on(assistant, tx, &channel, conversation, new).await
+}
+
+/// The same on a channel that was just read.
+///
+/// # Errors
+/// Those of the database.
+pub(crate) async fn queue_on(
+    assistant: &Assistant,
+    tx: &mut TenantTx,
+    channel: &Channel,
+    conversation: &Conversation,
+    new: &NewMessage<'_>,
+) -> db::Result<Vec<MessageId>> {
     let citations = match channel.kind {
         ChannelKind::Webchat => Citations::Beside,
         ChannelKind::Whatsapp | ChannelKind::Messenger | ChannelKind::Http => Citations::Listed,
@@ -57,7 +71,7 @@ pub(crate) async fn queue(
         .plan(&Content::text(cited))
         .map_err(|error| db::Error::corrupt(error.to_string()))?;
     let is_whole = planned.len() == 1;
-    let limits = Limits::of(assistant, tx, &channel, conversation).await?;
+    let limits = Limits::of(assistant, tx, channel, conversation).await?;
     let mut ids = Vec::with_capacity(planned.len());
     for (nth, content) in planned.iter().enumerate() {
         let first = nth == 0;
@@ -195,11 +209,15 @@ impl Limits {
             // What is broken shows when the message is to leave.
             Err(_) => return Ok(Self([Some(format!("channel:{}", channel.id)), None])),
         };
-        let busy = messages::nth_newest_sent(tx, conversation.id, BUSY_MESSAGES - 1).await?;
+        let busy = if conversation.message_seq < BUSY_MESSAGES {
+            None
+        } else {
+            messages::nth_newest_sent(tx, conversation.id, BUSY_MESSAGES - 1).await?
+        };
         let is_busy = busy.is_some_and(|at| assistant.clock.now() - at < BUSY_WITHIN);
         let to = if is_busy {
             let contact = contacts::get(tx, conversation.contact_id).await?;
-            contact.address.unwrap_or(contact.external_id)
+            contact.send_to().to_owned()
         } else {
             String::new()
         };

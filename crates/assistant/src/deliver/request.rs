@@ -10,14 +10,22 @@ use domain::{Author, Content, Template};
 use fail::fail_point;
 use jobs::{Failure, JobHandle};
 use store::channels::Channel;
-use store::conversations::Conversation;
-use store::{contacts, messages};
+use store::messages;
 
 use super::queue::pause;
 use super::{Plan, fail as fail_message, settle_sent, wait_for_report};
 use crate::Assistant;
 use crate::channel_health::{self, send_key};
 use crate::connections::{connect, perform};
+
+/// Whom a message goes to.
+#[derive(Clone, Copy)]
+pub(super) struct Recipient<'a> {
+    /// When the contact last did what allows a free answer.
+    pub(super) opened_at: Option<DateTime<Utc>>,
+    /// Where to send to.
+    pub(super) address: &'a str,
+}
 
 /// A message, written and checked, with what it leaves by.
 pub(super) struct Letter {
@@ -31,7 +39,7 @@ pub(super) async fn write(
     assistant: &Assistant,
     tx: &mut TenantTx,
     channel: &Channel,
-    conversation: &Conversation,
+    recipient: Recipient<'_>,
     message: &messages::Message,
     now: DateTime<Utc>,
 ) -> Result<Result<Letter, String>, Failure> {
@@ -40,8 +48,7 @@ pub(super) async fn write(
         Ok(None) => return Ok(Err("the channel sends nothing".to_owned())),
         Err(error) => return Ok(Err(error.to_string())),
     };
-    let contact = contacts::get(tx, conversation.contact_id).await?;
-    let to = contact.address.unwrap_or(contact.external_id);
+    let to = recipient.address.to_owned();
     let mut content = match content_of(message) {
         Ok(content) => content,
         Err(error) => return Ok(Err(error.to_string())),
@@ -52,7 +59,7 @@ pub(super) async fn write(
     let situation = Situation {
         content: &content,
         author: message.author,
-        opened_at: conversation.window_opened_at,
+        opened_at: recipient.opened_at,
         fallback: fallback.as_ref(),
         now,
     };

@@ -21,7 +21,7 @@ pub(super) async fn fail(
     }
     let document = documents::get(tx, document).await?;
     let data = DocumentData::of(&document, assistant.clock.now());
-    events::emit(tx, &Event::DocumentFailed(data), &assistant.clock).await
+    events::emit(tx, &[Event::DocumentFailed(data)], &assistant.clock).await
 }
 
 /// Tells that a version can be searched.
@@ -32,5 +32,5 @@ pub(super) async fn tell_ready(
 ) -> db::Result<()> {
     let document = documents::get(tx, document).await?;
     let data = DocumentData::of(&document, assistant.clock.now());
-    events::emit(tx, &Event::DocumentReady(data), &assistant.clock).await
+    events::emit(tx, &[Event::DocumentReady(data)], &assistant.clock).await
 }

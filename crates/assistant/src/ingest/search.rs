@@ -1,15 +1,22 @@
 //! Finding the passages that fit a question.
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use domain::{DocumentId, RerankMethod, RetrievalSettings, Source, TenantId};
-use jobs::Failure;
-use llm::RerankClient;
+use db::TenantTx;
+use domain::{
+    BudgetSettings, CallPurpose, ConversationId, DocumentId, RerankMethod, RetrievalSettings,
+    Source, TenantId,
+};
+use llm::manager::Fault;
+use llm::{Embedder, RerankClient};
 use rag::rerank::{Candidate, RerankError, Reranker};
 use rag::retrieve::{self, Embedding, Question, Retrieved, Timings, builtin_reranker, rank};
+use secrecy::SecretString;
 use store::embedding_sets::{self, EmbeddingSet};
 
 use super::sets;
+use crate::spending::{About, Calls, PlainCall};
 use crate::{Assistant, TenantProfile};
 
 /// A passage that fits, with its whole text.
@@ -30,6 +37,54 @@ pub struct Query<'a> {
     pub settings: &'a RetrievalSettings,
     /// Only passages of these documents; `None`: of all.
     pub documents: Option<&'a [DocumentId]>,
+    /// The conversation that it is asked for, which its calls to models are counted to.
+    pub conversation: Option<ConversationId>,
+}
+
+/// What a tenant's searches are made with, as it stood at one moment.
+pub(crate) struct Means {
+    set: Option<EmbeddingSet>,
+    /// What makes the set's vectors; without it words alone decide.
+    embedder: Option<Arc<dyn Embedder>>,
+    rerank_key: Option<SecretString>,
+    budget: BudgetSettings,
+}
+
+impl Means {
+    /// Reads them for a tenant that was just read.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub(crate) async fn load(
+        assistant: &Assistant,
+        tx: &mut TenantTx,
+        profile: &TenantProfile,
+    ) -> db::Result<Self> {
+        let set = embedding_sets::find_live(tx).await?;
+        let embedder = set.as_ref().and_then(|set| {
+            sets::embedder_for(assistant, profile, set)
+                .inspect_err(|error| {
+                    tracing::warn!(error = %error, "there is no embedder for queries");
+                })
+                .ok()
+        });
+        Ok(Self {
+            set,
+            embedder,
+            rerank_key: profile.rerank_api_key.clone(),
+            budget: profile.settings.budget,
+        })
+    }
+
+    /// What calls of a search are made for.
+    fn about(&self, tenant: TenantId, query: &Query<'_>, purpose: CallPurpose) -> About {
+        About {
+            tenant,
+            purpose,
+            conversation: query.conversation,
+            budget: self.budget,
+        }
+    }
 }
 
 /// What was found, and how long it took.
@@ -65,18 +120,30 @@ impl Found {
 /// Those of the database.
 pub async fn find(assistant: &Assistant, tenant: TenantId, query: &Query<'_>) -> db::Result<Found> {
     let mut tx = assistant.db.tenant(tenant).await?;
-    let set = embedding_sets::find_live(&mut tx).await?;
-    let provider = reranker(assistant, &mut tx, query.settings).await?;
+    let profile = TenantProfile::load(&mut tx, &assistant.keyring).await?;
+    let means = Means::load(assistant, &mut tx, &profile).await?;
     tx.commit().await?;
+    find_by(assistant, tenant, &means, query).await
+}
+
+/// The same with means that were just read.
+///
+/// # Errors
+/// Those of the database.
+pub(crate) async fn find_by(
+    assistant: &Assistant,
+    tenant: TenantId,
+    means: &Means,
+    query: &Query<'_>,
+) -> db::Result<Found> {
+    let provider = reranker(assistant, tenant, means, query);
     let start = Instant::now();
-    let vector = match &set {
-        Some(set) => embed(assistant, tenant, set, query.text).await,
-        None => None,
-    };
+    let vector = embed(assistant, tenant, means, query).await;
     let embed_time = start.elapsed();
     let question = Question {
         text: query.text,
-        embedding: set
+        embedding: means
+            .set
             .as_ref()
             .zip(vector.as_deref())
             .map(|(set, vector)| Embedding { set, vector }),
@@ -99,67 +166,63 @@ pub async fn find(assistant: &Assistant, tenant: TenantId, query: &Query<'_>) ->
     })
 }
 
-/// Finds the passages of a tenant's documents that fit `query`, best first.
-///
-/// # Errors
-/// A retry for what may pass.
-pub async fn search(
-    assistant: &Assistant,
-    tenant: TenantId,
-    query: &str,
-    settings: &RetrievalSettings,
-) -> Result<Vec<Passage>, Failure> {
-    let query = Query {
-        text: query,
-        settings,
-        documents: None,
-    };
-    Ok(find(assistant, tenant, &query).await?.into_passages())
-}
-
 /// The question's vector by the set's model; `None` if it cannot be had now: words alone still find
 /// much, so that is no reason to find nothing.
 async fn embed(
     assistant: &Assistant,
     tenant: TenantId,
-    set: &EmbeddingSet,
-    query: &str,
+    means: &Means,
+    query: &Query<'_>,
 ) -> Option<Vec<f32>> {
-    let embedder = sets::embedder_of(assistant, tenant, set)
-        .await
-        .inspect_err(|error| tracing::warn!(error = %error, "there is no embedder for the query"))
-        .ok()?;
-    let embedded = embedder
-        .embed(&[query.to_owned()])
-        .await
+    let embedder = means.embedder.as_deref()?;
+    let texts = [query.text.to_owned()];
+    let begun = Instant::now();
+    let embedded = embedder.embed(&texts).await;
+    // What this program does itself costs nothing.
+    if !matches!(embedder.provider(), "builtin" | "local") {
+        let about = means.about(tenant, query, CallPurpose::Search);
+        // Stored by a task of their own: the search goes on.
+        Calls::begin(assistant, about).made(&PlainCall {
+            provider: embedder.provider(),
+            model: embedder.model(),
+            texts: &texts,
+            tokens: embedded.as_ref().ok().and_then(|embedded| embedded.tokens),
+            took: begun.elapsed(),
+            fault: embedded.as_ref().err().map(Fault::of),
+        });
+    }
+    let embedded = embedded
         .inspect_err(|error| tracing::warn!(error = %error, "the query could not be embedded"))
         .ok()?;
     embedded.vectors.into_iter().next()
 }
 
 /// The provider's reranker, where the tenant set one.
-async fn reranker(
+fn reranker(
     assistant: &Assistant,
-    tx: &mut db::TenantTx,
-    settings: &RetrievalSettings,
-) -> db::Result<Option<ProviderReranker>> {
+    tenant: TenantId,
+    means: &Means,
+    query: &Query<'_>,
+) -> Option<ProviderReranker> {
+    let settings = query.settings;
     let (RerankMethod::Provider, Some(url)) = (settings.rerank, &settings.rerank_url) else {
-        return Ok(None);
+        return None;
     };
-    let key = TenantProfile::load(tx, &assistant.keyring)
-        .await?
-        .rerank_api_key;
-    let client = assistant.guarded.clone();
-    Ok(Some(ProviderReranker(RerankClient::new(
-        client,
-        url.clone(),
-        &settings.rerank_model,
-        key,
-    ))))
+    let (client, key) = (assistant.guarded.clone(), means.rerank_key.clone());
+    let about = means.about(tenant, query, CallPurpose::Rerank);
+    Some(ProviderReranker {
+        client: RerankClient::new(client, url.clone(), &settings.rerank_model, key),
+        model: settings.rerank_model.clone(),
+        calls: Calls::begin(assistant, about),
+    })
 }
 
 /// A reranker that a tenant set.
-struct ProviderReranker(RerankClient);
+struct ProviderReranker {
+    client: RerankClient,
+    model: String,
+    calls: Calls,
+}
 
 #[async_trait::async_trait]
 impl Reranker for ProviderReranker {
@@ -175,8 +238,18 @@ impl Reranker for ProviderReranker {
                 None => candidate.text.to_owned(),
             })
             .collect();
-        let documents: Vec<&str> = documents.iter().map(String::as_str).collect();
-        Ok(self.0.rerank(question, &documents).await?)
+        let read: Vec<&str> = documents.iter().map(String::as_str).collect();
+        let begun = Instant::now();
+        let ranked = self.client.rerank(question, &read).await;
+        self.calls.made(&PlainCall {
+            provider: "rerank",
+            model: &self.model,
+            texts: &documents,
+            tokens: None,
+            took: begun.elapsed(),
+            fault: ranked.as_ref().err().map(Fault::of),
+        });
+        Ok(ranked?)
     }
 }
 

@@ -56,7 +56,19 @@ pub(super) async fn embedder_of(
     let mut tx = assistant.db.tenant(tenant).await?;
     let profile = TenantProfile::load(&mut tx, &assistant.keyring).await?;
     tx.commit().await?;
-    let wanted = of_settings(assistant, &profile);
+    embedder_for(assistant, &profile, set)
+}
+
+/// The same for a tenant that was just read.
+///
+/// # Errors
+/// Death if that embedder cannot be had any more.
+pub(super) fn embedder_for(
+    assistant: &Assistant,
+    profile: &TenantProfile,
+    set: &EmbeddingSet,
+) -> Result<Arc<dyn Embedder>, Failure> {
+    let wanted = of_settings(assistant, profile);
     if let Ok(embedder) = &wanted
         && set.is_by(&maker(&**embedder))
     {
@@ -66,7 +78,7 @@ pub(super) async fn embedder_of(
     if set.is_by(&maker(&**platform)) {
         return Ok(Arc::clone(platform));
     }
-    let before = before(set, &profile);
+    let before = before(set, profile);
     let key = profile.key_to(&before.provider, before.base_url.as_ref());
     let embedder = assistant.embedders.for_tenant(Some(&before), key);
     match embedder {

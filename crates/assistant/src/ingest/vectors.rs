@@ -13,7 +13,7 @@ use store::embedding_cache::{self, TextHash};
 use store::tenants;
 
 use crate::Assistant;
-use crate::spending::{About, Calls, Embedding};
+use crate::spending::{About, Calls, PlainCall};
 
 /// How many texts are looked up in the cache by one statement.
 const LOOK_UP: usize = 1000;
@@ -185,7 +185,7 @@ async fn call(
 ) -> Result<Vec<Vec<f32>>, Error> {
     let begun = Instant::now();
     let embedded = embedder.embed(texts).await;
-    calls.embedded(&Embedding {
+    calls.made(&PlainCall {
         provider: embedder.provider(),
         model: embedder.model(),
         texts,

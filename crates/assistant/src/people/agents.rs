@@ -1,6 +1,7 @@
 use db::TenantTx;
 use domain::{AssignReason, Author, Content, ConversationId, MessageId, MessageStatus};
 use live::{LiveBody, LiveEvent};
+use store::contacts::Contact;
 use store::messages::{self, Message};
 use store::{contacts, conversations};
 
@@ -95,16 +96,9 @@ pub async fn retry_message(
 
 /// Why a message may not leave because its contact wants no more of them. What confirms a stop was
 /// asked for and leaves all the same.
-pub(crate) async fn is_unwanted(
-    tx: &mut TenantTx,
-    message: &Message,
-    contact: domain::ContactId,
-) -> db::Result<Option<&'static str>> {
-    if message.author == Author::System {
-        return Ok(None);
-    }
-    let since = contacts::opted_out_at(tx, contact).await?;
-    Ok(since.map(|_| "the contact wants no more messages"))
+pub(crate) fn is_unwanted(message: &Message, contact: &Contact) -> Option<&'static str> {
+    let is_unwanted = contact.opted_out_at.is_some() && message.author != Author::System;
+    is_unwanted.then_some("the contact wants no more messages")
 }
 
 async fn check_wanted(tx: &mut TenantTx, contact: domain::ContactId) -> Result<(), Error> {

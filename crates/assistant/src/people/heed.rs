@@ -2,12 +2,10 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use db::TenantTx;
-use domain::{
-    AssignReason, ConversationStatus, InboundMessage, MessageId, TenantSettings, UnansweredReason,
-};
+use domain::{AssignReason, ConversationStatus, InboundMessage, TenantSettings, UnansweredReason};
 use events::{ContactData, ConversationData, Event};
+use store::contacts;
 use store::conversations::{self, Conversation};
-use store::{contacts, messages};
 
 use super::hand_off::{HandOff, hand_off};
 use super::phrases::{self, Rule};
@@ -49,7 +47,8 @@ impl Heeded {
         *self == Self::Answer
     }
 
-    const fn reason(&self) -> Option<UnansweredReason> {
+    /// Why the machine does not answer.
+    pub(crate) const fn reason(&self) -> Option<UnansweredReason> {
         match self {
             Self::Answer | Self::Nothing => None,
             Self::Silent(reason) => Some(*reason),
@@ -163,13 +162,9 @@ pub(crate) async fn act(
     tx: &mut TenantTx,
     profile: &TenantProfile,
     conversation: &Conversation,
-    message: MessageId,
     heeded: &Heeded,
     happened: &mut Vec<Event>,
 ) -> Result<(), Error> {
-    if let Some(reason) = heeded.reason() {
-        messages::note_unanswered(tx, message, reason).await?;
-    }
     match heeded {
         Heeded::Answer | Heeded::Nothing | Heeded::Silent(_) => {}
         Heeded::Stop { language } => {

@@ -32,7 +32,7 @@ pub use retention::forget_old;
 pub use steps::{set_opted_out, step};
 
 pub(crate) use agents::is_unwanted;
-pub(crate) use heed::{act, decide};
+pub(crate) use heed::{Heeded, act, decide};
 pub(crate) use phrases::holds_any;
 pub(crate) use say::system as say;
 
@@ -42,10 +42,7 @@ pub(crate) use say::system as say;
 /// # Errors
 /// Those of the database.
 pub async fn tell(assistant: &Assistant, tx: &mut TenantTx, happened: &[Event]) -> db::Result<()> {
-    for event in happened {
-        events::emit(tx, event, &assistant.clock).await?;
-    }
-    Ok(())
+    events::emit(tx, happened, &assistant.clock).await
 }
 
 /// The contact has another conversation that is open: what stands in the way of opening one.

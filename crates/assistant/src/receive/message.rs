@@ -4,18 +4,20 @@ use channels::{Delivery, channel as adapter};
 use chrono::{DateTime, Utc};
 use db::TenantTx;
 use domain::{ChannelId, ContactId, ContactRef, ContentBody, ConversationId, Inbound};
-use domain::{InboundMessage, MessageId, RawItemId, RawOutcome};
+use domain::{InboundMessage, RawItemId, RawOutcome};
 use events::{Event, MessageData};
 use fail::fail_point;
 use jobs::kinds::{self, AnswerTurn};
 use jobs::{DeadJob, Failure, JobHandle};
 use live::{LiveBody, LiveEvent};
-use store::channels::{self as stored, Channel};
+use store::channels::Channel;
 use store::conversations::{self, Conversation};
-use store::{contacts, messages, raw_items};
+use store::messages::{self, Message};
+use store::{contacts, raw_items};
 
 use super::{changes, echo, handover, media};
-use crate::{Assistant, TenantProfile, dropped_files, people};
+use crate::people::{self, Heeded};
+use crate::{Assistant, TenantProfile, dropped_files};
 
 /// Turns a raw item into what it means for its contact's conversation, and has it answered if a
 /// contact wrote.
@@ -29,13 +31,13 @@ pub async fn store(
 ) -> Result<(), Failure> {
     let mut tx = assistant.db.tenant(job.tenant_id).await?;
     handle.fence(&mut tx).await?;
-    let raw = raw_items::get(&mut tx, job.raw_item_id, job.received_at).await?;
-    let (Some(payload), Some(channel_id)) = (&raw.payload, raw.channel_id) else {
-        return Err(Failure::dead("the raw item names no channel"));
+    let (id, at) = (job.raw_item_id, job.received_at);
+    let (payload, channel) = raw_items::get_posted(&mut tx, id, at).await?;
+    let Some(payload) = payload else {
+        return Err(Failure::dead("the raw item is not JSON"));
     };
-    let channel = stored::get(&mut tx, channel_id).await?;
     let mut drops_files = false;
-    let outcome = match adapter(raw.channel_kind).decode(payload) {
+    let outcome = match adapter(channel.kind).decode(&payload) {
         Ok(Inbound::Message(message)) => {
             drops_files = matches!(message.content.body, ContentBody::Revoke { .. });
             store_item(assistant, &mut tx, &channel, &message).await?;
@@ -48,7 +50,7 @@ pub async fn store(
         Ok(_) => return Err(Failure::dead("the raw item concerns no conversation")),
         Err(unreadable) => return Err(Failure::dead(unreadable.reason)),
     };
-    raw_items::settle(&mut tx, raw.id, raw.received_at, outcome, None).await?;
+    raw_items::settle(&mut tx, id, at, outcome, None).await?;
     fail_point!("inbound.before_commit");
     tx.commit().await?;
     fail_point!("inbound.after_commit");
@@ -162,30 +164,18 @@ async fn store_message(
         &mut happened,
     )
     .await?;
-    let id = insert(
-        tx,
-        &profile,
-        channel,
-        &conversation,
-        message,
-        heeded.is_answered(),
-    )
-    .await?;
-    let mut acted = Vec::new();
+    let stored = insert(tx, &profile, channel, &conversation, message, &heeded).await?;
+    happened.push(Event::MessageReceived(MessageData::of(&stored)));
     people::act(
         assistant,
         tx,
         &profile,
         &conversation,
-        id,
         &heeded,
-        &mut acted,
+        &mut happened,
     )
     .await
     .map_err(Failure::retry)?;
-    let stored = messages::get(tx, id).await?;
-    happened.push(Event::MessageReceived(MessageData::of(&stored)));
-    happened.append(&mut acted);
     // Last: it locks the endpoints that want to know.
     people::tell(assistant, tx, &happened)
         .await
@@ -199,8 +189,9 @@ async fn insert(
     channel: &Channel,
     conversation: &Conversation,
     message: &InboundMessage,
-    is_answered: bool,
-) -> Result<MessageId, Failure> {
+    heeded: &Heeded,
+) -> Result<Message, Failure> {
+    let is_answered = heeded.is_answered();
     let opens_window = adapter(channel.kind).opens_window(&message.content);
     let (seq, turn) = conversations::add_inbound(
         tx,
@@ -220,16 +211,17 @@ async fn insert(
         content,
         external_id: &message.external_id,
         occurred_at: message.occurred_at,
+        unanswered_reason: heeded.reason(),
     };
-    let id = messages::insert_inbound(tx, &new).await?;
+    let stored = messages::insert_inbound(tx, &new).await?;
     // A web chat's files are here already.
     if adapter(channel.kind).capabilities().delivery == Delivery::Request {
-        media::expect(tx, id, &message.content).await?;
+        media::expect(tx, stored.id, &message.content).await?;
     }
     let shown = LiveEvent::new(conversation.id, LiveBody::Message { seq });
     live::publish(tx, &shown);
     if is_answered {
         ask_for_answer(tx, profile, conversation.id).await?;
     }
-    Ok(id)
+    Ok(stored)
 }

@@ -6,6 +6,7 @@
 
 mod account;
 mod changes;
+mod directory;
 mod echo;
 mod handover;
 mod intake;

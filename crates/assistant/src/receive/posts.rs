@@ -1,15 +1,16 @@
 //! Posts of channels' operators: whose they are, and whether they are genuine.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use channels::{Handshake, Keys, Post, RawItem, channel as adapter};
+use channels::{Handshake, Keys, Post, RawItem, Unreadable, channel as adapter};
 use domain::{ChannelId, ChannelKind};
 use fail::fail_point;
 use secrecy::SecretString;
 use store::channels::{self as stored, Channel};
 
+use super::directory::{Directory, Known, keys_of};
 use super::{Intake, Item, ItemOwner};
-use crate::connections::open_secrets;
 use crate::{Assistant, Error};
 
 /// How many channels are read at a time in search of a verify token.
@@ -28,24 +29,19 @@ pub async fn receive(
     kind: ChannelKind,
     post: &Post<'_>,
 ) -> Result<(), Error> {
-    let mut tx = assistant.db.system().await?;
     let platform = assistant.settings.meta.app_secret.as_ref();
     let is_platforms = platform.is_some_and(|secret| signs(kind, &[secret], post));
-    let covered = if is_platforms {
-        let named = all_named(kind, post.body);
-        let mut covered = stored::list_by_external_ids(&mut tx, kind, &named.channels).await?;
-        if !named.accounts.is_empty() {
-            covered.extend(stored::list_by_accounts(&mut tx, kind, &named.accounts).await?);
-        }
-        covered
+    let items = if is_platforms {
+        Some(adapter(kind).split_items(post.body))
     } else {
-        let named = adapter(kind)
-            .claimed_channel_ids(post.body)
-            .map_err(|_| Error::Unauthenticated)?;
-        let named = stored::list_by_external_ids(&mut tx, kind, &named).await?;
-        signed_by_their_own(assistant, named, post)?
+        None
     };
-    keep(kind, tx, post, ItemOwner::Unknown, |item| {
+    let covered = match &items {
+        Some(items) => named_by(assistant, kind, items.as_deref().unwrap_or_default()).await?,
+        None => signed_by_their_own(assistant, kind, post).await?,
+    };
+    let items = items.unwrap_or_else(|| adapter(kind).split_items(post.body));
+    keep(assistant, kind, post, items, ItemOwner::Unknown, |item| {
         owners(item, &covered)
     })
     .await
@@ -61,19 +57,27 @@ pub async fn receive_for(
     id: ChannelId,
     post: &Post<'_>,
 ) -> Result<(), Error> {
-    let mut tx = assistant.db.system().await?;
-    let channel = stored::find_any(&mut tx, id).await?;
-    let channel = channel
-        .filter(|channel| channel.kind == kind)
+    let directory = Directory::of(&assistant.db);
+    let mut known = directory.find(assistant, id).await?;
+    if known
+        .as_ref()
+        .is_some_and(|it| it.is_stale() && !it.signed(kind, post))
+    {
+        known = directory.read(assistant, id).await?;
+    }
+    let known = known
+        .filter(|known| known.channel.kind == kind)
         .ok_or(Error::NotFound)?;
-    if !sign(&keys_of(assistant, &channel)?, kind, post) {
+    if !known.signed(kind, post) {
         return Err(Error::Unauthenticated);
     }
+    let channel = &known.channel;
     let own = ItemOwner::Channel(channel.tenant_id, channel.id);
-    let all = [channel];
+    let all = [Arc::clone(&known)];
     // Where posts name no channel the address alone tells.
-    let is_named = all[0].external_id.is_some();
-    keep(kind, tx, post, own, |item| {
+    let is_named = channel.external_id.is_some();
+    let items = adapter(kind).split_items(post.body);
+    keep(assistant, kind, post, items, own, |item| {
         if is_named {
             owners(item, &all)
         } else {
@@ -83,6 +87,32 @@ pub async fn receive_for(
     .await
 }
 
+impl Known {
+    /// Whether one of the channel's secrets signed a post; there are two while one replaces the other.
+    fn signed(&self, kind: ChannelKind, post: &Post<'_>) -> bool {
+        self.keys.as_ref().is_some_and(|keys| {
+            let secrets: Vec<&SecretString> = keys.signing.iter().collect();
+            signs(kind, &secrets, post)
+        })
+    }
+}
+
+/// The channels that a genuine post names.
+async fn named_by(
+    assistant: &Assistant,
+    kind: ChannelKind,
+    items: &[RawItem],
+) -> Result<Vec<Arc<Known>>, Error> {
+    let named = all_named(items);
+    let directory = Directory::of(&assistant.db);
+    let mut covered = directory.list(assistant, kind, &named.channels).await?;
+    if !named.accounts.is_empty() {
+        let of_accounts = directory.read_accounts(assistant, kind, &named.accounts);
+        covered.extend(of_accounts.await?);
+    }
+    Ok(covered)
+}
+
 /// What a genuine post names.
 #[derive(Default)]
 struct Named {
@@ -90,14 +120,13 @@ struct Named {
     accounts: Vec<String>,
 }
 
-fn all_named(kind: ChannelKind, body: &[u8]) -> Named {
-    let items = adapter(kind).split_items(body).unwrap_or_default();
+fn all_named(items: &[RawItem]) -> Named {
     let mut channels = BTreeSet::new();
     let mut accounts = BTreeSet::new();
     for item in items {
-        match (item.external_channel_id, item.external_account_id) {
-            (Some(channel), _) => drop(channels.insert(channel)),
-            (None, Some(account)) => drop(accounts.insert(account)),
+        match (&item.external_channel_id, &item.external_account_id) {
+            (Some(channel), _) => drop(channels.insert(channel.clone())),
+            (None, Some(account)) => drop(accounts.insert(account.clone())),
             (None, None) => {}
         }
     }
@@ -108,18 +137,18 @@ fn all_named(kind: ChannelKind, body: &[u8]) -> Named {
 }
 
 /// Whose an item is: the channel's that it names, or every channel's of the account.
-fn owners(item: &RawItem, covered: &[Channel]) -> Vec<ItemOwner> {
-    let of = |channel: &Channel| ItemOwner::Channel(channel.tenant_id, channel.id);
+fn owners(item: &RawItem, covered: &[Arc<Known>]) -> Vec<ItemOwner> {
+    let of = |known: &Arc<Known>| ItemOwner::Channel(known.channel.tenant_id, known.channel.id);
     let found: Vec<ItemOwner> = match (&item.external_channel_id, &item.external_account_id) {
         (Some(id), _) => covered
             .iter()
-            .filter(|channel| channel.external_id.as_ref() == Some(id))
+            .filter(|known| known.channel.external_id.as_ref() == Some(id))
             .map(of)
             .take(1)
             .collect(),
         (None, Some(account)) => covered
             .iter()
-            .filter(|channel| channel.account_id() == Some(account))
+            .filter(|known| known.channel.account_id() == Some(account))
             .map(of)
             .collect(),
         (None, None) => Vec::new(),
@@ -132,14 +161,16 @@ fn owners(item: &RawItem, covered: &[Channel]) -> Vec<ItemOwner> {
 }
 
 async fn keep(
+    assistant: &Assistant,
     kind: ChannelKind,
-    mut tx: db::SystemTx,
     post: &Post<'_>,
+    items: Result<Vec<RawItem>, Unreadable>,
     owner: ItemOwner,
     owners_of: impl Fn(&RawItem) -> Vec<ItemOwner>,
 ) -> Result<(), Error> {
+    let mut tx = assistant.db.system().await?;
     let mut intake = Intake::new(&mut tx, kind, post.received_at);
-    match adapter(kind).split_items(post.body) {
+    match items {
         Err(unreadable) => {
             intake
                 .keep_unreadable(post.body, owner, &unreadable.reason)
@@ -219,17 +250,25 @@ async fn all_tokens(assistant: &Assistant, kind: ChannelKind) -> Result<Vec<Secr
     }
 }
 
-/// Which of the channels that a post names have a secret that signed it.
-fn signed_by_their_own(
+/// Which of the channels that a post names have a secret that signed it; those that do not are read
+/// again before the post is refused.
+async fn signed_by_their_own(
     assistant: &Assistant,
-    named: Vec<Channel>,
+    kind: ChannelKind,
     post: &Post<'_>,
-) -> Result<Vec<Channel>, Error> {
-    let mut covered = named;
-    covered.retain(|channel| {
-        let keys = opened(assistant, channel);
-        keys.is_some_and(|keys| sign(&keys, channel.kind, post))
-    });
+) -> Result<Vec<Arc<Known>>, Error> {
+    let named = adapter(kind)
+        .claimed_channel_ids(post.body)
+        .map_err(|_| Error::Unauthenticated)?;
+    let directory = Directory::of(&assistant.db);
+    let mut covered = directory.list(assistant, kind, &named).await?;
+    if covered
+        .iter()
+        .any(|known| known.is_stale() && !known.signed(kind, post))
+    {
+        covered = directory.read_list(assistant, kind, &named).await?;
+    }
+    covered.retain(|known| known.signed(kind, post));
     if covered.is_empty() {
         Err(Error::Unauthenticated)
     } else {
@@ -242,19 +281,6 @@ fn opened(assistant: &Assistant, channel: &Channel) -> Option<Keys> {
     keys_of(assistant, channel)
         .inspect_err(|error| tracing::error!(error = %error, "a channel is left out"))
         .ok()
-}
-
-fn keys_of(assistant: &Assistant, channel: &Channel) -> Result<Keys, Error> {
-    let secrets = open_secrets(assistant, channel)?;
-    adapter(channel.kind)
-        .keys(secrets.as_ref())
-        .map_err(|error| Error::broken(format!("the secrets of channel {}", channel.id), error))
-}
-
-/// Whether one of a channel's secrets signed it; there are two while one replaces the other.
-fn sign(keys: &Keys, kind: ChannelKind, post: &Post<'_>) -> bool {
-    let secrets: Vec<&SecretString> = keys.signing.iter().collect();
-    signs(kind, &secrets, post)
 }
 
 fn signs(kind: ChannelKind, secrets: &[&SecretString], post: &Post<'_>) -> bool {

@@ -1,13 +1,13 @@
 use channels::channel as adapter;
 use db::TenantTx;
-use domain::{ChannelId, Inbound, MessageId, MessageStatus, RawOutcome, Receipt, StatusUpdate};
+use domain::{ChannelId, Inbound, MessageStatus, RawOutcome, Receipt, StatusUpdate};
 use events::{Event, MessageData};
 use fail::fail_point;
 use jobs::kinds::ChannelStatus;
 use jobs::{DeadJob, Failure, JobHandle};
 use live::{LiveBody, LiveEvent};
-use store::channels::{self as stored, Channel};
-use store::messages::{self, NewReport, Report};
+use store::channels::Channel;
+use store::messages::{self, Message, NewReport, Report};
 use store::parked_statuses::{self, ParkedStatus};
 use store::{contacts, raw_items};
 
@@ -29,21 +29,21 @@ pub async fn apply(
 ) -> Result<(), Failure> {
     let mut tx = assistant.db.tenant(job.tenant_id).await?;
     handle.fence(&mut tx).await?;
-    let raw = raw_items::get(&mut tx, job.raw_item_id, job.received_at).await?;
-    let (Some(payload), Some(channel_id)) = (&raw.payload, raw.channel_id) else {
-        return Err(Failure::dead("the raw item names no channel"));
+    let (id, at) = (job.raw_item_id, job.received_at);
+    let (payload, channel) = raw_items::get_posted(&mut tx, id, at).await?;
+    let Some(payload) = payload else {
+        return Err(Failure::dead("the raw item is not JSON"));
     };
-    let channel = stored::get(&mut tx, channel_id).await?;
-    let outcome = match adapter(raw.channel_kind).decode(payload) {
+    let outcome = match adapter(channel.kind).decode(&payload) {
         Ok(Inbound::Status(update)) => apply_update(assistant, &mut tx, &channel, &update).await?,
         Ok(Inbound::Receipt(receipt)) => {
-            apply_receipt(assistant, &mut tx, channel_id, &receipt).await?
+            apply_receipt(assistant, &mut tx, channel.id, &receipt).await?
         }
         Ok(Inbound::Account(event)) => account::apply(assistant, &mut tx, &channel, &event).await?,
         Ok(_) => return Err(Failure::dead("the raw item is no report")),
         Err(unreadable) => return Err(Failure::dead(unreadable.reason)),
     };
-    raw_items::settle(&mut tx, raw.id, raw.received_at, outcome, None).await?;
+    raw_items::settle(&mut tx, id, at, outcome, None).await?;
     fail_point!("status.before_commit");
     tx.commit().await?;
     fail_point!("status.after_commit");
@@ -89,8 +89,8 @@ async fn apply_update(
             parked_statuses::park(tx, channel.id, &update.external_id, &parked).await?;
         }
         Report::NoChange(_) => {}
-        Report::Moved { id, first } => {
-            announce(assistant, tx, id, first).await?;
+        Report::Moved { message, first } => {
+            announce(assistant, tx, &message, first).await?;
             if first {
                 apply_parked(assistant, tx, channel.id, &update.external_id).await?;
             }
@@ -124,7 +124,8 @@ async fn apply_receipt(
     if let Some(up_to) = receipt.up_to {
         let moved = messages::apply_receipt(tx, channel, contact, receipt.status, up_to).await?;
         for id in moved {
-            announce(assistant, tx, id, false).await?;
+            let message = messages::get(tx, id).await?;
+            announce(assistant, tx, &message, false).await?;
         }
     }
     Ok(RawOutcome::Done)
@@ -147,7 +148,7 @@ async fn apply_named(
         at: receipt.occurred_at,
     };
     match messages::apply_report(tx, channel, &report).await? {
-        Report::Moved { id, first } => announce(assistant, tx, id, first).await?,
+        Report::Moved { message, first } => announce(assistant, tx, &message, first).await?,
         Report::NoChange(_) => {}
         Report::UnknownMessage => {
             let parked = ParkedStatus {
@@ -179,8 +180,9 @@ pub(crate) async fn apply_parked(
             pricing: None,
             at: parked.occurred_at,
         };
-        if let Report::Moved { id, first } = messages::apply_report(tx, channel, &report).await? {
-            announce(assistant, tx, id, first).await?;
+        let applied = messages::apply_report(tx, channel, &report).await?;
+        if let Report::Moved { message, first } = applied {
+            announce(assistant, tx, &message, first).await?;
         }
     }
     Ok(())
@@ -190,11 +192,10 @@ pub(crate) async fn apply_parked(
 pub(crate) async fn announce(
     assistant: &Assistant,
     tx: &mut TenantTx,
-    id: MessageId,
+    message: &Message,
     first: bool,
 ) -> Result<(), Failure> {
-    let message = messages::get(tx, id).await?;
-    let data = MessageData::of(&message);
+    let data = MessageData::of(message);
     let mut happened = Vec::with_capacity(2);
     if first && message.status != MessageStatus::Failed {
         happened.push(Event::MessageSent(data.clone()));
@@ -211,7 +212,7 @@ pub(crate) async fn announce(
     let shown = LiveEvent {
         conversation_id: message.conversation_id,
         body: LiveBody::Status {
-            message_id: id,
+            message_id: message.id,
             seq: message.seq,
             status: message.status,
         },

@@ -242,7 +242,7 @@ async fn tell(
         BudgetLevel::Warning => Event::BudgetWarning(data),
         BudgetLevel::Exhausted => Event::BudgetExhausted(data),
     };
-    events::emit(tx, &event, &assistant.clock).await
+    events::emit(tx, &[event], &assistant.clock).await
 }
 
 #[cfg(test)]

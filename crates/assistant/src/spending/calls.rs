@@ -26,14 +26,14 @@ pub struct About {
     pub budget: BudgetSettings,
 }
 
-/// An embedder's call, which no chain makes.
+/// A call that no chain makes: an embedder's, a reranker's.
 #[derive(Clone, Copy, Debug)]
-pub struct Embedding<'a> {
+pub struct PlainCall<'a> {
     /// The provider, which is the account too.
     pub provider: &'a str,
     /// The model.
     pub model: &'a str,
-    /// What was embedded: its tokens are estimated where the provider does not say.
+    /// What was read: its tokens are estimated where the provider does not say.
     pub texts: &'a [String],
     /// The tokens it took, if the provider said so.
     pub tokens: Option<u64>,
@@ -89,8 +89,8 @@ impl Calls {
         }))
     }
 
-    /// Notes an embedder's call.
-    pub fn embedded(&self, call: &Embedding<'_>) {
+    /// Notes a call that no chain made.
+    pub fn made(&self, call: &PlainCall<'_>) {
         let estimated: u64 = call.texts.iter().map(|text| estimate_tokens(text)).sum();
         let input = match call.fault {
             Some(_) => 0,

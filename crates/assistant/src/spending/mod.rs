@@ -14,7 +14,7 @@ use chrono::{DateTime, Datelike as _, Months, NaiveDate, Utc};
 use llm::Prices;
 
 pub use budget::{BudgetState, Verdict, look, state_of_budget};
-pub use calls::{About, Calls, Embedding};
+pub use calls::{About, Calls, PlainCall};
 pub(crate) use health::{Standing, note as note_health};
 pub use metrics::ModelMetrics;
 pub use report::{Sum, UsageReport, report};

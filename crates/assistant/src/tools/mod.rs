@@ -13,7 +13,7 @@ mod search_knowledge_base;
 
 use std::time::Duration;
 
-use domain::{RetrievalSettings, TenantId};
+use domain::{ConversationId, RetrievalSettings, TenantId};
 use serde_json::Value;
 
 use crate::Assistant;
@@ -62,6 +62,8 @@ pub struct ToolContext<'a> {
     pub assistant: &'a Assistant,
     /// Whose answer it is: a tool meets nothing of anybody else's.
     pub tenant: TenantId,
+    /// The conversation that it goes into, if any.
+    pub conversation: Option<ConversationId>,
     /// How passages are found.
     pub retrieval: &'a RetrievalSettings,
     /// The passages that the answer may cite; what a tool finds is added here.

@@ -84,6 +84,7 @@ impl Tool for SearchKnowledgeBase {
             text: &arguments.query,
             settings: &settings,
             documents: arguments.document_ids.as_deref(),
+            conversation: context.conversation,
         };
         let found = search::find(context.assistant, context.tenant, &query).await;
         let found = found.map_err(|error| {

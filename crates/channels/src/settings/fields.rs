@@ -121,7 +121,10 @@ impl Fields {
         let number = number.filter(|number| range.contains(number));
         if number.is_none() {
             let (least, most) = (range.start(), range.end());
-            self.wrong(name, format!("must be a whole number from {least} to {most}"));
+            self.wrong(
+                name,
+                format!("must be a whole number from {least} to {most}"),
+            );
         }
         number
     }

@@ -57,7 +57,7 @@ async fn an_event_of_a_transaction_that_fails_is_not_told() {
     let bench = Bench::new().await;
     let (endpoint, _) = bench.endpoint("https://a.example/", &[]).await;
     let mut tx = bench.tx().await;
-    events::emit(&mut tx, &sent(), &bench.clock)
+    events::emit(&mut tx, &[sent()], &bench.clock)
         .await
         .expect("emitted");
     drop(tx);

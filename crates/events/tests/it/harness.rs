@@ -123,7 +123,7 @@ impl Bench {
     /// Emits an event in a transaction of its own; returns the jobs it made.
     pub(crate) async fn emit(&self, event: &Event) -> Vec<i64> {
         let mut tx = self.tx().await;
-        events::emit(&mut tx, event, &self.clock)
+        events::emit(&mut tx, std::slice::from_ref(event), &self.clock)
             .await
             .expect("emitted");
         let jobs = sqlx::query_scalar(

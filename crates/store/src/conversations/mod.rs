@@ -8,6 +8,8 @@ use db::{Error, Result, TenantTx, Tx};
 use domain::{AssignReason, ChannelId, ContactId, ConversationId, ConversationStatus};
 use uuid::Uuid;
 
+use crate::contacts::Contact;
+
 pub use assign::{
     Assignment, assign, list_due_for_release, mark_read, postpone_release, reassign, set_status,
 };
@@ -113,35 +115,38 @@ pub async fn open(
     contact: ContactId,
 ) -> Result<Conversation> {
     let tenant = tx.tenant();
-    sqlx::query!(
-        "UPDATE conversations SET status = 'open', updated_at = now()
-         WHERE tenant_id = $1 AND id = (
-             SELECT id FROM conversations
-             WHERE tenant_id = $1 AND channel_id = $2 AND contact_id = $3
-             ORDER BY created_at DESC LIMIT 1)
-           AND status = 'resolved'
-           AND NOT EXISTS (
-               SELECT FROM conversations
-               WHERE tenant_id = $1 AND channel_id = $2 AND contact_id = $3
-                 AND status IN ('open', 'waiting', 'assigned_human'))",
-        tenant.as_uuid(),
-        channel.as_uuid(),
-        contact.as_uuid(),
-    )
-    .execute(tx.conn())
-    .await?;
     let row = sqlx::query_as!(
         Row,
-        "INSERT INTO conversations AS c (id, tenant_id, channel_id, contact_id)
-         VALUES ($1, $2, $3, $4)
-         ON CONFLICT (channel_id, contact_id)
-             WHERE status IN ('open', 'waiting', 'assigned_human')
-             DO UPDATE SET
-                 status = CASE c.status WHEN 'waiting' THEN 'open' ELSE c.status END,
-                 updated_at = now()
-         RETURNING id, channel_id, contact_id, status, message_seq, turn_seq, answered_turn,
-                   last_inbound_at, window_opened_at, last_message_at, created_at,
-                   assigned_at, assigned_to, assign_reason, release_at, read_seq",
+        r#"
+        WITH reopened AS (
+            UPDATE conversations SET status = 'open', updated_at = now()
+            WHERE tenant_id = $2 AND id = (
+                SELECT id FROM conversations
+                WHERE tenant_id = $2 AND channel_id = $3 AND contact_id = $4
+                ORDER BY created_at DESC LIMIT 1)
+              AND status = 'resolved'
+              AND NOT EXISTS (
+                  SELECT FROM conversations
+                  WHERE tenant_id = $2 AND channel_id = $3 AND contact_id = $4
+                    AND status IN ('open', 'waiting', 'assigned_human'))
+            RETURNING *
+        ), running AS (
+            INSERT INTO conversations AS c (id, tenant_id, channel_id, contact_id)
+            SELECT $1, $2, $3, $4 WHERE NOT EXISTS (SELECT FROM reopened)
+            ON CONFLICT (channel_id, contact_id)
+                WHERE status IN ('open', 'waiting', 'assigned_human')
+                DO UPDATE SET
+                    status = CASE c.status WHEN 'waiting' THEN 'open' ELSE c.status END,
+                    updated_at = now()
+            RETURNING *
+        )
+        SELECT id AS "id!", channel_id AS "channel_id!", contact_id AS "contact_id!",
+               status AS "status!", message_seq AS "message_seq!", turn_seq AS "turn_seq!",
+               answered_turn AS "answered_turn!", last_inbound_at, window_opened_at,
+               last_message_at, created_at AS "created_at!", assigned_at, assigned_to,
+               assign_reason, release_at, read_seq AS "read_seq!"
+        FROM (SELECT * FROM reopened UNION ALL SELECT * FROM running) AS found
+        "#,
         ConversationId::new().as_uuid(),
         tenant.as_uuid(),
         channel.as_uuid(),
@@ -197,6 +202,59 @@ pub async fn get(tx: &mut TenantTx, id: ConversationId) -> Result<Conversation> 
     .fetch_one(tx.conn())
     .await?;
     row.try_into()
+}
+
+/// Gets a conversation and whom it is held with.
+///
+/// # Errors
+/// `NotFound` if the tenant has none of that id.
+pub async fn get_with_contact(
+    tx: &mut TenantTx,
+    id: ConversationId,
+) -> Result<(Conversation, Contact)> {
+    let tenant = tx.tenant();
+    let row = sqlx::query!(
+        "SELECT v.id, v.channel_id, v.contact_id, v.status, v.message_seq, v.turn_seq,
+                v.answered_turn, v.last_inbound_at, v.window_opened_at, v.last_message_at,
+                v.created_at, v.assigned_at, v.assigned_to, v.assign_reason, v.release_at,
+                v.read_seq, c.external_id, c.address, c.display_name, c.email, c.opted_out_at,
+                c.created_at AS known_since
+         FROM conversations AS v JOIN contacts AS c ON c.id = v.contact_id
+         WHERE v.tenant_id = $1 AND c.tenant_id = $1 AND v.id = $2",
+        tenant.as_uuid(),
+        id.as_uuid(),
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    let contact = Contact {
+        id: row.contact_id.into(),
+        external_id: row.external_id,
+        address: row.address,
+        display_name: row.display_name,
+        email: row.email,
+        channel_id: row.channel_id.into(),
+        opted_out_at: row.opted_out_at,
+        created_at: row.known_since,
+    };
+    let conversation = Row {
+        id: row.id,
+        channel_id: row.channel_id,
+        contact_id: row.contact_id,
+        status: row.status,
+        message_seq: row.message_seq,
+        turn_seq: row.turn_seq,
+        answered_turn: row.answered_turn,
+        last_inbound_at: row.last_inbound_at,
+        window_opened_at: row.window_opened_at,
+        last_message_at: row.last_message_at,
+        created_at: row.created_at,
+        assigned_at: row.assigned_at,
+        assigned_to: row.assigned_to,
+        assign_reason: row.assign_reason,
+        release_at: row.release_at,
+        read_seq: row.read_seq,
+    };
+    Ok((conversation.try_into()?, contact))
 }
 
 /// Gets a conversation and locks its row until commit.

@@ -160,20 +160,26 @@ pub struct NewInbound<'a> {
     pub external_id: &'a str,
     /// When it happened.
     pub occurred_at: DateTime<Utc>,
+    /// Why the machine does not answer it, although the contact waits for an answer.
+    pub unanswered_reason: Option<UnansweredReason>,
 }
 
-/// Stores an inbound message.
+/// Stores an inbound message and returns it.
 ///
 /// # Errors
 /// `Constraint` `messages_channel_id_external_id_key` if it is there already.
-pub async fn insert_inbound(tx: &mut TenantTx, new: &NewInbound<'_>) -> Result<MessageId> {
+pub async fn insert_inbound(tx: &mut TenantTx, new: &NewInbound<'_>) -> Result<Message> {
     let tenant = tx.tenant();
-    let id = MessageId::new();
-    sqlx::query!(
+    let row = sqlx::query_as!(
+        Row,
         "INSERT INTO messages (id, tenant_id, conversation_id, channel_id, seq, direction, author,
-                               turn, text, content, status, external_id, occurred_at)
-         VALUES ($1, $2, $3, $4, $5, 'inbound', 'contact', $6, $7, $8, 'received', $9, $10)",
-        id.as_uuid(),
+                               turn, text, content, status, external_id, occurred_at,
+                               unanswered_reason)
+         VALUES ($1, $2, $3, $4, $5, 'inbound', 'contact', $6, $7, $8, 'received', $9, $10, $11)
+         RETURNING id, conversation_id, channel_id, seq, direction, author, turn, text, content, sources,
+                   status, error, error_code, external_id, send_attempts, sending_at, unknown_at, sent_at,
+                   edited_at, revoked_at, occurred_at, created_at, unanswered_reason, retry_count",
+        MessageId::new().as_uuid(),
         tenant.as_uuid(),
         new.conversation_id.as_uuid(),
         new.channel_id.as_uuid(),
@@ -183,10 +189,11 @@ pub async fn insert_inbound(tx: &mut TenantTx, new: &NewInbound<'_>) -> Result<M
         new.content,
         new.external_id,
         new.occurred_at,
+        new.unanswered_reason.map(UnansweredReason::as_str),
     )
-    .execute(tx.conn())
+    .fetch_one(tx.conn())
     .await?;
-    Ok(id)
+    row.try_into()
 }
 
 /// An outbound message to be stored, and then sent.

@@ -7,6 +7,8 @@ use domain::{ChannelId, MessageId, MessageStatus};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::{Message, Row};
+
 /// Commits the intent to send: from `queued` (or, to try once more, from `unknown`) to `sending`.
 ///
 /// # Errors
@@ -31,7 +33,7 @@ pub async fn begin_sending(tx: &mut TenantTx, id: MessageId, at: DateTime<Utc>) 
     }
 }
 
-/// Notes that the channel took the message. True if that is news.
+/// Notes that the channel took the message. Returns it if that is news.
 ///
 /// # Errors
 /// Those of the database.
@@ -40,21 +42,24 @@ pub async fn mark_sent(
     id: MessageId,
     external_id: Option<&str>,
     at: DateTime<Utc>,
-) -> Result<bool> {
+) -> Result<Option<Message>> {
     let tenant = tx.tenant();
-    let changed = sqlx::query!(
+    let row = sqlx::query_as!(
+        Row,
         "UPDATE messages SET status = 'sent', sent_at = $4, error = NULL,
                 external_id = coalesce(external_id, $3), updated_at = now()
-         WHERE tenant_id = $1 AND id = $2 AND status IN ('queued', 'sending', 'unknown')",
+         WHERE tenant_id = $1 AND id = $2 AND status IN ('queued', 'sending', 'unknown')
+         RETURNING id, conversation_id, channel_id, seq, direction, author, turn, text, content, sources,
+                   status, error, error_code, external_id, send_attempts, sending_at, unknown_at, sent_at,
+                   edited_at, revoked_at, occurred_at, created_at, unanswered_reason, retry_count",
         tenant.as_uuid(),
         id.as_uuid(),
         external_id,
         at,
     )
-    .execute(tx.conn())
-    .await?
-    .rows_affected();
-    Ok(changed == 1)
+    .fetch_optional(tx.conn())
+    .await?;
+    row.map(Message::try_from).transpose()
 }
 
 /// Notes the channel's id of a message whose report came before its answer.
@@ -166,7 +171,7 @@ pub async fn retry(tx: &mut TenantTx, id: MessageId) -> Result<bool> {
 }
 
 /// What a channel's report did to a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Report {
     /// No message of that id or tag.
     UnknownMessage,
@@ -174,8 +179,8 @@ pub enum Report {
     NoChange(MessageId),
     /// It moved the message on; `first` says that it is the first proof of its having been sent.
     Moved {
-        /// The message.
-        id: MessageId,
+        /// The message as it stands now.
+        message: Box<Message>,
         /// Whether nobody knew before that it was sent.
         first: bool,
     },
@@ -213,7 +218,7 @@ pub async fn apply_report(
     let tenant = tx.tenant();
     let tag: Option<Uuid> = report.tag.and_then(|tag| tag.parse().ok());
     let found = sqlx::query!(
-        r#"SELECT id, status, sent_at, $3 = ANY(earlier_external_ids) AS "is_earlier!"
+        r#"SELECT id, status, sent_at, external_id, $3 = ANY(earlier_external_ids) AS "is_earlier!"
          FROM messages
          WHERE tenant_id = $1 AND channel_id = $2 AND direction = 'outbound'
            AND (external_id = $3 OR id = $4)
@@ -233,7 +238,9 @@ pub async fn apply_report(
         // Of a send that failed before a person had it tried again.
         return Ok(Report::NoChange(id));
     }
-    attach_external_id(tx, id, report.external_id).await?;
+    if found.external_id.is_none() {
+        attach_external_id(tx, id, report.external_id).await?;
+    }
     let current: MessageStatus = found
         .status
         .parse()
@@ -241,11 +248,15 @@ pub async fn apply_report(
     if !current.may_become(report.status) {
         return Ok(Report::NoChange(id));
     }
-    sqlx::query!(
+    let row = sqlx::query_as!(
+        Row,
         "UPDATE messages SET status = $3, error = $4, error_code = $5,
                 pricing = coalesce($6, pricing), updated_at = now(),
                 sent_at = CASE WHEN $3 = 'failed' THEN sent_at ELSE coalesce(sent_at, $7) END
-         WHERE tenant_id = $1 AND id = $2",
+         WHERE tenant_id = $1 AND id = $2
+         RETURNING id, conversation_id, channel_id, seq, direction, author, turn, text, content, sources,
+                   status, error, error_code, external_id, send_attempts, sending_at, unknown_at, sent_at,
+                   edited_at, revoked_at, occurred_at, created_at, unanswered_reason, retry_count",
         tenant.as_uuid(),
         id.as_uuid(),
         report.status.as_str(),
@@ -254,10 +265,11 @@ pub async fn apply_report(
         report.pricing,
         report.at,
     )
-    .execute(tx.conn())
+    .fetch_one(tx.conn())
     .await?;
     let first = found.sent_at.is_none() && report.status != MessageStatus::Failed;
-    Ok(Report::Moved { id, first })
+    let message = Box::new(row.try_into()?);
+    Ok(Report::Moved { message, first })
 }
 
 /// Notes what goes in a message's place, for what it says may not leave now.
