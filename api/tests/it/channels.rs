@@ -1,9 +1,12 @@
 //! Channels of every type over HTTP: connecting them, what they are found to be, and what their
 //! operators post.
 
+use std::time::Duration;
+
+use db::{Db, DbOptions};
 use domain::ChannelKind;
 use poem::Request;
-use poem::http::Method;
+use poem::http::{Method, StatusCode};
 use secrecy::ExposeSecret as _;
 use secrets::{WebhookSecret, sign_with_all};
 use serde_json::{Value, json};
@@ -125,6 +128,102 @@ async fn a_pages_posts_are_believed_by_the_platforms_secret_or_by_its_own() {
             reply.text
         );
     }
+}
+
+#[tokio::test]
+async fn a_changed_secret_counts_from_the_next_post_on() {
+    let server = TestServer::start().await;
+    let (tenant, _) = server.tenant("Shop").await;
+    let own = json!({"app_secret": "the-first-secret"});
+    let channel = connect(&server, &tenant, page(&own)).await.expect(201);
+    let id = channel["id"].as_str().unwrap();
+    let addresses = [
+        "/webhooks/messenger".to_owned(),
+        format!("/webhooks/messenger/{id}"),
+    ];
+    let all = async |secret: &str, status: u16| {
+        for path in &addresses {
+            let reply = post(&server, path, &written().sign(secret)).await;
+            assert_eq!(
+                reply.status.as_u16(),
+                status,
+                "{path} {secret}: {}",
+                reply.text
+            );
+        }
+    };
+    all("the-first-secret", 200).await;
+    let change = json!({"config": {"app_secret": "the-second-secret"}});
+    let path = format!("{tenant}/channels/{id}");
+    server.put(ADMIN_KEY, &path, change).await.expect(200);
+    all("the-first-secret", 401).await;
+    all("the-second-secret", 200).await;
+    // Somebody else takes the channel away, in another process.
+    let elsewhere = Db::connect_lazy(&DbOptions::new(server.database.url())).unwrap();
+    let tenant_id = tenant.rsplit('/').next().unwrap().parse().unwrap();
+    let mut tx = elsewhere.tenant(tenant_id).await.unwrap();
+    let deleted = store::channels::delete(&mut tx, id.parse().unwrap()).await;
+    assert!(deleted.unwrap());
+    tx.commit().await.unwrap();
+    let gone = async {
+        while post(&server, &addresses[1], &written().sign("the-second-secret"))
+            .await
+            .status
+            != StatusCode::NOT_FOUND
+        {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    // Far sooner than it would be forgotten by itself.
+    tokio::time::timeout(Duration::from_secs(15), gone)
+        .await
+        .unwrap();
+    all("the-second-secret", 404).await;
+}
+
+#[tokio::test]
+async fn a_number_is_limited_as_its_channel_says_unless_an_operator_knows_better() {
+    let server = TestServer::start().await;
+    let (tenant, _) = server.tenant("Shop").await;
+    let config = json!({
+        "phone_number_id": "200000000000001", "access_token": "EAAG-token",
+    });
+    let channel = json!({"type": "whatsapp", "name": "Number", "config": config});
+    let channel = connect(&server, &tenant, channel).await.expect(201);
+    let path = format!("{tenant}/channels/{}", channel["id"].as_str().unwrap());
+    let key = "wa-number:200000000000001";
+    sqlx::query(
+        "INSERT INTO job_limits (key, rate_per_second, burst, tokens) VALUES ($1, 80, 80, 80)",
+    )
+    .bind(key)
+    .execute(server.database.pool())
+    .await
+    .unwrap();
+    let rate = async || -> (f64, i32) {
+        sqlx::query_as("SELECT rate_per_second, burst FROM job_limits WHERE key = $1")
+            .bind(key)
+            .fetch_one(server.database.pool())
+            .await
+            .unwrap()
+    };
+    for (set, expected) in [(json!(20), 20), (json!(1000), 1000), (Value::Null, 80)] {
+        let change = json!({"config": {"messages_per_second": set}});
+        server.put(ADMIN_KEY, &path, change).await.expect(200);
+        let (rate, burst) = rate().await;
+        assert!((rate - f64::from(expected)).abs() < 0.001, "{set}: {rate}");
+        assert_eq!(burst, expected, "{set}");
+    }
+    sqlx::query("UPDATE job_limits SET rate_per_second = 5, burst = 5")
+        .execute(server.database.pool())
+        .await
+        .unwrap();
+    server
+        .put(ADMIN_KEY, &path, json!({"name": "Other"}))
+        .await
+        .expect(200);
+    assert_eq!(rate().await.1, 5);
+    let wrong = json!({"config": {"messages_per_second": 0}});
+    server.put(ADMIN_KEY, &path, wrong).await.problem(422);
 }
 
 #[tokio::test]

@@ -102,11 +102,12 @@ pub async fn insert(tx: &mut SystemTx, item: &NewRawItem) -> Result<()> {
     Ok(())
 }
 
-/// Gets what a channel of the tenant's posted back, and the channel.
+/// Takes what a channel of the tenant's posted, and the channel, and notes that it became what it
+/// was to: whoever finds otherwise calls [`settle`] in the same transaction.
 ///
 /// # Errors
 /// `NotFound` if one of them is not, or no longer, there.
-pub async fn get_posted(
+pub async fn take_posted(
     tx: &mut TenantTx,
     id: RawItemId,
     received_at: DateTime<Utc>,
@@ -114,15 +115,18 @@ pub async fn get_posted(
     let tenant = tx.tenant();
     let row = sqlx::query!(
         r#"
-        SELECT r.payload, c.id AS "id: ChannelId", c.tenant_id AS "tenant_id: TenantId", c.kind,
-               c.name, c.enabled, c.config, c.sealed_secrets, c.external_id, c.health,
-               c.health_note, c.health_at, c.checked_at, c.created_at, c.updated_at
-        FROM raw_items AS r JOIN channels AS c ON c.id = r.channel_id
-        WHERE r.id = $1 AND r.received_at = $2 AND r.tenant_id = $3 AND c.tenant_id = $3
+        UPDATE raw_items AS r SET outcome = $4, error = NULL
+        FROM channels AS c
+        WHERE r.id = $1 AND r.received_at = $2 AND r.tenant_id = $3
+          AND c.id = r.channel_id AND c.tenant_id = $3
+        RETURNING r.payload, c.id AS "id: ChannelId", c.tenant_id AS "tenant_id: TenantId", c.kind,
+                  c.name, c.enabled, c.config, c.sealed_secrets, c.external_id, c.health,
+                  c.health_note, c.health_at, c.checked_at, c.created_at, c.updated_at
         "#,
         id.as_uuid(),
         received_at,
         tenant.as_uuid(),
+        RawOutcome::Done.as_str(),
     )
     .fetch_one(tx.conn())
     .await?;

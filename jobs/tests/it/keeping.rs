@@ -111,9 +111,10 @@ async fn limits_that_limit_nothing_any_more_go_unless_they_are_in_use() {
     execute(
         test_db.pool(),
         "INSERT INTO job_limits (key, rate_per_second, burst, concurrency, paused_until, weight,
-                                 running, changed_at)
+                                 running, changed_at, refilled_at)
          SELECT 'test:' || name, rate, burst, concurrency, until, weight, running,
-                now() - hours * interval '1 hour'
+                now() - hours * interval '1 hour',
+                now() - CASE name WHEN 'used' THEN 23 ELSE 25 END * interval '1 hour'
          FROM (VALUES
              ('empty', NULL::float8, NULL::int, NULL::int, NULL::timestamptz, NULL::real, 0, 25),
              ('pause over', NULL, NULL, NULL, now() - interval '1 hour', NULL, 0, 25),
@@ -123,6 +124,7 @@ async fn limits_that_limit_nothing_any_more_go_unless_they_are_in_use() {
              ('concurrency', NULL, NULL, 1, NULL, NULL, 0, 25),
              ('paused', NULL, NULL, NULL, 'infinity', NULL, 0, 25),
              ('weight', NULL, NULL, NULL, NULL, 2, 0, 25),
+             ('used', NULL, NULL, NULL, NULL, NULL, 0, 25),
              ('locked', NULL, NULL, NULL, NULL, NULL, 0, 25)
          ) AS l(name, rate, burst, concurrency, until, weight, running, hours)",
     )
@@ -142,6 +144,7 @@ async fn limits_that_limit_nothing_any_more_go_unless_they_are_in_use() {
         "concurrency",
         "paused",
         "weight",
+        "used",
         "locked",
     ];
     assert_eq!(column::<String>(test_db.pool(), left).await, expected);

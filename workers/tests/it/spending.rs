@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use assistant::providers::Providers;
 use domain::{
-    Author, BudgetSettings, CallOutcome, CallPurpose, Health, LlmChoice, LlmSettings,
-    MessageStatus, TenantSettings, WhenSpent,
+    Author, BudgetSettings, CallOutcome, CallPurpose, DocumentStatus, EmbeddingSettings, Health,
+    LlmChoice, LlmSettings, MessageStatus, TenantSettings, WhenSpent,
 };
 use llm::HashedNgrams;
 use secrets::row_context;
@@ -16,6 +16,7 @@ use testkit::standin::{OpenAiBehaviour, OpenAiFault, OpenAiOptions, OpenAiServer
 
 use crate::looks::eventually;
 use crate::stage::{PATIENCE, Stage, settings};
+use crate::vectors::embedders;
 
 impl Stage {
     /// The calls to models so far, oldest first.
@@ -338,4 +339,39 @@ async fn a_warning_is_told_at_its_share_and_all_goes_on() {
         .filter(|event| event.starts_with("budget."))
         .collect();
     assert_eq!(budget, ["budget.warning"], "{told:?}");
+}
+
+#[tokio::test]
+async fn the_vector_of_a_question_is_a_call_of_its_conversation() {
+    let embedding = EmbeddingSettings {
+        provider: "openai".to_owned(),
+        ..EmbeddingSettings::default()
+    };
+    let settings = TenantSettings {
+        embedding: Some(embedding),
+        ..settings()
+    };
+    let mut stage = Stage::set(settings, Arc::new(HashedNgrams)).await;
+    stage.assistant.embedders = Arc::new(embedders(&stage));
+    stage.work().await;
+    let text = "Returns are free for fourteen days.";
+    let id = stage.upload("a.txt", "text/plain", text.as_bytes()).await;
+    stage.stands(id, DocumentStatus::Ready).await;
+    stage.say("Are returns free?").await;
+    stage.answer(MessageStatus::Sent).await;
+    stage.rest_in_peace().await;
+    let conversation = Some(stage.conversation().await);
+    let call = eventually("the search's call", async || {
+        let calls = stage.calls().await;
+        calls
+            .into_iter()
+            .find(|call| call.purpose == CallPurpose::Search)
+    })
+    .await;
+    assert_eq!(call.conversation_id, conversation);
+    assert_eq!(
+        (call.provider.as_str(), call.outcome),
+        ("openai", CallOutcome::Completed)
+    );
+    assert!(call.tokens.input > 0 && call.cost_microdollars.is_some());
 }

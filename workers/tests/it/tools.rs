@@ -1,8 +1,8 @@
 //! A model that searches by itself.
 
-use domain::{DocumentStatus, MessageStatus, RagMode, TenantSettings};
+use domain::{DocumentStatus, LlmChoice, MessageStatus, RagMode, TenantSettings};
 use serde_json::{Value, json};
-use testkit::standin::{OpenAiBehaviour, OpenAiReply};
+use testkit::standin::{OpenAiBehaviour, OpenAiFault, OpenAiReply};
 
 use crate::pdf_writer::Pdf;
 use crate::stage::{PATIENCE, Stage, add_tenant, settings};
@@ -177,6 +177,26 @@ async fn the_built_in_answerer_gets_its_passages_in_the_prompt() {
         .upload("rules.txt", "text/plain", text.as_bytes())
         .await;
     stage.stands(id, DocumentStatus::Ready).await;
+    stage.say("For how many days are returns free?").await;
+    let answer = stage.answer(MessageStatus::Sent).await;
+    assert!(answer.text.contains("fourteen days"), "{}", answer.text);
+    assert_eq!(answer.sources[0].document_id, id);
+}
+
+#[tokio::test]
+async fn the_built_in_answerer_searches_where_it_stands_in_for_a_model_that_does() {
+    let mut settings = with_tools();
+    settings.llm.fallbacks = vec![LlmChoice {
+        provider: "builtin".to_owned(),
+        ..LlmChoice::default()
+    }];
+    let stage = Stage::start_with(settings).await;
+    let text = "Returns are free for fourteen days after the delivery.";
+    let id = stage
+        .upload("rules.txt", "text/plain", text.as_bytes())
+        .await;
+    stage.stands(id, DocumentStatus::Ready).await;
+    stage.model.otherwise(OpenAiFault::Unauthorized);
     stage.say("For how many days are returns free?").await;
     let answer = stage.answer(MessageStatus::Sent).await;
     assert!(answer.text.contains("fourteen days"), "{}", answer.text);

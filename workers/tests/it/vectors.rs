@@ -180,7 +180,7 @@ async fn a_text_that_is_refused_fails_its_own_document_alone() {
 }
 
 /// The embedders of a product whose OpenAI is the stand-in, and which has no model of its own.
-fn embedders(stage: &Stage) -> Embedders {
+pub(crate) fn embedders(stage: &Stage) -> Embedders {
     let platform = PlatformEmbedding {
         settings: EmbeddingSettings::default(),
         local: LocalModel {

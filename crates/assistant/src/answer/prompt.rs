@@ -105,7 +105,7 @@ pub(super) fn build(
     }
 }
 
-fn as_llm_source(passage: &Passage) -> SourcePassage {
+pub(super) fn as_llm_source(passage: &Passage) -> SourcePassage {
     SourcePassage {
         number: passage.source.number,
         title: passage.source.title.clone(),

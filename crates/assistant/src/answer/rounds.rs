@@ -115,7 +115,12 @@ impl Asking<'_> {
         let mut round = 0;
         loop {
             let may_call = !self.tools().is_empty() && round < MAX_ROUNDS;
-            let request = self.request(&passages, &exchange, Room::ALL[room], may_call);
+            let mut request = self.request(&passages, &exchange, Room::ALL[room], may_call);
+            if !exchange.0.is_empty() {
+                // Where it is the built-in answerer that goes on.
+                let found = found.sources.passages().iter();
+                request.sources = found.map(prompt::as_llm_source).collect();
+            }
             check().map_err(Stopped::Lost)?;
             let completion = match self.stream(request, shown).await {
                 Err(Error::ContextTooLong { .. }) if room + 1 < Room::ALL.len() => {

@@ -32,7 +32,7 @@ pub async fn store(
     let mut tx = assistant.db.tenant(job.tenant_id).await?;
     handle.fence(&mut tx).await?;
     let (id, at) = (job.raw_item_id, job.received_at);
-    let (payload, channel) = raw_items::get_posted(&mut tx, id, at).await?;
+    let (payload, channel) = raw_items::take_posted(&mut tx, id, at).await?;
     let Some(payload) = payload else {
         return Err(Failure::dead("the raw item is not JSON"));
     };
@@ -50,7 +50,9 @@ pub async fn store(
         Ok(_) => return Err(Failure::dead("the raw item concerns no conversation")),
         Err(unreadable) => return Err(Failure::dead(unreadable.reason)),
     };
-    raw_items::settle(&mut tx, id, at, outcome, None).await?;
+    if outcome != RawOutcome::Done {
+        raw_items::settle(&mut tx, id, at, outcome, None).await?;
+    }
     fail_point!("inbound.before_commit");
     tx.commit().await?;
     fail_point!("inbound.after_commit");

@@ -30,7 +30,7 @@ pub async fn apply(
     let mut tx = assistant.db.tenant(job.tenant_id).await?;
     handle.fence(&mut tx).await?;
     let (id, at) = (job.raw_item_id, job.received_at);
-    let (payload, channel) = raw_items::get_posted(&mut tx, id, at).await?;
+    let (payload, channel) = raw_items::take_posted(&mut tx, id, at).await?;
     let Some(payload) = payload else {
         return Err(Failure::dead("the raw item is not JSON"));
     };
@@ -43,7 +43,9 @@ pub async fn apply(
         Ok(_) => return Err(Failure::dead("the raw item is no report")),
         Err(unreadable) => return Err(Failure::dead(unreadable.reason)),
     };
-    raw_items::settle(&mut tx, id, at, outcome, None).await?;
+    if outcome != RawOutcome::Done {
+        raw_items::settle(&mut tx, id, at, outcome, None).await?;
+    }
     fail_point!("status.before_commit");
     tx.commit().await?;
     fail_point!("status.after_commit");
@@ -77,8 +79,7 @@ async fn apply_update(
         pricing: pricing.transpose().map_err(Failure::retry)?,
         at: update.occurred_at,
     };
-    parked_statuses::lock(tx, channel.id, &update.external_id).await?;
-    match messages::apply_report(tx, channel.id, &new).await? {
+    match report(tx, channel.id, &new).await? {
         Report::UnknownMessage => {
             let parked = ParkedStatus {
                 status: update.status,
@@ -101,6 +102,22 @@ async fn apply_update(
         }
     }
     Ok(RawOutcome::Done)
+}
+
+/// Applies a report. One of a message that is not known yet holds the lock under which the message's
+/// id is noted: until it is parked, nobody learns that id.
+async fn report(tx: &mut TenantTx, channel: ChannelId, new: &NewReport<'_>) -> db::Result<Report> {
+    let by_its_id = NewReport {
+        tag: None,
+        ..new.clone()
+    };
+    match messages::apply_report(tx, channel, &by_its_id).await? {
+        Report::UnknownMessage => {
+            parked_statuses::lock(tx, channel, new.external_id).await?;
+            messages::apply_report(tx, channel, new).await
+        }
+        known => Ok(known),
+    }
 }
 
 /// Moves every message on that a receipt covers.

@@ -24,6 +24,11 @@ impl Sources {
         number
     }
 
+    /// All of them so far, in the order of their numbers.
+    pub(crate) fn passages(&self) -> &[Passage] {
+        &self.0
+    }
+
     /// All of them, in the order of their numbers.
     pub(crate) fn into_passages(self) -> Vec<Passage> {
         self.0

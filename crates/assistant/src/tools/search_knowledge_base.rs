@@ -1,4 +1,5 @@
 use domain::{DocumentId, RetrievalSettings};
+use llm::Builtin;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -6,7 +7,7 @@ use super::{Tool, ToolContext, ToolError, quote};
 use crate::ingest::search::{self, Query};
 
 /// Its name.
-pub(crate) const NAME: &str = "search_knowledge_base";
+pub(crate) const NAME: &str = Builtin::SEARCH;
 
 /// The most passages of one call.
 const MAX_PASSAGES: u32 = 10;

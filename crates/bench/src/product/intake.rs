@@ -1,38 +1,100 @@
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::latency::{Customers, write};
-use super::shop::Shop;
+use anyhow::Context as _;
+use testkit::standin::{Sender, SignedPost, TextMessage, WhatsappPost};
+use tokio::sync::Mutex;
+use tokio::task::JoinSet;
+
+use super::caller::Caller;
+use super::latency::Customers;
+use super::shop::{APP_SECRET, QUESTION, Shop};
 use crate::stats::per_second;
 
 /// How many post at once.
 pub(super) const CLIENTS: usize = 16;
 
-/// Customers that no client runs out of.
-const CUSTOMERS: usize = 100_000;
+/// Posts that are signed before the clock runs; after them they come again.
+const SIGNED: usize = 48_000;
 
-/// Counts webhooks that were signed, posted and answered by 200 while no worker runs.
+/// Connections over which posts come at a steady rate.
+const CONNECTIONS: usize = 64;
+
+/// Counts webhooks that were posted and answered by 200 while no worker runs.
 pub(super) async fn measure(
     shop: &Shop,
     customers: &mut Customers,
     seconds: u64,
 ) -> anyhow::Result<f64> {
+    let posts = sign(shop, &customers.take(SIGNED));
+    let mut callers = Vec::with_capacity(CLIENTS);
+    for _ in 0..CLIENTS {
+        callers.push(Caller::connect(&shop.statuses_to.url).await?);
+    }
     let begun = Instant::now();
     let end = begun + Duration::from_secs(seconds);
-    let numbers = customers.take(CUSTOMERS);
-    let clients = numbers
-        .chunks(CUSTOMERS / CLIENTS)
-        .map(|line| post_until(shop, line, end));
+    let clients = callers
+        .into_iter()
+        .zip(posts.chunks(SIGNED / CLIENTS))
+        .map(|(caller, posts)| post_until(caller, posts, end));
     let counts = futures::future::try_join_all(clients).await?;
     Ok(per_second(counts.into_iter().sum(), begun.elapsed()))
 }
 
-async fn post_until(shop: &Shop, customers: &[String], end: Instant) -> anyhow::Result<usize> {
+/// Posts one message of each customer, `rate` of them a second, each at its time; returns how long
+/// each took to its 200, from when it was due.
+pub(super) async fn steady(
+    shop: &Shop,
+    customers: &[String],
+    rate: u32,
+) -> anyhow::Result<Vec<Duration>> {
+    let posts = sign(shop, customers);
+    let mut callers = Vec::with_capacity(CONNECTIONS);
+    for _ in 0..CONNECTIONS {
+        let caller = Caller::connect(&shop.statuses_to.url).await?;
+        callers.push(Arc::new(Mutex::new(caller)));
+    }
+    let begun = Instant::now();
+    let mut answers = JoinSet::new();
+    for (nth, post) in posts.into_iter().enumerate() {
+        let due = begun + Duration::from_secs(1) * u32::try_from(nth)? / rate;
+        tokio::time::sleep_until(due.into()).await;
+        let caller = callers.get(nth % CONNECTIONS).context("no connection")?;
+        let caller = Arc::clone(caller);
+        answers.spawn(async move {
+            // Whoever waits for its connection has waited for the server.
+            caller.lock().await.post(post).await?;
+            anyhow::Ok(due.elapsed())
+        });
+    }
+    let mut times = Vec::with_capacity(customers.len());
+    while let Some(answer) = answers.join_next().await {
+        times.push(answer??);
+    }
+    Ok(times)
+}
+
+fn sign(shop: &Shop, customers: &[String]) -> Vec<SignedPost> {
+    let sign = |customer: &String| {
+        let message = TextMessage::new(Sender::phone(customer, "Customer"), QUESTION);
+        WhatsappPost::to_number(&shop.phone_number_id)
+            .text(&message)
+            .sign(APP_SECRET)
+    };
+    customers.iter().map(sign).collect()
+}
+
+async fn post_until(
+    mut caller: Caller,
+    posts: &[SignedPost],
+    end: Instant,
+) -> anyhow::Result<usize> {
     let mut count = 0;
-    for customer in customers.iter().cycle() {
+    for post in posts.iter().cycle() {
         if Instant::now() >= end {
             break;
         }
-        write(shop, customer).await?;
+        caller.post(post.clone()).await?;
         count += 1;
     }
     Ok(count)

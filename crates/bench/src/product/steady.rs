@@ -16,8 +16,6 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What came of posts at a steady rate, whatever the answers take.
 pub(super) struct Steady {
-    /// From the moment each post was due to its 200.
-    pub(super) to_200: Vec<Duration>,
     /// When each customer's 200 came.
     taken: HashMap<String, DateTime<Utc>>,
 }
@@ -36,16 +34,14 @@ pub(super) async fn post(
         let (shop, customer) = (Arc::clone(shop), customer.clone());
         posts.spawn(async move {
             write(&shop, &customer).await?;
-            anyhow::Ok((customer, due.elapsed(), Clock::system().now()))
+            anyhow::Ok((customer, Clock::system().now()))
         });
     }
     let mut steady = Steady {
-        to_200: Vec::with_capacity(customers.len()),
         taken: HashMap::with_capacity(customers.len()),
     };
     while let Some(posted) = posts.join_next().await {
-        let (customer, time, at) = posted??;
-        steady.to_200.push(time);
+        let (customer, at) = posted??;
         steady.taken.insert(customer, at);
     }
     Ok(steady)

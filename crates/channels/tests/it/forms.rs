@@ -35,6 +35,9 @@ fn sample(property: &Value) -> Value {
     if property["type"] == "boolean" {
         return json!(true);
     }
+    if property["type"] == "integer" {
+        return property["maximum"].clone();
+    }
     match property["pattern"].as_str() {
         Some(pattern) if pattern.starts_with("^whsec_") => json!(SECRET),
         Some(pattern) if pattern.starts_with("^#") => json!("#a0b1c2"),
@@ -87,7 +90,7 @@ fn wrong_values_are_told_and_never_repeated() {
     for kind in ChannelKind::ALL {
         let schema = json_schema(*kind);
         for (name, property) in schema["properties"].as_object().unwrap() {
-            for wrong in [json!(5), json!(""), json!("a\nhunter2"), json!({"a": 1})] {
+            for wrong in [json!(-5), json!(""), json!("a\nhunter2"), json!({"a": 1})] {
                 let mut filled = config(*kind);
                 filled[name] = wrong.clone();
                 let errors = parse(*kind, filled).unwrap_err();

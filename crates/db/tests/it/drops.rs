@@ -1,4 +1,5 @@
-//! A transaction that is given up while it begins, as by a timeout.
+//! What becomes of a transaction that is given up while it begins, as by a timeout, or whose
+//! connection is dead.
 
 use std::future::Future as _;
 use std::pin::pin;
@@ -42,5 +43,31 @@ async fn a_begin_that_is_dropped_leaves_no_transaction_open() {
             .await
             .unwrap();
         assert_eq!(kept, i64::from(n) + 1, "dropped after {n} polls");
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_begins_although_somebody_ended_the_connections_that_were_there() {
+    let test_db = TestDb::new().await;
+    let options = DbOptions {
+        max_connections: 3,
+        ..DbOptions::new(test_db.url())
+    };
+    let db = Db::connect_lazy(&options).unwrap();
+    for _ in 0..20 {
+        let (one, two, three) = tokio::join!(db.begin(), db.begin(), db.begin());
+        for open in [one, two, three] {
+            open.unwrap().rollback().await.unwrap();
+        }
+        sqlx::query(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+             WHERE datname = current_database() AND application_name = 'metachat'",
+        )
+        .execute(test_db.pool())
+        .await
+        .unwrap();
+        // Just used: nobody tests them before they are taken.
+        let tx = db.begin().await.unwrap();
+        tx.rollback().await.unwrap();
     }
 }

@@ -9,13 +9,19 @@ pub(crate) mod words;
 
 use futures::future::BoxFuture;
 use futures::{StreamExt as _, stream};
+use serde_json::json;
 
 use self::extract::{Quote, extract};
 use self::language::Language;
 use self::words::Word;
-use crate::{Error, Event, EventStream, FinishReason, Model, Request, Role, Usage};
+use crate::{
+    Error, Event, EventStream, FinishReason, Message, Model, Request, Role, ToolCall, ToolChoice,
+    Usage,
+};
 
-/// Answers from [`Request::sources`] alone, without key, network or cost.
+/// Answers from [`Request::sources`] alone, without key, network or cost. Where there are none yet and
+/// the tool [`Builtin::SEARCH`] is offered, it calls that first, as when it stands in for a model that
+/// searches by itself.
 ///
 /// The answer is a quote: the sentences that cover the question best, each followed by the number
 /// of its source as `[1]`, after a few words that say where they are from. Where the sources do
@@ -26,6 +32,9 @@ use crate::{Error, Event, EventStream, FinishReason, Model, Request, Role, Usage
 pub struct Builtin;
 
 impl Builtin {
+    /// The tool by which documents are searched: its argument `query` is the question.
+    pub const SEARCH: &str = "search_knowledge_base";
+
     /// The language of a text among those that [`Builtin`] speaks, as a code of two letters; `en`
     /// where nothing speaks for another one.
     pub fn language_of(text: &str) -> &'static str {
@@ -50,11 +59,35 @@ impl Builtin {
     }
 }
 
+/// What came after the last answer, the newest first: what the customer said, and calls of tools.
+fn since_answer(request: &Request) -> impl Iterator<Item = &Message> {
+    let is_answer =
+        |message: &Message| message.role == Role::Assistant && message.tool_calls.is_empty();
+    let newest = request.messages.iter().rev();
+    newest.take_while(move |message| !is_answer(message))
+}
+
+/// The call that brings what an answer can rest on, if nothing was searched for yet.
+fn search(request: &Request) -> Option<ToolCall> {
+    let is_offered = request.tool_choice != ToolChoice::None
+        && request
+            .tools
+            .iter()
+            .any(|tool| tool.name == Builtin::SEARCH);
+    let has_searched = since_answer(request).any(|message| message.role == Role::Tool);
+    if !is_offered || has_searched || !request.sources.is_empty() {
+        return None;
+    }
+    Some(ToolCall {
+        id: "search".to_owned(),
+        name: Builtin::SEARCH.to_owned(),
+        arguments: json!({"query": question(request)}).to_string(),
+    })
+}
+
 /// What the customer said since the last answer.
 fn question(request: &Request) -> String {
-    let since = request.messages.iter().rev();
-    let since = since.take_while(|message| message.role != Role::Assistant);
-    let mut said: Vec<&str> = since
+    let mut said: Vec<&str> = since_answer(request)
         .filter(|message| message.role == Role::User)
         .map(|message| message.text.as_str())
         .collect();
@@ -89,16 +122,16 @@ impl Model for Builtin {
 
     fn stream(&self, request: Request) -> BoxFuture<'_, Result<EventStream, Error>> {
         Box::pin(async move {
-            let text = pieces(&Self::answer(&request))
-                .into_iter()
-                .map(Event::TextDelta);
-            let end = [
-                Event::Usage(Usage::default()),
-                Event::Done {
-                    finish_reason: FinishReason::Stop,
-                },
-            ];
-            Ok(stream::iter(text.chain(end).map(Ok)).boxed())
+            let (mut events, finish_reason) = match search(&request) {
+                Some(call) => (vec![Event::ToolCall(call)], FinishReason::ToolCalls),
+                None => {
+                    let text = pieces(&Self::answer(&request)).into_iter();
+                    (text.map(Event::TextDelta).collect(), FinishReason::Stop)
+                }
+            };
+            events.push(Event::Usage(Usage::default()));
+            events.push(Event::Done { finish_reason });
+            Ok(stream::iter(events.into_iter().map(Ok)).boxed())
         })
     }
 }
@@ -106,7 +139,7 @@ impl Model for Builtin {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Message, SourcePassage};
+    use crate::{SourcePassage, Tool};
 
     fn request(question: &str, text: &str) -> Request {
         Request {
@@ -163,6 +196,40 @@ mod tests {
         ));
         assert_eq!(answer, Language::German.unknown());
         assert!(!answer.contains('['));
+    }
+
+    #[tokio::test]
+    async fn it_searches_once_where_it_may_and_has_nothing_to_answer_from() {
+        let mut asked = request("How long is the warranty?", "The warranty lasts 24 months.");
+        let sources = std::mem::take(&mut asked.sources);
+        asked.tools = vec![Tool {
+            name: Builtin::SEARCH.to_owned(),
+            description: String::new(),
+            parameters: json!({}),
+        }];
+        let searching = Builtin.complete(asked.clone()).await.unwrap();
+        assert_eq!(searching.finish_reason, FinishReason::ToolCalls);
+        let call = &searching.tool_calls[0];
+        let query = json!({"query": "How long is the warranty?"}).to_string();
+        assert_eq!(
+            (call.name.as_str(), &call.arguments),
+            (Builtin::SEARCH, &query)
+        );
+        let mut forbidden = asked.clone();
+        forbidden.tool_choice = ToolChoice::None;
+        let answer = Builtin.complete(forbidden).await.unwrap();
+        assert_eq!(answer.text, Language::English.unknown());
+        let id = call.id.clone();
+        asked.messages.push(searching.into_message());
+        asked.messages.push(Message::tool(&id, "nothing"));
+        let answer = Builtin.complete(asked.clone()).await.unwrap();
+        assert_eq!(answer.text, Language::English.unknown());
+        asked.sources = sources;
+        let answer = Builtin.complete(asked).await.unwrap();
+        assert_eq!(
+            answer.text,
+            "From our documents: The warranty lasts 24 months. [2]"
+        );
     }
 
     #[tokio::test]
