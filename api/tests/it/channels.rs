@@ -178,7 +178,8 @@ async fn a_changed_secret_counts_from_the_next_post_on() {
     tokio::time::timeout(Duration::from_secs(15), gone)
         .await
         .unwrap();
-    all("the-second-secret", 404).await;
+    let reply = post(&server, &addresses[0], &written().sign("the-second-secret")).await;
+    assert_eq!(reply.problem(401), "signature_mismatch");
 }
 
 #[tokio::test]
