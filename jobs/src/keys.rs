@@ -1,5 +1,7 @@
 //! Ordering keys: who is next once the head is gone.
 
+use std::collections::HashMap;
+
 use db::Result;
 use sqlx::PgConnection;
 
@@ -61,19 +63,20 @@ impl Promoted {
         self.0.iter()
     }
 
-    /// What to say of them, once the transaction is committed.
+    /// What to say of them, once the transaction is committed: a word for each flow, not for each of
+    /// its jobs. A signal of too many words would have everybody look everywhere.
     pub(crate) fn words(&self) -> Vec<Word> {
-        let word = |head: &Head| {
-            if head.is_ready {
-                Word::Flow {
-                    flow: head.flow,
-                    id: head.id,
-                }
-            } else {
-                Word::Due
-            }
-        };
-        self.0.iter().map(word).collect()
+        let mut lowest: HashMap<i64, i64> = HashMap::new();
+        for head in self.0.iter().filter(|head| head.is_ready) {
+            let id = lowest.entry(head.flow).or_insert(head.id);
+            *id = head.id.min(*id);
+        }
+        let flows = lowest.into_iter();
+        let mut words: Vec<Word> = flows.map(|(flow, id)| Word::Flow { flow, id }).collect();
+        if self.0.iter().any(|head| !head.is_ready) {
+            words.push(Word::Due);
+        }
+        words
     }
 }
 
@@ -157,4 +160,26 @@ pub(crate) async fn lock<'k>(
     .execute(conn)
     .await?;
     Ok((kinds, names))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heads_of_a_flow_are_said_in_one_word() {
+        let head = |id, flow, is_ready| Head {
+            id,
+            flow,
+            kind: "probe".to_owned(),
+            is_ready,
+        };
+        let ready = (1..=500).map(|id| head(1000 - id, 7, true));
+        let later = [head(3, 7, false), head(4, 7, false)];
+        let promoted = Promoted(ready.chain(later).collect());
+        assert_eq!(
+            promoted.words(),
+            [Word::Flow { flow: 7, id: 500 }, Word::Due]
+        );
+    }
 }

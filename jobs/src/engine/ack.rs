@@ -1,96 +1,112 @@
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use apalis_core::error::BoxDynError;
-use apalis_core::task::Task;
-use tower::{Layer, Service};
+use futures::future::BoxFuture;
+use tokio_util::task::AbortOnDropHandle;
 
-use super::backend::Held;
+use super::backend::Delivered;
 use super::claim::Hold;
-use super::finish::Outcome;
+use super::fetch::{Delivery, LaneState};
+use super::finish::{Ended, Outcome};
 use super::inflight::Interrupt;
-use super::run::{Batch, Results};
-use super::{ClaimedJob, Shared};
+use super::run::{Batch, Results, run_halving};
+use super::{ClaimedJob, JobHandle, Shared};
 use crate::Failure;
 use crate::failure::printable;
 
 /// The longest a job may be put off, whatever the other side asks for.
 const MAX_WAIT: Duration = Duration::from_hours(24);
 
-/// Turns what a handler returned into the jobs' outcomes. It sees the typed errors, which
-/// persisted strings would lose, and ends runs that are not to go on.
-#[derive(Clone)]
-pub struct AckLayer {
-    shared: Arc<Shared>,
+/// A run that has begun.
+struct Run {
+    holds: Vec<Hold>,
+    work: BoxFuture<'static, Results>,
+    begun: Instant,
 }
 
-impl AckLayer {
-    pub(super) const fn new(shared: Arc<Shared>) -> Self {
-        Self { shared }
-    }
-}
-
-impl<S> Layer<S> for AckLayer {
-    type Service = Ack<S>;
-
-    fn layer(&self, inner: S) -> Ack<S> {
-        Ack {
-            inner,
-            shared: Arc::clone(&self.shared),
+/// Runs what was delivered, and turns what the handlers returned into the jobs' outcomes; returns
+/// when all of it has ended.
+///
+/// The handlers are begun one after the other in this task. One that is done at once costs no task,
+/// no timer and no wait of its own; one that has to wait for something goes on in a task of its own,
+/// beside the others.
+pub(super) async fn run_all<F, Fut>(handler: F, delivered: Delivered)
+where
+    F: Fn(Batch) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = Vec<Result<(), Failure>>> + Send + 'static,
+{
+    let Delivered {
+        delivery: Delivery { runs, mut slots },
+        lane,
+        shared,
+    } = delivered;
+    let is_alone = runs.len() == 1;
+    let mut ended = Vec::with_capacity(runs.len());
+    let mut going = Vec::new();
+    let mut begun = Instant::now();
+    for holds in runs {
+        let mut run = begin(&shared, &handler, holds, begun);
+        match futures::poll!(&mut run.work) {
+            Poll::Ready(results) => {
+                let time = begun.elapsed();
+                begun += time;
+                note(&shared, &lane, &run.holds, time);
+                ended.extend(settled(&run.holds, Ending::Itself(results), time));
+            }
+            Poll::Pending if is_alone => {
+                return go_on(&shared, &lane, run).await;
+            }
+            Poll::Pending => {
+                let (shared, lane, slot) = (Arc::clone(&shared), Arc::clone(&lane), slots.split(1));
+                let rest = async move {
+                    go_on(&shared, &lane, run).await;
+                    drop(slot);
+                };
+                going.push(AbortOnDropHandle::new(tokio::spawn(rest)));
+                begun = Instant::now();
+            }
         }
     }
+    shared.finishes.send(ended).await;
+    drop(slots);
+    futures::future::join_all(going).await;
 }
 
-/// The service that [`AckLayer`] makes.
-#[derive(Clone)]
-pub struct Ack<S> {
-    inner: S,
-    shared: Arc<Shared>,
-}
-
-impl<S> Service<Task<Batch>> for Ack<S>
+/// Begins to run jobs; nothing happens before it is polled.
+fn begin<F, Fut>(shared: &Shared, handler: &F, holds: Vec<Hold>, begun: Instant) -> Run
 where
-    S: Service<Task<Batch>, Response = Results>,
-    S::Error: Into<BoxDynError>,
-    S::Future: Send + 'static,
+    F: Fn(Batch) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = Vec<Result<(), Failure>>> + Send + 'static,
 {
-    type Response = ();
-    type Error = BoxDynError;
-    type Future = Pin<Box<dyn Future<Output = Result<(), BoxDynError>> + Send>>;
+    let handle = |hold: &Hold| {
+        shared.notes.began(&hold.job, begun - hold.since);
+        let (job, lease) = (Arc::clone(&hold.job), Arc::clone(&hold.lease));
+        JobHandle::new(job, shared.session, lease)
+    };
+    let handles = holds.iter().map(handle).collect();
+    let work = run_halving(handler.clone(), Batch { handles });
+    Run { holds, work, begun }
+}
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxDynError>> {
-        self.inner.poll_ready(cx).map_err(Into::into)
-    }
-
-    fn call(&mut self, task: Task<Batch>) -> Self::Future {
-        let Some(held) = task.data().get::<Held>().cloned() else {
-            return Box::pin(async { Err("a task that no backend of ours made".into()) });
-        };
-        let work = self.inner.call(task);
-        let shared = Arc::clone(&self.shared);
-        Box::pin(async move {
-            let Held { holds, lane, slot } = held;
-            let begun = Instant::now();
-            for hold in &holds {
-                shared.notes.began(&hold.job, begun - hold.since);
-            }
-            let ending = until_ended(&holds, work).await;
-            let run = begun.elapsed();
-            lane.ran(run);
-            fail::fail_point!("job.before_finish");
-            settle(&shared, &holds, ending, run).await;
-            drop(slot);
-            Ok(())
-        })
+/// Waits until a run that has begun has ended, and hands over the outcomes.
+async fn go_on(shared: &Shared, lane: &LaneState, run: Run) {
+    let Run { holds, work, begun } = run;
+    let ending = until_ended(&holds, work, begun).await;
+    let time = begun.elapsed();
+    note(shared, lane, &holds, time);
+    let ended: Vec<Ended> = settled(&holds, ending, time).collect();
+    if ended.is_empty() {
+        let lost = holds.iter().map(|hold| (hold.job.id, hold.job.claim));
+        shared.inflight.remove_all(lost);
+    } else {
+        shared.finishes.send(ended).await;
     }
 }
 
 /// How a run came to its end.
 enum Ending {
-    /// By itself, or broken by a layer.
-    Itself(Result<Results, BoxDynError>),
+    Itself(Results),
     Interrupted(Interrupt),
     /// It was cancelled, and did not end within its grace.
     Cancelled,
@@ -98,10 +114,7 @@ enum Ending {
 }
 
 /// Runs until the work is done or has to end.
-async fn until_ended<E: Into<BoxDynError>>(
-    holds: &[Hold],
-    work: impl Future<Output = Result<Results, E>>,
-) -> Ending {
+async fn until_ended(holds: &[Hold], work: BoxFuture<'static, Results>, begun: Instant) -> Ending {
     let time = holds
         .iter()
         .map(|hold| hold.job.time())
@@ -109,10 +122,10 @@ async fn until_ended<E: Into<BoxDynError>>(
         .unwrap_or_default();
     tokio::select! {
         biased;
-        result = work => Ending::Itself(result.map_err(Into::into)),
+        results = work => Ending::Itself(results),
         why = interrupted(holds) => Ending::Interrupted(why),
         () = cancelled(holds) => Ending::Cancelled,
-        () = tokio::time::sleep(time) => Ending::TimedOut(time),
+        () = tokio::time::sleep(time.saturating_sub(begun.elapsed())) => Ending::TimedOut(time),
     }
 }
 
@@ -129,26 +142,32 @@ async fn interrupted(holds: &[Hold]) -> Interrupt {
 async fn cancelled(holds: &[Hold]) {
     let mut grace = Duration::ZERO;
     for hold in holds {
-        hold.lease.cancelled.cancelled().await;
+        hold.lease.wait_cancelled().await;
         grace = grace.max(hold.job.flow.kind.cancel_grace);
     }
     tokio::time::sleep(grace).await;
 }
 
-async fn settle(shared: &Shared, holds: &[Hold], ending: Ending, run: Duration) {
+/// Notes that a run has ended, however.
+fn note(shared: &Shared, lane: &LaneState, holds: &[Hold], time: Duration) {
+    lane.ran(time);
     for hold in holds {
-        shared.notes.ran(hold.job.kind, run);
+        shared.notes.ran(hold.job.kind, time);
     }
-    let Some(outcomes) = outcomes(holds, ending) else {
-        let lost = holds.iter().map(|hold| (hold.job.id, hold.job.claim));
-        shared.inflight.remove_all(lost);
-        return;
-    };
-    for (hold, outcome) in holds.iter().zip(outcomes) {
+    fail::fail_point!("job.before_finish");
+}
+
+/// The outcomes of a run; none when its jobs are somebody else's.
+fn settled(holds: &[Hold], ending: Ending, run: Duration) -> impl Iterator<Item = Ended> {
+    let outcomes = outcomes(holds, ending).into_iter().flatten();
+    holds.iter().zip(outcomes).map(move |(hold, outcome)| {
         hold.lease.finish();
-        let job = Arc::clone(&hold.job);
-        shared.finishes.send(job, outcome, run).await;
-    }
+        Ended {
+            job: Arc::clone(&hold.job),
+            outcome,
+            run,
+        }
+    })
 }
 
 /// What becomes of each job; `None`: they are somebody else's.
@@ -173,7 +192,7 @@ fn outcomes(holds: &[Hold], ending: Ending) -> Option<Vec<Outcome>> {
             };
             Some(holds.iter().map(released).collect())
         }
-        Ending::Itself(Ok(Results(results))) => {
+        Ending::Itself(Results(results)) => {
             let unsaid = || {
                 Err(Failure::Panicked(
                     "the batch handler said nothing".to_owned(),
@@ -186,7 +205,6 @@ fn outcomes(holds: &[Hold], ending: Ending) -> Option<Vec<Outcome>> {
             };
             Some(holds.iter().zip(results).map(of_one).collect())
         }
-        Ending::Itself(Err(error)) => all(Failure::Panicked, &error.to_string()),
         Ending::Cancelled => all(Failure::Cancel, "the handler did not end within its grace"),
         Ending::TimedOut(time) => {
             let late = |hold| outcome_of(hold, Failure::TimedOut(time));
@@ -201,7 +219,7 @@ fn outcome_of(hold: &Hold, failure: Failure) -> Outcome {
     let text = failure.chain();
     tracing::info!(job.id = job.id, job.kind = %job.kind, job.attempt = job.attempt,
         failure = %text, "an attempt did not finish its job");
-    if hold.lease.cancelled.is_cancelled() {
+    if hold.lease.is_cancelled() {
         return Outcome::Cancelled { reason: text };
     }
     let (least, name) = match failure {

@@ -10,14 +10,14 @@ use apalis_core::task::task_id::TaskId;
 use apalis_core::worker::context::WorkerContext;
 use tokio::sync::mpsc;
 
-use super::ack::AckLayer;
-use super::claim::Hold;
+use tower::layer::util::Identity;
+
+use super::Shared;
 use super::fetch::{self, Delivery, LaneState};
-use super::run::Batch;
-use super::{JobHandle, Shared};
 use crate::Lane;
 
-/// One lane as an apalis backend: it yields claimed jobs and takes their outcomes back.
+/// One lane as an apalis backend: it yields claimed jobs. Their outcomes need no layer of apalis:
+/// what runs them sees the typed errors, which persisted strings would lose.
 ///
 /// It never fails: trouble with the database is waited out behind it, so no apalis worker ends
 /// because a connection did.
@@ -27,13 +27,11 @@ pub struct LaneBackend {
     shared: Arc<Shared>,
 }
 
-/// What the acknowledging layer needs to know of a task.
-#[derive(Clone)]
-pub(super) struct Held {
-    pub(super) holds: Vec<Hold>,
+/// What an apalis task carries: runs that begin together, and where they belong.
+pub struct Delivered {
+    pub(super) delivery: Delivery,
     pub(super) lane: Arc<LaneState>,
-    /// The slot, until the outcome is handed over.
-    pub(super) slot: Arc<tokio::sync::OwnedSemaphorePermit>,
+    pub(super) shared: Arc<Shared>,
 }
 
 impl LaneBackend {
@@ -54,29 +52,21 @@ impl LaneBackend {
         self.lane.lane
     }
 
-    fn task(&self, delivery: Delivery) -> Task<Batch> {
-        let Delivery { holds, slot } = delivery;
-        let handles: Vec<JobHandle> = holds
-            .iter()
-            .map(|hold| {
-                let (job, lease) = (Arc::clone(&hold.job), Arc::clone(&hold.lease));
-                JobHandle::new(job, self.shared.session, lease)
-            })
-            .collect();
-        let id = holds.first().map_or(0, |hold| hold.job.id.unsigned_abs());
-        TaskBuilder::new(Batch { handles })
-            .task_id(TaskId::from_int(id))
-            .data(Held {
-                holds,
-                lane: Arc::clone(&self.lane),
-                slot: Arc::new(slot),
-            })
-            .build()
+    fn task(&self, delivery: Delivery) -> Task<Delivered> {
+        let first = delivery.runs.first().and_then(|holds| holds.first());
+        let id = first.map_or(0, |hold| hold.job.id.unsigned_abs());
+        TaskBuilder::new(Delivered {
+            delivery,
+            lane: Arc::clone(&self.lane),
+            shared: Arc::clone(&self.shared),
+        })
+        .task_id(TaskId::from_int(id))
+        .build()
     }
 }
 
 impl Backend for LaneBackend {
-    type Task = Task<Batch>;
+    type Task = Task<Delivered>;
     type Error = Infallible;
 
     fn poll_ready(
@@ -103,8 +93,8 @@ impl Backend for LaneBackend {
         _: &WorkerContext,
     ) -> Poll<Result<(), Infallible>> {
         self.source.close();
-        while let Ok(Delivery { holds, .. }) = self.source.try_recv() {
-            let shared = Arc::clone(&self.shared);
+        while let Ok(delivery) = self.source.try_recv() {
+            let (shared, holds) = (Arc::clone(&self.shared), delivery.into_holds());
             tokio::spawn(async move { fetch::give_back(&shared, holds).await });
         }
         Poll::Ready(Ok(()))
@@ -112,17 +102,17 @@ impl Backend for LaneBackend {
 }
 
 impl BackendConfig for LaneBackend {
-    type Args = Batch;
+    type Args = Delivered;
     type Id = u64;
     type Kind = Ephemeral;
     type Config = ();
-    type Layer = AckLayer;
+    type Layer = Identity;
 
     fn config(&self) -> &() {
         &()
     }
 
-    fn middleware(&mut self, _: &mut WorkerContext) -> AckLayer {
-        AckLayer::new(Arc::clone(&self.shared))
+    fn middleware(&mut self, _: &mut WorkerContext) -> Identity {
+        Identity::new()
     }
 }

@@ -102,12 +102,12 @@ impl JobHandle {
     /// Waits until somebody cancels the job. The handler then has its kind's grace to end by
     /// itself; whatever it fails with counts as cancelled.
     pub async fn cancelled(&self) {
-        self.lease.cancelled.cancelled().await;
+        self.lease.wait_cancelled().await;
     }
 
     /// Whether somebody has cancelled the job.
     pub fn is_cancelled(&self) -> bool {
-        self.lease.cancelled.is_cancelled()
+        self.lease.is_cancelled()
     }
 
     /// Locks the job's row within the handler's own transaction: what that transaction writes is

@@ -9,13 +9,14 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::Shared;
 use super::claim::{self, Claimed, Hold};
-use super::finish::Outcome;
+use super::finish::{Ended, Outcome};
 use super::inflight::lock;
 use super::ready::{Pick, Ready, Took};
 use crate::Lane;
 
-/// The most slots one statement claims for.
-const MAX_BATCH: usize = 500;
+/// The most slots one statement claims for. One claim follows another, and each waits for its commit
+/// to be on disk: with many jobs in each, little of that falls to one job.
+const MAX_BATCH: usize = 1000;
 /// How much work a lane claims ahead: what its slots get done in this time. Slow handlers claim
 /// nothing ahead, so that other processes can have it.
 const AHEAD: Duration = Duration::from_millis(10);
@@ -23,6 +24,11 @@ const AHEAD: Duration = Duration::from_millis(10);
 const MAX_AHEAD: usize = 1000;
 /// The most jobs that one statement claims beyond what is claimed ahead.
 const MAX_EXTRA: usize = 16;
+/// How much work is handed out together, as far as slots are free: the hand-over costs more than a
+/// handler that does next to nothing. Handlers that take longer are handed out one by one.
+const TOGETHER: Duration = Duration::from_micros(500);
+/// The most runs that are handed out together.
+const MAX_TOGETHER: usize = 32;
 /// How long a claimed job waits for a slot before it is given back.
 const STALE: Duration = Duration::from_secs(2);
 /// How long a busy lane lets slots gather, so that it does not claim one job at a time.
@@ -33,10 +39,19 @@ const CLAIM_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long to wait when the database is away.
 const OUTAGE_PAUSE: Duration = Duration::from_millis(500);
 
-/// Claimed jobs of one flow on their way to a handler, with the slot they take.
+/// Claimed jobs on their way to handlers.
 pub(super) struct Delivery {
-    pub(super) holds: Vec<Hold>,
-    pub(super) slot: OwnedSemaphorePermit,
+    /// What a handler takes at a time: one job, or several of a flow.
+    pub(super) runs: Vec<Vec<Hold>>,
+    /// A slot for each run.
+    pub(super) slots: OwnedSemaphorePermit,
+}
+
+impl Delivery {
+    /// All of the jobs, which were not begun.
+    pub(super) fn into_holds(self) -> Vec<Hold> {
+        self.runs.into_iter().flatten().collect()
+    }
 }
 
 /// One lane of this process.
@@ -93,6 +108,14 @@ impl LaneState {
         usize::try_from(per_slot / micros)
             .unwrap_or(MAX_AHEAD)
             .min(MAX_AHEAD)
+    }
+
+    /// How many runs to hand out together, beside the one that has its slot already.
+    fn together(&self) -> usize {
+        let micros = u128::from(self.run_micros.load(Ordering::Relaxed).max(1));
+        let runs = usize::try_from(TOGETHER.as_micros() / micros).unwrap_or(MAX_TOGETHER);
+        let more = runs.clamp(1, MAX_TOGETHER) - 1;
+        more.min(self.free.available_permits())
     }
 
     /// How many more jobs may be claimed for tenants that have none claimed, while enough is.
@@ -213,34 +236,41 @@ pub(super) async fn hand_out_for_ever(
             .stop
             .run_until_cancelled(Arc::clone(&lane.free).acquire_owned())
             .await;
-        let Some(Ok(slot)) = slot else {
+        let Some(Ok(mut slots)) = slot else {
             return;
         };
-        let Some(holds) = next_holds(&shared, &lane).await else {
+        let Some(runs) = next_runs(&shared, &lane).await else {
             return;
         };
-        if let Err(refused) = out.send(Delivery { holds, slot }).await {
-            give_back(&shared, refused.0.holds).await;
+        if runs.len() > 1 {
+            // They are free: nobody else takes any, and no more were popped than there were.
+            let more = u32::try_from(runs.len() - 1).unwrap_or(u32::MAX);
+            match Arc::clone(&lane.free).acquire_many_owned(more).await {
+                Ok(more) => slots.merge(more),
+                Err(_) => return,
+            }
+        }
+        if let Err(refused) = out.send(Delivery { runs, slots }).await {
+            give_back(&shared, refused.0.into_holds()).await;
             return;
         }
     }
 }
 
-/// Waits for the job that begins next; `None` when the engine stops.
-async fn next_holds(shared: &Shared, lane: &LaneState) -> Option<Vec<Hold>> {
+/// Waits for the runs that begin next; `None` when the engine stops.
+async fn next_runs(shared: &Shared, lane: &LaneState) -> Option<Vec<Vec<Hold>>> {
     loop {
         if shared.stop.is_cancelled() {
             return None;
         }
-        let (holds, may_claim) = pop(lane);
+        let (mut runs, may_claim) = pop(lane);
         if may_claim {
             lane.wake.notify_one();
         }
-        let (holds, lost): (Vec<Hold>, Vec<Hold>) =
-            holds.into_iter().partition(|hold| hold.lease.is_alive());
+        let lost = take_lost(&mut runs);
         drop_lost(shared, &lost);
-        if !holds.is_empty() {
-            return Some(holds);
+        if !runs.is_empty() {
+            return Some(runs);
         }
         if !lost.is_empty() {
             continue;
@@ -253,6 +283,17 @@ async fn next_holds(shared: &Shared, lane: &LaneState) -> Option<Vec<Hold>> {
     }
 }
 
+/// Takes the jobs out whose lease ran out.
+fn take_lost(runs: &mut Vec<Vec<Hold>>) -> Vec<Hold> {
+    let now = Instant::now();
+    let mut lost = Vec::new();
+    for holds in runs.iter_mut() {
+        lost.extend(holds.extract_if(.., |hold| !hold.lease.is_alive_at(now)));
+    }
+    runs.retain(|holds| !holds.is_empty());
+    lost
+}
+
 /// Lets go of jobs whose lease ran out while they waited: somebody else has them, or will.
 fn drop_lost(shared: &Shared, lost: &[Hold]) {
     for hold in lost {
@@ -262,12 +303,21 @@ fn drop_lost(shared: &Shared, lost: &[Hold]) {
     shared.inflight.remove_all(holds);
 }
 
+/// The runs that begin next, as many as are handed out together.
+/// Also says whether there is room, and something, to claim.
+fn pop(lane: &LaneState) -> (Vec<Vec<Hold>>, bool) {
+    let mut ready = lock(&lane.ready);
+    let most = 1 + lane.together();
+    let runs = std::iter::from_fn(|| pop_run(&mut ready)).take(most);
+    let runs: Vec<Vec<Hold>> = runs.collect();
+    let may_claim = !ready.is_idle() && lane.wanted(ready.buffered()) > 0;
+    (runs, may_claim)
+}
+
 /// The job that begins next, with others of its flow when its kind takes several. One that failed
 /// before runs alone: it may be what broke the others.
-/// Also says whether there is room, and something, to claim.
-fn pop(lane: &LaneState) -> (Vec<Hold>, bool) {
-    let mut ready = lock(&lane.ready);
-    let mut holds: Vec<Hold> = ready.pop().into_iter().collect();
+fn pop_run(ready: &mut Ready<Hold>) -> Option<Vec<Hold>> {
+    let mut holds = vec![ready.pop()?];
     if let Some(first) = holds.first()
         && first.job.flow.kind.batch > 1
         && first.job.attempt == 1
@@ -275,8 +325,7 @@ fn pop(lane: &LaneState) -> (Vec<Hold>, bool) {
         let (flow, most) = (first.job.flow.id, first.job.flow.kind.batch - 1);
         holds.append(&mut ready.pop_more(flow, most, |hold| hold.job.attempt == 1));
     }
-    let may_claim = !ready.is_idle() && lane.wanted(ready.buffered()) > 0;
-    (holds, may_claim)
+    Some(holds)
 }
 
 /// Gives back, from time to time, what was claimed ahead and finds no slot.
@@ -292,11 +341,10 @@ pub(super) async fn give_back_stale(shared: Arc<Shared>) {
 
 /// Returns jobs that were never begun, and the attempts with them.
 pub(super) async fn give_back(shared: &Shared, holds: Vec<Hold>) {
-    for hold in holds {
-        let outcome = Outcome::GiveBack;
-        shared
-            .finishes
-            .send(hold.job, outcome, Duration::ZERO)
-            .await;
-    }
+    let ended = holds.into_iter().map(|hold| Ended {
+        job: hold.job,
+        outcome: Outcome::GiveBack,
+        run: Duration::ZERO,
+    });
+    shared.finishes.send(ended.collect()).await;
 }

@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
 
 /// Why a run is not to go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +15,8 @@ pub(super) enum Interrupt {
 }
 
 /// This process's hold on one job, from the claim until its outcome is committed.
+///
+/// Every job has one and hardly any ever waits for it: it allocates nothing beyond itself.
 #[derive(Debug)]
 pub(super) struct Lease {
     pub(super) claim: i32,
@@ -24,15 +25,19 @@ pub(super) struct Lease {
     /// The handler has ended; its outcome waits to be committed.
     finishing: AtomicBool,
     why: OnceLock<Interrupt>,
-    /// Fires with `why`.
-    pub(super) interrupted: CancellationToken,
     /// Somebody wants the job ended; the handler is told and has a while.
-    pub(super) cancelled: CancellationToken,
+    is_cancelled: AtomicBool,
+    /// Told of `why` and of `is_cancelled`.
+    changed: Notify,
 }
 
 impl Lease {
     pub(super) fn is_alive(&self) -> bool {
-        !self.is_lost() && Instant::now() < *lock(&self.until)
+        self.is_alive_at(Instant::now())
+    }
+
+    pub(super) fn is_alive_at(&self, now: Instant) -> bool {
+        !self.is_lost() && now < *lock(&self.until)
     }
 
     fn is_lost(&self) -> bool {
@@ -46,14 +51,42 @@ impl Lease {
 
     fn interrupt(&self, why: Interrupt) {
         if self.why.set(why).is_ok() {
-            self.interrupted.cancel();
+            self.changed.notify_waiters();
         }
+    }
+
+    fn cancel(&self) {
+        if !self.is_cancelled.swap(true, Ordering::SeqCst) {
+            self.changed.notify_waiters();
+        }
+    }
+
+    /// Whether somebody wants the job ended.
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.is_cancelled.load(Ordering::SeqCst)
     }
 
     /// Waits until the run is not to go on, and says why.
     pub(super) async fn wait_interrupted(&self) -> Interrupt {
-        self.interrupted.cancelled().await;
-        self.why.get().copied().unwrap_or(Interrupt::Lost)
+        self.wait_for(|lease| lease.why.get().copied()).await
+    }
+
+    /// Waits until somebody wants the job ended.
+    pub(super) async fn wait_cancelled(&self) {
+        self.wait_for(|lease| lease.is_cancelled().then_some(()))
+            .await;
+    }
+
+    async fn wait_for<T>(&self, look: impl Fn(&Self) -> Option<T>) -> T {
+        loop {
+            let mut changed = std::pin::pin!(self.changed.notified());
+            // Before the look: a change between the look and the wait must not be missed.
+            changed.as_mut().enable();
+            if let Some(found) = look(self) {
+                return found;
+            }
+            changed.await;
+        }
     }
 }
 
@@ -81,8 +114,8 @@ impl InFlight {
             until: Mutex::new(until),
             finishing: AtomicBool::new(false),
             why: OnceLock::new(),
-            interrupted: CancellationToken::new(),
-            cancelled: CancellationToken::new(),
+            is_cancelled: AtomicBool::new(false),
+            changed: Notify::new(),
         });
         let earlier = lock(&self.leases).insert(id, Arc::clone(&lease));
         // An earlier hold on the same job was lost without anybody having noticed.
@@ -143,7 +176,7 @@ impl InFlight {
     /// Tells the handler of a job that it is cancelled, if this process runs it.
     pub(super) fn cancel(&self, id: i64) {
         if let Some(lease) = lock(&self.leases).get(&id) {
-            lease.cancelled.cancel();
+            lease.cancel();
         }
     }
 

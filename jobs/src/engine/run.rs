@@ -45,11 +45,12 @@ where
             return Results(vec![Err(failure)]);
         }
         let scope = scope(&batch);
-        let work = scope.run(async { handler(batch.clone()).await });
-        match AssertUnwindSafe(work).catch_unwind().await {
-            Ok(results) => Results(results),
-            Err(_) if batch.handles.len() > 1 => {
-                let mut left = batch.handles;
+        // Only what can be halved is needed again.
+        let again = (batch.handles.len() > 1).then(|| batch.clone());
+        let work = scope.run(async { handler(batch).await });
+        match (AssertUnwindSafe(work).catch_unwind().await, again) {
+            (Ok(results), _) => Results(results),
+            (Err(_), Some(Batch { handles: mut left })) => {
                 tracing::warn!(
                     jobs = left.len(),
                     kind = left[0].job.kind,
@@ -60,7 +61,7 @@ where
                 let right = run_halving(handler, Batch { handles: right }).await;
                 Results(left.0.into_iter().chain(right.0).collect())
             }
-            Err(panic) => Results(vec![Err(Failure::Panicked(message(panic.as_ref())))]),
+            (Err(panic), None) => Results(vec![Err(Failure::Panicked(message(panic.as_ref())))]),
         }
     })
 }

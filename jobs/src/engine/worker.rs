@@ -4,15 +4,18 @@ use apalis::prelude::*;
 use tokio::task::JoinHandle;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::run::{Batch, run_halving};
+use super::ack::run_all;
+use super::backend::Delivered;
+use super::run::Batch;
 use super::{JobHandle, LaneBackend};
 use crate::Failure;
 
 /// Starts an apalis worker over one lane, whose handler takes one job at a time; it runs until the
 /// engine stops claiming and the lane is empty.
 ///
-/// Each run is a task of its own; a panic is an outcome like others, and a run whose lease is lost,
-/// whose time is over or whose grace after a cancel has passed is aborted.
+/// Runs are tasks, and handlers that are done at once share one; a panic is an outcome like others,
+/// and a run whose lease is lost, whose time is over or whose grace after a cancel has passed is
+/// aborted.
 pub fn work<F, Fut>(backend: LaneBackend, handler: F) -> JoinHandle<()>
 where
     F: Fn(JobHandle) -> Fut + Clone + Send + Sync + 'static,
@@ -41,9 +44,12 @@ where
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let lane = backend.lane().as_str();
     let name = format!("{lane}-{}", NEXT.fetch_add(1, Ordering::Relaxed));
-    let run = move |batch: Batch| {
-        let work = run_halving(handler.clone(), batch);
-        async move { Ok::<_, BoxDynError>(work.await) }
+    let run = move |delivered: Delivered| {
+        let work = run_all(handler.clone(), delivered);
+        async move {
+            work.await;
+            Ok::<_, BoxDynError>(())
+        }
     };
     let worker = WorkerBuilder::new(name)
         .backend(backend)

@@ -182,3 +182,68 @@ fn of_a_tenant() -> Probe {
         },
     }
 }
+
+/// Handlers that take next to nothing are handed out together; what some of them do is no concern of
+/// the others.
+#[tokio::test]
+async fn jobs_that_are_handed_out_together_end_each_in_its_own_way() {
+    let waiting = Arc::new(tokio::sync::Barrier::new(10));
+    let behaviour = behave(move |probe, handle, _| {
+        let waiting = Arc::clone(&waiting);
+        async move {
+            match probe.n {
+                n if n < 0 => {}
+                // Only if all of these run at a time does any of them end.
+                n if n % 4 == 0 => {
+                    waiting.wait().await;
+                }
+                n if n % 4 == 1 && handle.job.attempt == 1 => panic!("probe {n}"),
+                n if n % 4 == 2 => return Err(Failure::dead("hopeless")),
+                _ => {}
+            }
+            Ok(())
+        }
+    });
+    let bench = Bench::start(behaviour).await;
+    // These show the engine how little a run takes.
+    enqueue_all(&bench, -300..0).await;
+    wait_for_count(&bench, "job_history", 300).await;
+    enqueue_all(&bench, 0..40).await;
+    wait_for_count(&bench, "job_history", 330).await;
+    wait_for_count(&bench, "dead_jobs", 10).await;
+    let outcomes: Vec<(String, i64)> = sqlx::query_as(
+        "SELECT outcome, count(*) FROM job_attempts GROUP BY outcome ORDER BY outcome",
+    )
+    .fetch_all(bench.test_db.pool())
+    .await
+    .unwrap();
+    assert_eq!(
+        outcomes,
+        [("dead".to_owned(), 10), ("panicked".to_owned(), 10)]
+    );
+    bench.shut_down().await;
+}
+
+async fn enqueue_all(bench: &Bench, numbers: std::ops::Range<i64>) {
+    let probes: Vec<Probe> = numbers.map(Probe::new).collect();
+    let mut tx = bench.db.system().await.unwrap();
+    jobs::enqueue_many(&mut tx, &probes).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+async fn wait_for_count(bench: &Bench, table: &str, count: i64) {
+    let sql = format!("SELECT count(*) FROM {table}");
+    let mut last = 0;
+    for _ in 0..500 {
+        last = sqlx::query_scalar(sqlx::AssertSqlSafe(sql.clone()))
+            .fetch_one(bench.test_db.pool())
+            .await
+            .unwrap();
+        if last == count {
+            return;
+        }
+        // There is nothing to be notified by.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("{last} rows in {table}, not {count}");
+}

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 
+use super::cpu::Used;
 use super::kinds::{Keyed, Noop};
 use super::waits::{self, Percentiles, Starts};
 use super::{Scene, fill, limits, run};
@@ -99,6 +100,7 @@ async fn time_keyed(scene: &Scene<'_>, count: usize) -> anyhow::Result<Duration>
     let db = &scene.database.db;
     let ran = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&ran);
+    let used = Used::now(db).await?;
     let begun = Instant::now();
     let engine = run::start(db, run::SLOTS, move |job: Keyed| {
         if job.n.is_some() {
@@ -121,6 +123,7 @@ async fn time_keyed(scene: &Scene<'_>, count: usize) -> anyhow::Result<Duration>
         tokio::time::sleep(run::LOOK).await;
     }
     let time = begun.elapsed();
+    say(&Used::now(db).await?.since(used, run::history(db).await?));
     engine.shut_down().await;
     Ok(time)
 }

@@ -2,6 +2,7 @@
 
 mod backlog;
 mod bloat;
+mod cpu;
 mod enqueueing;
 mod fairness;
 mod fill;

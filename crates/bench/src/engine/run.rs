@@ -3,6 +3,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use super::cpu::Used;
+use crate::report::say;
 use anyhow::ensure;
 use db::Db;
 use jobs::{Engine, EngineOptions, Failure, Job, JobHandle, KindInfo};
@@ -53,6 +55,7 @@ where
 pub(super) async fn time<J: Job>(db: &Db, count: usize) -> anyhow::Result<Duration> {
     let ran = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&ran);
+    let used = Used::now(db).await?;
     let begun = Instant::now();
     let engine = start(db, SLOTS, move |_: J| {
         counter.fetch_add(1, Ordering::Relaxed);
@@ -66,6 +69,7 @@ pub(super) async fn time<J: Job>(db: &Db, count: usize) -> anyhow::Result<Durati
         tokio::time::sleep(LOOK).await;
     }
     let time = begun.elapsed();
+    say(&Used::now(db).await?.since(used, count));
     engine.shut_down().await;
     Ok(time)
 }

@@ -48,20 +48,36 @@ pub(super) enum Outcome {
 }
 
 /// An outcome on its way to the database.
-struct Ended {
-    job: Arc<ClaimedJob>,
-    outcome: Outcome,
+pub(super) struct Ended {
+    pub(super) job: Arc<ClaimedJob>,
+    pub(super) outcome: Outcome,
     /// How long the handler ran.
-    run: Duration,
+    pub(super) run: Duration,
+}
+
+impl Ended {
+    /// How it is committed.
+    fn way(&self) -> Way {
+        match self.outcome {
+            Outcome::Done | Outcome::Cancelled { .. }
+                if self.job.ordering_key.is_some() || !self.job.permits.is_empty() =>
+            {
+                Way::EndHeld(part(&self.job))
+            }
+            Outcome::Done | Outcome::Cancelled { .. } => Way::EndFree(free_part(self.job.id)),
+            Outcome::Again { .. } | Outcome::GiveBack => Way::RunAgain,
+            Outcome::Dead { .. } => Way::Bury,
+        }
+    }
 }
 
 /// How outcomes are committed.
 #[derive(Clone, Copy, Debug)]
 enum Way {
-    /// One statement moves them all to the history.
-    EndFree,
-    /// The same for one part of the keys, and their keys and limits are let go: while one part waits
-    /// for its commit, the others work.
+    /// One statement moves one part of them to the history: while one part waits for its commit, the
+    /// other works.
+    EndFree(usize),
+    /// The same for one part of the keys, and their keys and limits are let go.
     EndHeld(usize),
     RunAgain,
     Bury,
@@ -72,16 +88,16 @@ impl Way {
     const fn place(self) -> usize {
         match self {
             Self::EndHeld(part) => part,
-            Self::EndFree => HELD_PARTS,
-            Self::RunAgain => HELD_PARTS + 1,
-            Self::Bury => HELD_PARTS + 2,
+            Self::EndFree(part) => HELD_PARTS + part,
+            Self::RunAgain => HELD_PARTS + FREE_PARTS,
+            Self::Bury => HELD_PARTS + FREE_PARTS + 1,
         }
     }
 
     /// The name in metrics.
     const fn as_str(self) -> &'static str {
         match self {
-            Self::EndFree => "end_free",
+            Self::EndFree(_) => "end_free",
             Self::EndHeld(_) => "end_held",
             Self::RunAgain => "run_again",
             Self::Bury => "bury",
@@ -91,11 +107,16 @@ impl Way {
 
 /// How many parts the jobs with keys or limits are dealt into.
 const HELD_PARTS: usize = 2;
+/// How many parts the jobs without either are dealt into.
+const FREE_PARTS: usize = 2;
+/// Neighbours go to the same part, because they were claimed together and end together.
+const NEIGHBOURS: i64 = 64;
 
 /// Every way, in the order of the queues.
 fn ways() -> impl Iterator<Item = Way> {
     let held = (0..HELD_PARTS).map(Way::EndHeld);
-    held.chain([Way::EndFree, Way::RunAgain, Way::Bury])
+    let free = (0..FREE_PARTS).map(Way::EndFree);
+    held.chain(free).chain([Way::RunAgain, Way::Bury])
 }
 
 /// The queues of outcomes, in the order of [`ways`].
@@ -111,22 +132,27 @@ pub(super) fn queues() -> (Finishes, Queues) {
 }
 
 impl Finishes {
-    /// Hands over an outcome; it is committed soon.
-    pub(super) async fn send(&self, job: Arc<ClaimedJob>, outcome: Outcome, run: Duration) {
-        let way = match outcome {
-            Outcome::Done | Outcome::Cancelled { .. }
-                if job.ordering_key.is_some() || !job.permits.is_empty() =>
+    /// Hands over outcomes; they are committed soon.
+    pub(super) async fn send(&self, ended: Vec<Ended>) {
+        // Those who end together mostly end the same way: they take their places in the queue at once.
+        let mut left = ended.into_iter().peekable();
+        while let Some(first) = left.next() {
+            let place = first.way().place();
+            let mut alike = vec![first];
+            while alike.len() < MAX_BATCH
+                && let Some(next) = left.next_if(|next| next.way().place() == place)
             {
-                Way::EndHeld(part(&job))
+                alike.push(next);
             }
-            Outcome::Done | Outcome::Cancelled { .. } => Way::EndFree,
-            Outcome::Again { .. } | Outcome::GiveBack => Way::RunAgain,
-            Outcome::Dead { .. } => Way::Bury,
-        };
-        // Nobody takes outcomes once the engine has ended; leases bring such jobs back.
-        let ended = Ended { job, outcome, run };
-        if let Some(queue) = self.0.get(way.place()) {
-            queue.send(ended).await.ok();
+            let Some(queue) = self.0.get(place) else {
+                continue;
+            };
+            // Nobody takes outcomes once the engine has ended; leases bring such jobs back.
+            if let Ok(permits) = queue.reserve_many(alike.len()).await {
+                for (permit, ended) in permits.zip(alike) {
+                    permit.send(ended);
+                }
+            }
         }
     }
 }
@@ -135,6 +161,10 @@ impl Finishes {
 fn part(job: &ClaimedJob) -> usize {
     let bytes = job.ordering_key.as_deref().unwrap_or_default().bytes();
     bytes.fold(0_usize, |sum, byte| sum.wrapping_add(byte.into())) % HELD_PARTS
+}
+
+fn free_part(id: i64) -> usize {
+    usize::try_from(id / NEIGHBOURS).unwrap_or_default() % FREE_PARTS
 }
 
 /// Starts a task for each queue. They end when the engine's end is told and nothing is left.
@@ -175,7 +205,7 @@ async fn until_committed(shared: &Shared, way: Way, ended: &[Ended]) -> bool {
     loop {
         let taken = async {
             match way {
-                Way::EndFree => end::free(shared, ended).await,
+                Way::EndFree(_) => end::free(shared, ended).await,
                 Way::EndHeld(_) => end::held(shared, ended).await,
                 Way::RunAgain => again::run_again(shared, ended).await,
                 Way::Bury => bury(shared, ended).await,
