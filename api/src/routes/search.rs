@@ -163,7 +163,6 @@ impl SearchRoutes {
             text: &query,
             settings: &settings,
             documents: documents.as_deref(),
-            conversation: None,
         };
         let outcome = search::find(&state.assistant, tenant, &asked).await?;
         Ok(Answer(view(outcome)))

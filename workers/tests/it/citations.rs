@@ -21,7 +21,6 @@ async fn every_type_of_file_is_found_and_cited_by_its_place() {
             text: QUESTION,
             settings: &retrieval,
             documents: Some(&[id]),
-            conversation: None,
         };
         let found = find(&stage.assistant, stage.tenant, &query).await.unwrap();
         let best = &found.passages[0].passage;

@@ -160,7 +160,6 @@ impl Stage {
             text: question,
             settings: &RetrievalSettings::default(),
             documents: None,
-            conversation: None,
         };
         let found = search::find(&self.assistant, self.tenant, &query).await;
         found.unwrap().into_passages()

@@ -34,7 +34,6 @@ async fn ask(stage: &Stage) -> Vec<String> {
         text: "How do returns work?",
         settings: &settings,
         documents: None,
-        conversation: None,
     };
     let found = find(&stage.assistant, stage.tenant, &query).await.unwrap();
     let passages = found.passages.into_iter();

@@ -71,7 +71,7 @@ async fn answer_turn(
     fail_point!("answer.before_model");
     typing::show(assistant, turn);
     let model = choose(assistant, turn.tenant_id, &turn.profile, calls).await?;
-    let made = ask(assistant, handle, turn, model).await?;
+    let made = ask(assistant, handle, turn, model, calls).await?;
     let attempt = made.attempt;
     let ending = Ending::of(turn, made);
     let mut tx = assistant.db.tenant(turn.tenant_id).await?;
@@ -104,16 +104,17 @@ async fn ask(
     handle: &JobHandle,
     turn: &Turn,
     model: Arc<dyn Model>,
+    calls: &Calls,
 ) -> Result<Made, Failure> {
     let settings = &turn.profile.settings;
     let mode = rag_mode(settings, model.as_ref());
-    let passages = turn.find_sources(assistant, mode).await?;
+    let passages = turn.find_sources(assistant, mode, calls).await?;
     let question = turn.question();
     let is_extract = model.provider() == Builtin.provider();
     let asking = Asking {
         assistant,
         tenant: turn.tenant_id,
-        conversation: Some(turn.conversation.id),
+        calls,
         prompt: Prompt {
             profile: &turn.profile,
             history: &turn.history,

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use domain::{ConversationId, RagMode, TenantId, TenantSettings};
+use domain::{RagMode, TenantId, TenantSettings};
 use futures::StreamExt as _;
 use jobs::Failure;
 use llm::{
@@ -11,6 +11,7 @@ use super::prompt::{self, Prompt, Room};
 use super::shown::Shown;
 use crate::Assistant;
 use crate::ingest::search::Passage;
+use crate::spending::Calls;
 use crate::tools::{HAND_OFF, Registry, SEARCH_KNOWLEDGE_BASE, Sources, ToolContext};
 
 /// The most rounds in which a model may call tools; after them it has to answer.
@@ -47,8 +48,8 @@ pub(crate) struct Asking<'a> {
     pub(crate) assistant: &'a Assistant,
     /// Whose documents its tools search.
     pub(crate) tenant: TenantId,
-    /// The conversation that it goes into, if any.
-    pub(crate) conversation: Option<ConversationId>,
+    /// Where calls to models are noted.
+    pub(crate) calls: &'a Calls,
     pub(crate) prompt: Prompt<'a>,
     pub(crate) model: Arc<dyn Model>,
     /// Whether it searches by itself.
@@ -216,7 +217,7 @@ impl Asking<'_> {
         let mut context = ToolContext {
             assistant: self.assistant,
             tenant: self.tenant,
-            conversation: self.conversation,
+            calls: self.calls,
             retrieval: &self.prompt.profile.settings.retrieval,
             sources: &mut found.sources,
             hand_off: &mut found.hand_off,

@@ -10,7 +10,7 @@ use store::{conversations, messages};
 use super::query;
 use super::shown::Shown;
 use crate::ingest::search::{self, Means, Passage, Query};
-use crate::spending::About;
+use crate::spending::{About, Calls};
 use crate::{Assistant, TenantProfile, people};
 
 /// What the answer to one turn is made from.
@@ -174,6 +174,7 @@ impl Turn {
         &self,
         assistant: &Assistant,
         mode: RagMode,
+        calls: &Calls,
     ) -> Result<Vec<Passage>, Failure> {
         let (RagMode::Context, Some(means)) = (mode, &self.means) else {
             return Ok(Vec::new());
@@ -182,9 +183,8 @@ impl Turn {
             text: &self.query(),
             settings: &self.profile.settings.retrieval,
             documents: None,
-            conversation: Some(self.conversation.id),
         };
-        let found = search::find_by(assistant, self.tenant_id, means, &query).await?;
+        let found = search::find_by(assistant, self.tenant_id, means, &query, calls).await?;
         Ok(found.into_passages())
     }
 }

@@ -200,7 +200,6 @@ impl Exam<'_> {
             text: &question.question,
             settings: &self.run.retrieval,
             documents: None,
-            conversation: None,
         };
         let found = search::find(self.assistant, self.tenant, &query).await?;
         let grades = Grades::of(question, &found.passages, self.run.retrieval.top_k);
@@ -257,7 +256,7 @@ impl Exam<'_> {
         let asking = Asking {
             assistant: self.assistant,
             tenant: self.tenant,
-            conversation: None,
+            calls,
             prompt: Prompt {
                 profile: &self.profile,
                 history: &[],

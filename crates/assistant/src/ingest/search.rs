@@ -4,10 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use db::TenantTx;
-use domain::{
-    BudgetSettings, CallPurpose, ConversationId, DocumentId, RerankMethod, RetrievalSettings,
-    Source, TenantId,
-};
+use domain::{CallPurpose, DocumentId, RerankMethod, RetrievalSettings, Source, TenantId};
 use llm::manager::Fault;
 use llm::{Embedder, RerankClient};
 use rag::rerank::{Candidate, RerankError, Reranker};
@@ -37,8 +34,6 @@ pub struct Query<'a> {
     pub settings: &'a RetrievalSettings,
     /// Only passages of these documents; `None`: of all.
     pub documents: Option<&'a [DocumentId]>,
-    /// The conversation that it is asked for, which its calls to models are counted to.
-    pub conversation: Option<ConversationId>,
 }
 
 /// What a tenant's searches are made with, as it stood at one moment.
@@ -47,7 +42,6 @@ pub(crate) struct Means {
     /// What makes the set's vectors; without it words alone decide.
     embedder: Option<Arc<dyn Embedder>>,
     rerank_key: Option<SecretString>,
-    budget: BudgetSettings,
 }
 
 impl Means {
@@ -72,18 +66,7 @@ impl Means {
             set,
             embedder,
             rerank_key: profile.rerank_api_key.clone(),
-            budget: profile.settings.budget,
         })
-    }
-
-    /// What calls of a search are made for.
-    fn about(&self, tenant: TenantId, query: &Query<'_>, purpose: CallPurpose) -> About {
-        About {
-            tenant,
-            purpose,
-            conversation: query.conversation,
-            budget: self.budget,
-        }
     }
 }
 
@@ -119,14 +102,43 @@ impl Found {
 /// # Errors
 /// Those of the database.
 pub async fn find(assistant: &Assistant, tenant: TenantId, query: &Query<'_>) -> db::Result<Found> {
+    let (profile, means) = load(assistant, tenant).await?;
+    // Dropped, it stores what was called by a task of its own: nobody waits for that.
+    let calls = Calls::begin(
+        assistant,
+        About {
+            tenant,
+            purpose: CallPurpose::Search,
+            conversation: None,
+            budget: profile.settings.budget,
+        },
+    );
+    find_by(assistant, tenant, &means, query, &calls).await
+}
+
+/// The same with calls to models noted in `calls`.
+///
+/// # Errors
+/// Those of the database.
+pub(crate) async fn find_counted(
+    assistant: &Assistant,
+    tenant: TenantId,
+    query: &Query<'_>,
+    calls: &Calls,
+) -> db::Result<Found> {
+    let (_, means) = load(assistant, tenant).await?;
+    find_by(assistant, tenant, &means, query, calls).await
+}
+
+async fn load(assistant: &Assistant, tenant: TenantId) -> db::Result<(TenantProfile, Means)> {
     let mut tx = assistant.db.tenant(tenant).await?;
     let profile = TenantProfile::load(&mut tx, &assistant.keyring).await?;
     let means = Means::load(assistant, &mut tx, &profile).await?;
     tx.commit().await?;
-    find_by(assistant, tenant, &means, query).await
+    Ok((profile, means))
 }
 
-/// The same with means that were just read.
+/// The same with means that were just read, and calls to models noted in `calls`.
 ///
 /// # Errors
 /// Those of the database.
@@ -135,10 +147,11 @@ pub(crate) async fn find_by(
     tenant: TenantId,
     means: &Means,
     query: &Query<'_>,
+    calls: &Calls,
 ) -> db::Result<Found> {
-    let provider = reranker(assistant, tenant, means, query);
+    let provider = reranker(assistant, means, query.settings, calls);
     let start = Instant::now();
-    let vector = embed(assistant, tenant, means, query).await;
+    let vector = embed(means, query.text, calls).await;
     let embed_time = start.elapsed();
     let question = Question {
         text: query.text,
@@ -168,28 +181,22 @@ pub(crate) async fn find_by(
 
 /// The question's vector by the set's model; `None` if it cannot be had now: words alone still find
 /// much, so that is no reason to find nothing.
-async fn embed(
-    assistant: &Assistant,
-    tenant: TenantId,
-    means: &Means,
-    query: &Query<'_>,
-) -> Option<Vec<f32>> {
+async fn embed(means: &Means, query: &str, calls: &Calls) -> Option<Vec<f32>> {
     let embedder = means.embedder.as_deref()?;
-    let texts = [query.text.to_owned()];
+    let texts = [query.to_owned()];
     let begun = Instant::now();
     let embedded = embedder.embed(&texts).await;
     // What this program does itself costs nothing.
     if !matches!(embedder.provider(), "builtin" | "local") {
-        let about = means.about(tenant, query, CallPurpose::Search);
-        // Stored by a task of their own: the search goes on.
-        Calls::begin(assistant, about).made(&PlainCall {
+        let call = PlainCall {
             provider: embedder.provider(),
             model: embedder.model(),
             texts: &texts,
             tokens: embedded.as_ref().ok().and_then(|embedded| embedded.tokens),
             took: begun.elapsed(),
             fault: embedded.as_ref().err().map(Fault::of),
-        });
+        };
+        calls.made_for(CallPurpose::Search, &call);
     }
     let embedded = embedded
         .inspect_err(|error| tracing::warn!(error = %error, "the query could not be embedded"))
@@ -198,34 +205,32 @@ async fn embed(
 }
 
 /// The provider's reranker, where the tenant set one.
-fn reranker(
+fn reranker<'c>(
     assistant: &Assistant,
-    tenant: TenantId,
     means: &Means,
-    query: &Query<'_>,
-) -> Option<ProviderReranker> {
-    let settings = query.settings;
+    settings: &RetrievalSettings,
+    calls: &'c Calls,
+) -> Option<ProviderReranker<'c>> {
     let (RerankMethod::Provider, Some(url)) = (settings.rerank, &settings.rerank_url) else {
         return None;
     };
     let (client, key) = (assistant.guarded.clone(), means.rerank_key.clone());
-    let about = means.about(tenant, query, CallPurpose::Rerank);
     Some(ProviderReranker {
         client: RerankClient::new(client, url.clone(), &settings.rerank_model, key),
         model: settings.rerank_model.clone(),
-        calls: Calls::begin(assistant, about),
+        calls,
     })
 }
 
 /// A reranker that a tenant set.
-struct ProviderReranker {
+struct ProviderReranker<'c> {
     client: RerankClient,
     model: String,
-    calls: Calls,
+    calls: &'c Calls,
 }
 
 #[async_trait::async_trait]
-impl Reranker for ProviderReranker {
+impl Reranker for ProviderReranker<'_> {
     async fn rerank(
         &self,
         question: &str,
@@ -241,14 +246,15 @@ impl Reranker for ProviderReranker {
         let read: Vec<&str> = documents.iter().map(String::as_str).collect();
         let begun = Instant::now();
         let ranked = self.client.rerank(question, &read).await;
-        self.calls.made(&PlainCall {
+        let call = PlainCall {
             provider: "rerank",
             model: &self.model,
             texts: &documents,
             tokens: None,
             took: begun.elapsed(),
             fault: ranked.as_ref().err().map(Fault::of),
-        });
+        };
+        self.calls.made_for(CallPurpose::Rerank, &call);
         Ok(ranked?)
     }
 }

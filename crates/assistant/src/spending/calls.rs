@@ -91,6 +91,11 @@ impl Calls {
 
     /// Notes a call that no chain made.
     pub fn made(&self, call: &PlainCall<'_>) {
+        self.made_for(self.0.about.purpose, call);
+    }
+
+    /// The same for one that was made for something else than the others.
+    pub fn made_for(&self, purpose: CallPurpose, call: &PlainCall<'_>) {
         let estimated: u64 = call.texts.iter().map(|text| estimate_tokens(text)).sum();
         let input = match call.fault {
             Some(_) => 0,
@@ -108,6 +113,7 @@ impl Calls {
         self.0.keep(ModelCall {
             account: provider.clone(),
             provider,
+            purpose,
             outcome,
             fault: call.fault.map(|fault| fault.as_str().to_owned()),
             is_estimated: call.fault.is_none() && call.tokens.is_none(),

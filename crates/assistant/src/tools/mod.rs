@@ -13,10 +13,11 @@ mod search_knowledge_base;
 
 use std::time::Duration;
 
-use domain::{ConversationId, RetrievalSettings, TenantId};
+use domain::{RetrievalSettings, TenantId};
 use serde_json::Value;
 
 use crate::Assistant;
+use crate::spending::Calls;
 
 pub(crate) use hand_off::NAME as HAND_OFF;
 pub(crate) use passages::quote;
@@ -56,14 +57,13 @@ pub trait Tool: Send + Sync {
 }
 
 /// What a call works on.
-#[derive(Debug)]
 pub struct ToolContext<'a> {
     /// The use cases.
     pub assistant: &'a Assistant,
     /// Whose answer it is: a tool meets nothing of anybody else's.
     pub tenant: TenantId,
-    /// The conversation that it goes into, if any.
-    pub conversation: Option<ConversationId>,
+    /// Where calls to models are noted.
+    pub calls: &'a Calls,
     /// How passages are found.
     pub retrieval: &'a RetrievalSettings,
     /// The passages that the answer may cite; what a tool finds is added here.

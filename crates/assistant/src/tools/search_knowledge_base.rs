@@ -85,9 +85,9 @@ impl Tool for SearchKnowledgeBase {
             text: &arguments.query,
             settings: &settings,
             documents: arguments.document_ids.as_deref(),
-            conversation: context.conversation,
         };
-        let found = search::find(context.assistant, context.tenant, &query).await;
+        let (assistant, tenant) = (context.assistant, context.tenant);
+        let found = search::find_counted(assistant, tenant, &query, context.calls).await;
         let found = found.map_err(|error| {
             tracing::warn!(error = %error, "a search that a model asked for failed");
             ToolError("the search is not available at the moment".to_owned())

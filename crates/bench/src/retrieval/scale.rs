@@ -55,6 +55,11 @@ pub(super) async fn measure(
     };
     let corpus = Corpus::new();
     let holdings = fill(&database.db, &corpus, large, small).await?;
+    for holding in &holdings {
+        shelf::merge(&database.db, holding.tenant).await?;
+    }
+    let large_tenant = holdings.first().context("no tenant")?.tenant;
+    shelf::index_vectors(&database.db, large_tenant).await?;
     settle(database.db.pool()).await?;
     recalls(&database.db, &corpus, &holdings, report).await?;
     let searches = u64::try_from(arguments.answers)?;

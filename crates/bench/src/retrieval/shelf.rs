@@ -1,5 +1,7 @@
 //! Documents in the database, put there as the product's workers do.
 
+use std::time::Instant;
+
 use anyhow::Context as _;
 use db::Db;
 use domain::{ChunkId, DocumentId, TenantId, TenantSettings};
@@ -8,11 +10,14 @@ use rag::language;
 use store::chunk_embeddings;
 use store::chunks::{self, NewChunk};
 use store::documents::{self, NewDocument, VersionFacts};
-use store::embedding_sets::{self, EmbeddingSet, Maker};
+use store::embedding_sets::{self, EmbeddingSet, IndexStatus, Maker};
 use store::tenants::{self, TenantValues};
 
 use super::embedding::MODEL;
+use crate::report::say;
 
+/// How many vectors a transaction puts into the index.
+const INDEX_BATCH: i64 = 500;
 /// The only version of each document.
 const VERSION: i32 = 1;
 
@@ -104,6 +109,40 @@ pub(super) async fn add_document(
     let (chunk_count, term_count) = (counts.chunk_count, counts.term_count);
     documents::switch_version(&mut tx, id, VERSION, chunk_count, term_count).await?;
     Ok(tx.commit().await?)
+}
+
+/// Merges what the keyword search reads, as `tend-index` does once documents have changed.
+pub(super) async fn merge(db: &Db, tenant: TenantId) -> anyhow::Result<()> {
+    loop {
+        let mut tx = db.tenant(tenant).await?;
+        let merged = keyword::merge(&mut tx).await?;
+        tx.commit().await?;
+        if !merged {
+            return Ok(());
+        }
+    }
+}
+
+/// Puts a tenant's vectors into the index of their dimension, as `tend-index` does once there are many.
+pub(super) async fn index_vectors(db: &Db, tenant: TenantId) -> anyhow::Result<()> {
+    let set = live_set(db, tenant).await?;
+    let begun = Instant::now();
+    let mut status = IndexStatus::Filling;
+    loop {
+        let mut tx = db.tenant(tenant).await?;
+        embedding_sets::set_index_status(&mut tx, set.id, status).await?;
+        if status == IndexStatus::Ready {
+            tx.commit().await?;
+            let seconds = begun.elapsed().as_secs_f64();
+            say(&format!("vectors indexed in {seconds:.0} s"));
+            return Ok(());
+        }
+        let count = chunk_embeddings::index_some(&mut tx, &set, INDEX_BATCH).await?;
+        tx.commit().await?;
+        if count < INDEX_BATCH.unsigned_abs() {
+            status = IndexStatus::Ready;
+        }
+    }
 }
 
 /// Who made vectors of so many numbers.
