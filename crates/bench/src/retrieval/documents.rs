@@ -26,6 +26,8 @@ const LARGE: usize = 100 * 1024 * 1024;
 const PATIENCE: Duration = Duration::from_mins(8);
 /// How often a document is looked at.
 const LOOK: Duration = Duration::from_millis(5);
+/// How often a document is asked for: less often than the API lets a key call it.
+const ASK: Duration = Duration::from_millis(25);
 
 /// A tenant of a running product.
 struct Library {
@@ -213,7 +215,7 @@ impl Library {
             match view["status"].as_str() {
                 Some("ready") => return Ok(None),
                 Some("failed") => return Ok(Some(view["error"].to_string())),
-                _ => tokio::time::sleep(LOOK).await,
+                _ => tokio::time::sleep(ASK).await,
             }
             ensure!(
                 begun.elapsed() < PATIENCE,
