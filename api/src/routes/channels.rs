@@ -224,7 +224,7 @@ impl ChannelRoutes {
             None => old.name.clone(),
         };
         checks.finish()?;
-        let secrets = open(state, &old)?;
+        let secrets = connections::open_secrets(&state.assistant, &old)?;
         let change = body.value.config.unwrap_or_default();
         let config = channels::merge(old.kind, change, &old.config, secrets.as_ref())?;
         let sealed = seal(state, id, &config)?;
@@ -305,15 +305,8 @@ fn seal(
         .transpose()?)
 }
 
-fn open(state: &AppState, channel: &Channel) -> Result<Option<Value>, Problem> {
-    let sealed = channel.sealed_secrets.as_ref();
-    Ok(sealed
-        .map(|sealed| state.keyring.open_json(&context(channel.id), sealed))
-        .transpose()?)
-}
-
 fn opened(state: &AppState, channel: Channel) -> Result<ChannelView, Problem> {
-    let secrets = open(state, &channel)?;
+    let secrets = connections::open_secrets(&state.assistant, &channel)?;
     Ok(view(channel, secrets.as_ref()))
 }
 

@@ -15,10 +15,7 @@ use crate::{Assistant, Error};
 ///
 /// # Errors
 /// `Broken` if it does not open.
-pub(crate) fn open_secrets(
-    assistant: &Assistant,
-    channel: &Channel,
-) -> Result<Option<Value>, Error> {
+pub fn open_secrets(assistant: &Assistant, channel: &Channel) -> Result<Option<Value>, Error> {
     let broken = |error| Error::broken(format!("the secrets of channel {}", channel.id), error);
     let Some(sealed) = channel.sealed_secrets.as_deref() else {
         return Ok(None);

@@ -1,9 +1,8 @@
 //! The channels a customer can write on: telling genuine posts from forged ones, taking them apart,
 //! decoding what they say, and putting answers into each channel's own form.
 //!
-//! Everything here is pure, save for [`perform`], which makes a request that was described here, and
-//! [`whatsapp::send`], which is built on it. A channel is a folder, an `impl` of [`Channel`] and a
-//! line in [`channel`]; `tests/it/conformance.rs` holds what all of them must do, and
+//! Everything here is pure, save for [`perform`], which makes a request that was described here. A
+//! channel is a folder, an `impl` of [`Channel`] and a line in [`channel`]; `tests/it/conformance.rs` holds what all of them must do, and
 //! `docs/adding-a-channel.md` says how one is added.
 //!
 //! # What comes in

@@ -14,8 +14,9 @@ use sqlx::{Connection, PgConnection, PgPool};
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 
-/// How long signals are gathered after one was sent.
-const DEBOUNCE: Duration = Duration::from_millis(10);
+/// How long signals are gathered after one was sent: what a message waits for at most between the
+/// process that took it and the one that answers it.
+const DEBOUNCE: Duration = Duration::from_millis(3);
 /// How long to wait before a lost connection is tried again.
 const RECONNECT: Duration = Duration::from_millis(500);
 /// How many signals wait for what carries them instead of the database.

@@ -77,11 +77,3 @@ pub struct MessengerSecrets {
     #[serde(default)]
     pub verify_token: Option<SecretString>,
 }
-
-impl MessengerSecrets {
-    /// Every secret that may sign a post, the current one first.
-    pub fn signing(&self) -> Vec<&SecretString> {
-        let all = [&self.app_secret, &self.previous_app_secret];
-        all.into_iter().flatten().collect()
-    }
-}

@@ -208,3 +208,23 @@ fn button_of(button: &TemplateButton) -> Value {
         "parameters": [{"type": name, name: button.value}],
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn phone_numbers_get_their_plus_and_user_ids_stay_as_they_are() {
+        for (address, name, value) in [
+            ("15550002222", "to", "+15550002222"),
+            ("+15550002222", "to", "+15550002222"),
+            (
+                "US.13491208655302741918",
+                "recipient",
+                "US.13491208655302741918",
+            ),
+        ] {
+            assert_eq!(recipient(address), (name, value.to_owned()));
+        }
+    }
+}

@@ -45,7 +45,6 @@ use domain::{ChannelKind, Content, ContentBody, Inbound, NormalizedContent};
 use secrecy::SecretString;
 use serde_json::Value;
 
-pub use send::{SendRequest, send};
 pub use settings::{WhatsappConfig, WhatsappSecrets};
 
 pub use crate::meta::{Graph, verify, verify_subscription};

@@ -1,86 +1,7 @@
-use std::fmt;
-
-use http::Method;
-use outbound::Client;
-use secrecy::SecretString;
-use serde_json::{Value, json};
-use url::Url;
-
 use super::error::class_of;
-use super::message::recipient;
 use crate::lenient::text;
-use crate::meta::{Graph, read_answer};
-use crate::{Audience, HttpAnswer, HttpRequest, SendClass, SendError, Sent, perform};
-
-/// One text message to be sent.
-pub struct SendRequest<'a> {
-    /// The number it is sent from, by Meta's id.
-    pub phone_number_id: &'a str,
-    /// Whom it goes to: a contact's address, which is a phone number or a business-scoped user id.
-    pub to: &'a str,
-    /// The text in WhatsApp's markup, of at most [`super::MAX_TEXT_UNITS`].
-    pub body: &'a str,
-    /// What the message's statuses bring back.
-    pub tag: &'a str,
-    /// The number's access token.
-    pub access_token: &'a SecretString,
-}
-
-impl fmt::Debug for SendRequest<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("SendRequest")
-            .field("phone_number_id", &self.phone_number_id)
-            .field("tag", &self.tag)
-            .finish_non_exhaustive()
-    }
-}
-
-impl SendRequest<'_> {
-    /// The address to post to.
-    ///
-    /// # Errors
-    /// [`SendClass::Config`] if the Graph API's address cannot hold a path.
-    pub fn url(&self, graph: &Graph) -> Result<Url, SendError> {
-        graph.address(&[self.phone_number_id, "messages"])
-    }
-
-    /// The body to post.
-    pub fn json(&self) -> Value {
-        let (name, recipient) = recipient(self.to);
-        json!({
-            "messaging_product": "whatsapp",
-            "recipient_type": "individual",
-            name: recipient,
-            "type": "text",
-            "text": {"body": self.body, "preview_url": false},
-            "biz_opaque_callback_data": self.tag,
-        })
-    }
-}
-
-/// Sends one message.
-///
-/// There is no key that makes Meta drop a repetition: only errors of the classes `Retry`,
-/// `RetryFew`, `PairLimit` and `Throughput` may be followed by another send at once. After
-/// [`SendClass::Unknown`], or if this future is dropped, the message may have been taken.
-///
-/// # Errors
-/// [`SendError`], by what it asks of the caller.
-pub async fn send(
-    client: &Client,
-    graph: &Graph,
-    request: &SendRequest<'_>,
-) -> Result<Sent, SendError> {
-    let url = request.url(graph)?;
-    let request = HttpRequest::new(Method::POST, url, Audience::Operator)
-        .bearer(request.access_token)
-        .json(request.json());
-    let answer = perform(client, &request)
-        .await
-        .map_err(SendError::of_connection)?;
-    read_sent(&answer)
-}
+use crate::meta::read_answer;
+use crate::{HttpAnswer, SendClass, SendError, Sent};
 
 /// Reads the answer to a send.
 pub(super) fn read_sent(answer: &HttpAnswer) -> Result<Sent, SendError> {
@@ -106,52 +27,6 @@ mod tests {
             status,
             retry_after: None,
             body: bytes::Bytes::from_static(body),
-        }
-    }
-
-    fn request<'a>(to: &'a str, token: &'a SecretString) -> SendRequest<'a> {
-        SendRequest {
-            phone_number_id: "200000000000001",
-            to,
-            body: "hello",
-            tag: "m-1",
-            access_token: token,
-        }
-    }
-
-    #[test]
-    fn phone_numbers_get_their_plus_and_user_ids_stay_as_they_are() {
-        let token = SecretString::from("t");
-        let body = request("15550002222", &token).json();
-        assert_eq!(
-            body,
-            json!({
-                "messaging_product": "whatsapp",
-                "recipient_type": "individual",
-                "to": "+15550002222",
-                "type": "text",
-                "text": {"body": "hello", "preview_url": false},
-                "biz_opaque_callback_data": "m-1",
-            })
-        );
-        assert_eq!(request("+15550002222", &token).json()["to"], "+15550002222");
-        let body = request("US.13491208655302741918", &token).json();
-        assert_eq!(body["recipient"], "US.13491208655302741918");
-        assert_eq!(body.get("to"), None);
-    }
-
-    #[test]
-    fn the_address_holds_version_and_number() {
-        let token = SecretString::from("t");
-        for base in ["http://127.0.0.1:9/graph", "http://127.0.0.1:9/graph/"] {
-            let graph = Graph {
-                url: base.parse().unwrap(),
-                version: "v25.0".to_owned(),
-            };
-            assert_eq!(
-                request("1", &token).url(&graph).unwrap().as_str(),
-                "http://127.0.0.1:9/graph/v25.0/200000000000001/messages"
-            );
         }
     }
 

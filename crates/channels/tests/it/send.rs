@@ -1,10 +1,13 @@
 use std::time::Duration;
 
-use channels::whatsapp::{Graph, SendClass, SendError, SendRequest, Sent, send};
-use channels::{Connection, HttpAnswer, HttpRequest, Platform, Upload, channel, parse, perform};
-use domain::{ChannelKind, Content, MediaKind};
+use channels::whatsapp::{Graph, SendClass, SendError, Sent};
+use channels::{
+    Connection, HttpAnswer, HttpRequest, Outgoing, Permit, Platform, Upload, channel, parse,
+    perform,
+};
+use chrono::DateTime;
+use domain::{Author, ChannelKind, Content, MediaKind};
 use outbound::{Client, Timeouts};
-use secrecy::SecretString;
 use secrets::WebhookSecret;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -31,18 +34,22 @@ async fn send_once(port: u16) -> Result<Sent, SendError> {
         ..Timeouts::default()
     })
     .unwrap();
-    let graph = Graph {
-        url: format!("http://127.0.0.1:{port}/").parse().unwrap(),
-        version: "v25.0".to_owned(),
-    };
-    let request = SendRequest {
-        phone_number_id: "200000000000001",
+    let config = json!({"phone_number_id": "200000000000001", "access_token": "EAAG-token"});
+    let number = connect(ChannelKind::Whatsapp, port, config);
+    let outgoing = Outgoing {
+        content: &Content::text("We open at *nine*."),
         to: "15550002222",
-        body: "We open at *nine*.",
         tag: "m-1",
-        access_token: &SecretString::from("EAAG-token"),
+        reply_to: None,
+        author: Author::Assistant,
+        permit: &Permit::Free,
+        now: DateTime::UNIX_EPOCH,
     };
-    send(&client, &graph, &request).await
+    let request = number.encode(&outgoing).unwrap();
+    let answer = perform(&client, &request).await;
+    answer
+        .map_err(SendError::of_connection)
+        .and_then(|answer| number.read_sent("m-1", &answer))
 }
 
 async fn read_request(stream: &mut TcpStream) -> String {
