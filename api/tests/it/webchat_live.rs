@@ -31,8 +31,14 @@ async fn installed() -> PathBuf {
     let lock = std::fs::File::create(folder.join("lock")).unwrap();
     lock.lock().unwrap();
     for file in ["package.json", "package-lock.json", "client.mjs"] {
-        let source = format!("{SOURCE}/{file}");
-        std::fs::copy(source, folder.join(file)).unwrap();
+        // Another test's program may be reading it: it changes as a whole, and only if it has to.
+        let wanted = std::fs::read(format!("{SOURCE}/{file}")).unwrap();
+        let target = folder.join(file);
+        if !std::fs::read(&target).is_ok_and(|present| present == wanted) {
+            let fresh = folder.join(format!("{file}.new"));
+            std::fs::write(&fresh, wanted).unwrap();
+            std::fs::rename(fresh, target).unwrap();
+        }
     }
     let wanted = std::fs::read(folder.join("package-lock.json")).unwrap();
     let stamp = folder.join("installed");

@@ -37,7 +37,7 @@ async fn send_once(port: u16) -> Result<Sent, SendError> {
     let config = json!({"phone_number_id": "200000000000001", "access_token": "EAAG-token"});
     let number = connect(ChannelKind::Whatsapp, port, config);
     let outgoing = Outgoing {
-        content: &Content::text("We open at *nine*."),
+        content: &Content::text("We open at **nine**."),
         to: "15550002222",
         tag: "m-1",
         reply_to: None,
