@@ -205,7 +205,7 @@ async fn insert_keyed(conn: &mut PgConnection, row: &Row<'_>, key: &str) -> Resu
     let inserted = insert(conn, row, Some((key, place))).await?;
     if inserted.duplicate {
         // Somebody else was quicker: the place taken above is given back.
-        keys::unjoin(conn, row.kind, key).await?;
+        keys::unjoin(conn, row.kind, key, place).await?;
     }
     Ok(inserted)
 }
@@ -215,14 +215,14 @@ async fn insert_behind(conn: &mut PgConnection, row: &Row<'_>, key: &str) -> Res
     let [limit_1, limit_2] = &row.options.limit_keys;
     Ok(sqlx::query_as(
         "WITH place AS (
-             INSERT INTO job_keys AS k (kind, key, last_seq, depth) VALUES ($1, $2, 1, 1)
-             ON CONFLICT (kind, key) DO UPDATE SET last_seq = k.last_seq + 1, depth = k.depth + 1
-             RETURNING last_seq, depth
+             INSERT INTO job_keys AS k (kind, key, last_seq) VALUES ($1, $2, 1)
+             ON CONFLICT (kind, key) DO UPDATE SET last_seq = k.last_seq + 1
+             RETURNING last_seq
          )
          INSERT INTO jobs (kind, lane, state, priority, max_attempts, tenant_id, run_at, deadline_at,
                            payload, ordering_key, ordering_seq, limit_key_1, limit_key_2,
                            traceparent, flow)
-         SELECT $1, $3, CASE WHEN place.depth > 1 THEN 2 WHEN $7 > 0 THEN 1 ELSE 0 END, $4, $5, $6,
+         SELECT $1, $3, CASE WHEN place.last_seq > 1 THEN 2 WHEN $7 > 0 THEN 1 ELSE 0 END, $4, $5, $6,
                 now() + make_interval(secs => $7), now() + make_interval(secs => $7 + $8),
                 $9::jsonb, $2, place.last_seq, $10, $11, $12,
                 job_flow($1, $3, $4, $6, $10, $11)

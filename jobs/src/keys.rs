@@ -1,4 +1,7 @@
 //! Ordering keys: who is next once the head is gone.
+//!
+//! A key has a row in `job_keys` from its first unfinished job to its last. One of its jobs is the
+//! head, which waits for its turn or runs; the others are held.
 
 use std::collections::HashMap;
 
@@ -22,9 +25,9 @@ pub(crate) struct Place {
 /// Takes the last place of a key, and the lock on its row until the transaction ends.
 pub(crate) async fn join(conn: &mut PgConnection, kind: &str, key: &str) -> Result<Place> {
     Ok(sqlx::query_as(
-        "INSERT INTO job_keys AS k (kind, key, last_seq, depth) VALUES ($1, $2, 1, 1)
-         ON CONFLICT (kind, key) DO UPDATE SET last_seq = k.last_seq + 1, depth = k.depth + 1
-         RETURNING last_seq AS seq, depth = 1 AS is_head",
+        "INSERT INTO job_keys AS k (kind, key, last_seq) VALUES ($1, $2, 1)
+         ON CONFLICT (kind, key) DO UPDATE SET last_seq = k.last_seq + 1
+         RETURNING last_seq AS seq, last_seq = 1 AS is_head",
     )
     .bind(kind)
     .bind(key)
@@ -32,13 +35,20 @@ pub(crate) async fn join(conn: &mut PgConnection, kind: &str, key: &str) -> Resu
     .await?)
 }
 
-/// Gives back the place that this transaction took and did not need.
-pub(crate) async fn unjoin(conn: &mut PgConnection, kind: &str, key: &str) -> Result<()> {
-    sqlx::query("UPDATE job_keys SET depth = depth - 1 WHERE kind = $1 AND key = $2")
-        .bind(kind)
-        .bind(key)
-        .execute(conn)
-        .await?;
+/// Gives back the place that this transaction took and did not need. Its number stays unused.
+pub(crate) async fn unjoin(
+    conn: &mut PgConnection,
+    kind: &str,
+    key: &str,
+    place: Place,
+) -> Result<()> {
+    if place.is_head {
+        sqlx::query("DELETE FROM job_keys WHERE kind = $1 AND key = $2")
+            .bind(kind)
+            .bind(key)
+            .execute(conn)
+            .await?;
+    }
     Ok(())
 }
 
@@ -47,7 +57,7 @@ pub(crate) async fn unjoin(conn: &mut PgConnection, kind: &str, key: &str) -> Re
 pub(crate) struct Promoted(Vec<Head>);
 
 /// A job at the head of its key.
-#[derive(Debug, sqlx::FromRow)]
+#[derive(Debug)]
 pub(crate) struct Head {
     id: i64,
     flow: i64,
@@ -80,65 +90,85 @@ impl Promoted {
     }
 }
 
-/// Takes one finished head off each key and lets the next job of the key go; returns those that
-/// went.
+/// Lets the next job of each key go, whose head this transaction has taken away; returns those that
+/// went. A key without a next job ends.
 ///
-/// The first statement waits for enqueuers that hold a key; the second one's snapshot then sees
-/// what they enqueued. Keys are locked in order, so that two finishers cannot block each other.
+/// Most keys with a backlog are done by the first look, which locks and writes nothing but the jobs
+/// that go: places are given out under the lock on a key's row, so no job that is still on its way
+/// into the table can be before one that is there. Only where nobody is seen the row is locked,
+/// which waits for enqueuers that hold it; the next look sees what they enqueued.
 pub(crate) async fn release(conn: &mut PgConnection, keys: &[Key]) -> Result<Promoted> {
-    if keys.is_empty() {
-        return Ok(Promoted::default());
+    let mut left: Vec<Key> = keys.to_vec();
+    let mut promoted = Promoted::default();
+    let mut is_locked = false;
+    while !left.is_empty() {
+        let (kinds, names) = if is_locked {
+            lock(conn, &left).await?
+        } else {
+            columns(&left)
+        };
+        let looks: Vec<Look> = sqlx::query_as(RELEASE)
+            .bind(kinds)
+            .bind(names)
+            .bind(is_locked)
+            .fetch_all(&mut *conn)
+            .await?;
+        left = looks
+            .iter()
+            .filter(|look| look.head.is_none() && (look.is_next_seen || !is_locked))
+            .map(|look| (look.kind.clone(), look.key.clone()))
+            .collect();
+        promoted
+            .0
+            .extend(looks.into_iter().filter_map(Look::into_head));
+        is_locked = true;
     }
-    let (kinds, names) = lock(conn, keys).await?;
-    let promoted = sqlx::query_as(
-        "WITH freed AS (
-             SELECT kind, key, count(*) AS finished
-             FROM unnest($1::text[], $2::text[]) AS f(kind, key) GROUP BY kind, key
-         ), emptied AS (
-             DELETE FROM job_keys AS k USING freed AS f
-             WHERE k.kind = f.kind AND k.key = f.key AND k.depth <= f.finished
-         ), counted AS (
-             UPDATE job_keys AS k SET depth = k.depth - f.finished FROM freed AS f
-             WHERE k.kind = f.kind AND k.key = f.key AND k.depth > f.finished
-         )
-         UPDATE jobs AS j SET state = CASE WHEN j.run_at <= now() THEN 0 ELSE 1 END
-         FROM freed AS f CROSS JOIN LATERAL (
-             SELECT id FROM jobs
-             WHERE kind = f.kind AND ordering_key = f.key AND state = 2
-             ORDER BY ordering_seq LIMIT 1
-         ) AS head
-         WHERE j.id = head.id
-         RETURNING j.id, j.flow, j.kind, j.state = 0 AS is_ready",
-    )
-    .bind(&kinds)
-    .bind(&names)
-    .fetch_all(conn)
-    .await?;
-    Ok(Promoted(promoted))
+    Ok(promoted)
 }
 
-/// Takes held jobs off their keys: they were never at the head, so nobody else may go.
-pub(crate) async fn leave(conn: &mut PgConnection, keys: &[Key]) -> Result<()> {
-    if keys.is_empty() {
-        return Ok(());
-    }
-    let (kinds, names) = lock(conn, keys).await?;
-    sqlx::query(
-        "WITH gone AS (
-             SELECT kind, key, count(*) AS jobs
-             FROM unnest($1::text[], $2::text[]) AS g(kind, key) GROUP BY kind, key
-         ), emptied AS (
-             DELETE FROM job_keys AS k USING gone AS g
-             WHERE k.kind = g.kind AND k.key = g.key AND k.depth <= g.jobs
-         )
-         UPDATE job_keys AS k SET depth = k.depth - g.jobs FROM gone AS g
-         WHERE k.kind = g.kind AND k.key = g.key AND k.depth > g.jobs",
+/// The job that was seen to be next may be gone by the time it is written: somebody cancelled it.
+const RELEASE: &str = "
+    WITH freed AS (
+        SELECT DISTINCT kind, key FROM unnest($1::text[], $2::text[]) AS f(kind, key)
+    ), next AS MATERIALIZED (
+        SELECT f.kind, f.key, held.id
+        FROM freed AS f LEFT JOIN LATERAL (
+            SELECT id FROM jobs
+            WHERE kind = f.kind AND ordering_key = f.key AND state = 2
+            ORDER BY ordering_seq LIMIT 1
+        ) AS held ON true
+    ), ended AS (
+        DELETE FROM job_keys AS k USING next AS n
+        WHERE $3 AND n.id IS NULL AND k.kind = n.kind AND k.key = n.key
+    ), promoted AS (
+        UPDATE jobs AS j SET state = CASE WHEN j.run_at <= now() THEN 0 ELSE 1 END
+        FROM next AS n
+        WHERE j.id = n.id AND j.state = 2
+        RETURNING j.id, j.flow, j.state = 0 AS is_ready
     )
-    .bind(kinds)
-    .bind(names)
-    .execute(conn)
-    .await?;
-    Ok(())
+    SELECT n.kind, n.key, n.id IS NOT NULL AS is_next_seen, p.id AS head, p.flow, p.is_ready
+    FROM next AS n LEFT JOIN promoted AS p ON p.id = n.id";
+
+/// What came of a look at a key.
+#[derive(sqlx::FromRow)]
+struct Look {
+    kind: String,
+    key: String,
+    is_next_seen: bool,
+    head: Option<i64>,
+    flow: Option<i64>,
+    is_ready: Option<bool>,
+}
+
+impl Look {
+    fn into_head(self) -> Option<Head> {
+        Some(Head {
+            id: self.head?,
+            flow: self.flow?,
+            kind: self.kind,
+            is_ready: self.is_ready?,
+        })
+    }
 }
 
 /// Locks keys in order, so that two who lock several cannot block each other.
@@ -146,10 +176,7 @@ pub(crate) async fn lock<'k>(
     conn: &mut PgConnection,
     keys: &'k [Key],
 ) -> Result<(Vec<&'k str>, Vec<&'k str>)> {
-    let (kinds, names): (Vec<&str>, Vec<&str>) = keys
-        .iter()
-        .map(|(kind, key)| (kind.as_str(), key.as_str()))
-        .unzip();
+    let (kinds, names) = columns(keys);
     sqlx::query(
         "SELECT 1 FROM job_keys AS k
          JOIN unnest($1::text[], $2::text[]) AS f(kind, key) ON k.kind = f.kind AND k.key = f.key
@@ -160,6 +187,12 @@ pub(crate) async fn lock<'k>(
     .execute(conn)
     .await?;
     Ok((kinds, names))
+}
+
+fn columns(keys: &[Key]) -> (Vec<&str>, Vec<&str>) {
+    keys.iter()
+        .map(|(kind, key)| (kind.as_str(), key.as_str()))
+        .unzip()
 }
 
 #[cfg(test)]

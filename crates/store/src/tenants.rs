@@ -278,24 +278,19 @@ pub async fn delete(tx: &mut SystemTx, id: TenantId) -> Result<bool> {
             RETURNING kind, ordering_key
         ),
         freed AS (
-            SELECT kind, ordering_key AS key, count(*) AS jobs
+            SELECT kind, ordering_key AS key
             FROM gone
             WHERE ordering_key IS NOT NULL
-            GROUP BY kind, ordering_key
-        ),
-        emptied AS (
-            DELETE FROM job_keys AS k
-            USING freed AS f
-            WHERE k.kind = f.kind
-              AND k.key = f.key
-              AND k.depth <= f.jobs
+            EXCEPT
+            SELECT kind, ordering_key
+            FROM jobs
+            WHERE tenant_id = $1
+              AND state = 3
         )
-        UPDATE job_keys AS k
-        SET depth = k.depth - f.jobs
-        FROM freed AS f
+        DELETE FROM job_keys AS k
+        USING freed AS f
         WHERE k.kind = f.kind
           AND k.key = f.key
-          AND k.depth > f.jobs
         ",
         id.as_uuid(),
     )

@@ -73,8 +73,8 @@ async fn look(
 
 /// Ends a held job. False: it was promoted meanwhile.
 ///
-/// Its key is locked before its row: whoever finishes the head holds the key when it takes the row
-/// of the next. If the job was promoted the key is let go again, since heads are locked before keys.
+/// Its key is locked before its row, as by whoever ends the key. If the job was promoted the key is
+/// let go again, since heads are locked before keys.
 async fn end_held(tx: &mut impl Tx, job: Waiting, reason: &str) -> Result<bool> {
     sqlx::query("SAVEPOINT before_key")
         .execute(tx.conn())
@@ -162,15 +162,6 @@ async fn end(tx: &mut impl Tx, jobs: &[Waiting], reason: &str) -> Result<()> {
 
 /// Takes ended jobs off their keys: a head lets the next one go, a held one was only in the line.
 async fn leave_keys(tx: &mut impl Tx, jobs: &[Waiting], tally: &mut Tally) -> Result<()> {
-    let all: Vec<Key> = jobs.iter().filter_map(key_of).collect();
-    // All at once and in order: the steps below lock some of them each.
-    keys::lock(tx.conn(), &all).await?;
-    let held: Vec<Key> = jobs
-        .iter()
-        .filter(|job| job.state == 2)
-        .filter_map(key_of)
-        .collect();
-    keys::leave(tx.conn(), &held).await?;
     let mut heads: BTreeMap<&str, Vec<Key>> = BTreeMap::new();
     for job in jobs.iter().filter(|job| job.state != 2) {
         heads

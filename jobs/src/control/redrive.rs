@@ -63,19 +63,18 @@ const REVIVE: &str = "
         SELECT *, row_number() OVER key AS nth, count(*) OVER (PARTITION BY kind, ordering_key) AS n
         FROM gone WINDOW key AS (PARTITION BY kind, ordering_key ORDER BY id)
     ), places AS (
-        INSERT INTO job_keys AS k (kind, key, last_seq, depth)
-        SELECT kind, ordering_key, count(*), count(*) FROM gone
+        INSERT INTO job_keys AS k (kind, key, last_seq)
+        SELECT kind, ordering_key, count(*) FROM gone
         WHERE ordering_key IS NOT NULL GROUP BY kind, ordering_key ORDER BY kind, ordering_key
-        ON CONFLICT (kind, key) DO UPDATE
-        SET last_seq = k.last_seq + excluded.last_seq, depth = k.depth + excluded.depth
-        RETURNING kind, key, last_seq, depth
+        ON CONFLICT (kind, key) DO UPDATE SET last_seq = k.last_seq + excluded.last_seq
+        RETURNING kind, key, last_seq
     )
     INSERT INTO jobs (id, kind, lane, state, priority, claims, max_attempts, tenant_id, run_at,
                       created_at, payload, ordering_key, ordering_seq, limit_key_1, limit_key_2,
                       last_error, traceparent)
         OVERRIDING SYSTEM VALUE
     SELECT d.id, d.kind, d.lane,
-           CASE WHEN d.ordering_key IS NULL OR (p.depth = d.n AND d.nth = 1) THEN 0 ELSE 2 END,
+           CASE WHEN d.ordering_key IS NULL OR (p.last_seq = d.n AND d.nth = 1) THEN 0 ELSE 2 END,
            d.priority, (random() * 1000000000)::integer, d.max_attempts, d.tenant_id, now(),
            d.created_at, d.payload, d.ordering_key, p.last_seq - d.n + d.nth,
            d.limit_key_1, d.limit_key_2, d.reason, d.traceparent

@@ -9,6 +9,7 @@ use db::Result;
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, PgExecutor, Row as _};
 
+use super::limits::Allotment;
 use super::ready::{Pick, Took};
 use super::{ClaimedJob, Shared, limits};
 
@@ -189,50 +190,114 @@ async fn claim_free(shared: &Shared, asked: Asked) -> Result<Vec<Claimed>> {
         .collect())
 }
 
-/// Locks the limits that hold, shares out what they have, claims that much, and writes down what
-/// was really there to be claimed; all or nothing.
+/// Some are limited: those that seem to have plenty of room are asked last, the others first.
 async fn claim_limited(shared: &Shared, asked: Asked) -> Result<Vec<Claimed>> {
-    let now = Instant::now();
-    // Finishing counts runs off the same rows: this process does not stand in its own way.
-    let _gate = shared.limits_gate.lock().await;
     let mut ids: Vec<i64> = asked
         .iter()
         .flat_map(|(_, limits)| limits.clone())
         .collect();
     ids.sort_unstable();
     ids.dedup();
+    let jobs = asked.iter().map(|(pick, _)| pick.want).sum();
+    let seen = shared.limits_seen.plenty(&ids, jobs, Instant::now());
+    if let Some(seen) = seen {
+        if let Some(claimed) = claim_before_asking(shared, &asked, &ids, &seen).await? {
+            return Ok(claimed);
+        }
+        shared.limits_seen.forget(&ids);
+    }
+    claim_granted(shared, asked, &ids).await
+}
+
+/// Claims, and then locks the limits for no longer than it takes to count the runs; all or nothing.
+/// `None`: there was no room, and nothing is claimed.
+async fn claim_before_asking(
+    shared: &Shared,
+    asked: &Asked,
+    ids: &[i64],
+    seen: &HashMap<i64, Allotment>,
+) -> Result<Option<Vec<Claimed>>> {
+    let now = Instant::now();
     let mut tx = shared.db.begin().await?;
-    let (mut rows, at) = limits::lock_rows(&mut tx, &ids).await?;
+    let share = Share {
+        wants: asked.iter().map(|(pick, _)| pick.want).collect(),
+        permits: permits(asked, seen),
+        at: None,
+    };
+    let mut by_flow = group(run(shared, &mut *tx, CLAIM_LIMITED, asked, &share).await?);
+    let _gate = shared.limits_gate.lock().await;
+    let mut locked = limits::lock_rows(&mut tx, ids, limits::Busy::Wait).await?;
+    let has_room = permits(asked, &locked.rows) == share.permits
+        && asked.iter().all(|(pick, limits)| {
+            let jobs = by_flow.get(&pick.flow.id).map_or(0, Vec::len);
+            locked.take_since_begin(limits, jobs)
+        });
+    if !has_room {
+        // At once: the next statement must find the rows unlocked.
+        tx.rollback().await?;
+        return Ok(None);
+    }
+    if let Some(at) = locked.at {
+        limits::take(&mut tx, &locked.rows, at).await?;
+    }
+    tx.commit().await?;
+    shared.limits_seen.note(&locked.rows, now);
+    let claimed = asked
+        .iter()
+        .zip(&share.permits)
+        .map(|((pick, _), permits)| {
+            let jobs = by_flow.remove(&pick.flow.id).unwrap_or_default();
+            let took = took(pick.want, &jobs);
+            settle(pick.clone(), took, jobs, permits)
+        });
+    Ok(Some(claimed.collect()))
+}
+
+/// The limits that count the runs of each pick.
+fn permits(asked: &Asked, rows: &HashMap<i64, Allotment>) -> Vec<Vec<i64>> {
+    let counts = |id: &&i64| rows.get(id).is_some_and(|row| row.concurrency.is_some());
+    asked
+        .iter()
+        .map(|(_, limits)| limits.iter().filter(counts).copied().collect())
+        .collect()
+}
+
+/// Locks the limits that hold, shares out what they have, claims that much, and writes down what
+/// was really there to be claimed; all or nothing.
+async fn claim_granted(shared: &Shared, asked: Asked, ids: &[i64]) -> Result<Vec<Claimed>> {
+    let now = Instant::now();
+    // Finishing counts runs off the same rows: this process does not stand in its own way.
+    let _gate = shared.limits_gate.lock().await;
+    let mut tx = shared.db.begin().await?;
+    let mut locked = limits::lock_rows(&mut tx, ids, limits::Busy::Skip).await?;
+    let rows = &mut locked.rows;
     let wishes: Vec<_> = asked
         .iter()
         .map(|(pick, limits)| (pick.want, limits.clone()))
         .collect();
-    let grants = limits::allot(&mut rows, &wishes, now);
-    let permits: Vec<Vec<i64>> = asked
-        .iter()
-        .map(|(_, limits)| {
-            let counts = |id: &&i64| rows.get(id).is_some_and(|row| row.concurrency.is_some());
-            limits.iter().filter(counts).copied().collect()
-        })
-        .collect();
-    let wants: Vec<usize> = grants.iter().map(|grant| grant.want).collect();
-    let share = Share { wants, permits, at };
+    let grants = limits::allot(rows, &wishes, now);
+    let share = Share {
+        wants: grants.iter().map(|grant| grant.want).collect(),
+        permits: permits(&asked, rows),
+        at: locked.at,
+    };
     let taken = run(shared, &mut *tx, CLAIM_LIMITED, &asked, &share).await?;
     let mut by_flow = group(taken);
     let mut claimed = Vec::with_capacity(asked.len());
     for (((pick, limits), grant), permits) in asked.into_iter().zip(grants).zip(&share.permits) {
         let jobs = by_flow.remove(&pick.flow.id).unwrap_or_default();
-        limits::put_back(&mut rows, &limits, grant.want - jobs.len().min(grant.want));
+        limits::put_back(rows, &limits, grant.want - jobs.len().min(grant.want));
         let took = match grant.limited {
             Some((limit, until)) if jobs.len() >= grant.want => Took::Limited { limit, until },
             _ => took(grant.want, &jobs),
         };
         claimed.push(settle(pick, took, jobs, permits));
     }
-    if let Some(at) = at {
-        limits::take(&mut tx, &rows, at).await?;
+    if let Some(at) = locked.at {
+        limits::take(&mut tx, rows, at).await?;
     }
     tx.commit().await?;
+    shared.limits_seen.note(rows, now);
     Ok(claimed)
 }
 

@@ -206,10 +206,9 @@ async fn let_go(tx: &mut impl Tx, dead: &DeadJob, gone: Option<&Gone>) -> Result
     let mut words = Vec::new();
     let mut moved = Promoted::default();
     if let Some(key) = &dead.job.ordering_key {
-        let key = (dead.job.kind.to_owned(), key.clone());
-        if gone.place() == Place::Held {
-            keys::leave(tx.conn(), &[key]).await?;
-        } else {
+        // A held one was only in the line.
+        if gone.place() != Place::Held {
+            let key = (dead.job.kind.to_owned(), key.clone());
             let promoted = keys::release(tx.conn(), &[key]).await?;
             words = promoted.words();
             moved = promoted;

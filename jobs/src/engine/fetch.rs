@@ -5,6 +5,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::Shared;
@@ -17,11 +19,16 @@ use crate::Lane;
 /// The most slots one statement claims for. One claim follows another, and each waits for its commit
 /// to be on disk: with many jobs in each, little of that falls to one job.
 const MAX_BATCH: usize = 1000;
+/// How many claims of a lane are on their way at a time: while one waits for its commit, the other
+/// works.
+const MAX_CLAIMS: usize = 2;
+/// The least that a claim asks for beside another one.
+const MANY: usize = 256;
 /// How much work a lane claims ahead: what its slots get done in this time. Slow handlers claim
 /// nothing ahead, so that other processes can have it.
 const AHEAD: Duration = Duration::from_millis(10);
 /// The most jobs that are claimed ahead.
-const MAX_AHEAD: usize = 1000;
+const MAX_AHEAD: usize = 2000;
 /// The most jobs that one statement claims beyond what is claimed ahead.
 const MAX_EXTRA: usize = 16;
 /// How much work is handed out together, as far as slots are free: the hand-over costs more than a
@@ -59,6 +66,8 @@ pub(super) struct LaneState {
     pub(super) lane: Lane,
     pub(super) slots: usize,
     free: Arc<Semaphore>,
+    /// The last claim asked for many, and found as many as it asked for.
+    is_deep: AtomicBool,
     /// A slot waits for a job that is not there.
     hungry: AtomicBool,
     pub(super) ready: Mutex<Ready<Hold>>,
@@ -77,6 +86,7 @@ impl LaneState {
             lane,
             slots,
             free: Arc::new(Semaphore::new(slots)),
+            is_deep: AtomicBool::new(false),
             hungry: AtomicBool::new(false),
             ready: Mutex::new(Ready::default()),
             wake: Notify::new(),
@@ -137,38 +147,55 @@ impl LaneState {
 /// Claims for a lane until the engine stops. Trouble with the database is waited out here; a worker
 /// never hears of it.
 pub(super) async fn claim_for_ever(shared: Arc<Shared>, lane: Arc<LaneState>) {
+    let mut claims = FuturesUnordered::new();
     while !shared.stop.is_cancelled() {
-        let picks = next_picks(&shared, &lane);
-        if picks.is_empty() {
-            wait(&shared, &lane).await;
+        if claims.is_empty() {
+            match next_picks(&shared, &lane) {
+                picks if picks.is_empty() => wait(&shared, &lane).await,
+                picks => claims.push(claim(&shared, &lane, picks)),
+            }
             continue;
         }
-        let asked = picks.clone();
-        let begun = Instant::now();
-        let claimed = tokio::time::timeout(CLAIM_TIMEOUT, claim::claim(&shared, picks)).await;
-        shared.notes.claim_took(lane.lane, begun.elapsed());
-        match claimed {
-            Ok(Ok((claimed, until))) => take_in(&shared, &lane, claimed, until),
-            failed => {
-                {
-                    let mut ready = lock(&lane.ready);
-                    for pick in &asked {
-                        ready.claimed(pick, Took::Unknown, Vec::new(), Instant::now());
-                    }
-                }
-                if let Ok(Err(error)) = failed {
-                    tracing::warn!(error = %error, lane = lane.lane.as_str(),
-                        "jobs could not be claimed");
-                    let pause = tokio::time::sleep(OUTAGE_PAUSE);
-                    shared.stop.run_until_cancelled(pause).await;
-                } else {
-                    tracing::warn!(lane = lane.lane.as_str(), "claiming jobs took too long");
-                }
+        if claims.len() < MAX_CLAIMS {
+            let picks = picks_beside(&shared, &lane);
+            if !picks.is_empty() {
+                claims.push(claim(&shared, &lane, picks));
+                continue;
             }
         }
+        tokio::select! {
+            _ = claims.next() => {}
+            () = lane.wake.notified(), if claims.len() < MAX_CLAIMS => {}
+        }
     }
+    while claims.next().await.is_some() {}
     let left = lock(&lane.ready).take_stale(Duration::ZERO);
     give_back(&shared, left).await;
+}
+
+/// Claims what was picked, and answers for it.
+async fn claim(shared: &Shared, lane: &LaneState, picks: Vec<Pick>) {
+    let asked = picks.clone();
+    let begun = Instant::now();
+    let claimed = tokio::time::timeout(CLAIM_TIMEOUT, claim::claim(shared, picks)).await;
+    shared.notes.claim_took(lane.lane, begun.elapsed());
+    if let Ok(Ok((claimed, until))) = claimed {
+        return take_in(shared, lane, claimed, until);
+    }
+    {
+        let mut ready = lock(&lane.ready);
+        for pick in &asked {
+            ready.claimed(pick, Took::Unknown, Vec::new(), Instant::now());
+        }
+    }
+    lane.is_deep.store(false, Ordering::Relaxed);
+    if let Ok(Err(error)) = claimed {
+        tracing::warn!(error = %error, lane = lane.lane.as_str(), "jobs could not be claimed");
+        let pause = tokio::time::sleep(OUTAGE_PAUSE);
+        shared.stop.run_until_cancelled(pause).await;
+    } else {
+        tracing::warn!(lane = lane.lane.as_str(), "claiming jobs took too long");
+    }
 }
 
 fn next_picks(shared: &Shared, lane: &LaneState) -> Vec<Pick> {
@@ -180,6 +207,17 @@ fn next_picks(shared: &Shared, lane: &LaneState) -> Vec<Pick> {
     // Enough is claimed ahead; but a tenant of whom nothing is does not wait for that.
     let extra = lane.extra(ready.buffered());
     ready.pick(extra, 1, Instant::now())
+}
+
+/// What to claim while another claim is on its way: only what is worth a statement, and only where
+/// the last claim found all that it asked for.
+fn picks_beside(shared: &Shared, lane: &LaneState) -> Vec<Pick> {
+    let mut ready = lock(&lane.ready);
+    let wanted = lane.wanted(ready.buffered());
+    if wanted < MANY || !lane.is_deep.load(Ordering::Relaxed) {
+        return Vec::new();
+    }
+    ready.pick(wanted, shared.options.unstarted_per_tenant, Instant::now())
 }
 
 /// Waits for work, for a slot, for a limit to let somebody go, or for the next look.
@@ -220,6 +258,8 @@ fn take_in(shared: &Shared, lane: &LaneState, claimed: Vec<Claimed>, until: Inst
     }
     ready.adapt(picked, got);
     drop(ready);
+    let is_deep = picked >= MANY && got == picked;
+    lane.is_deep.store(is_deep, Ordering::Relaxed);
     if got > 0 {
         lane.filled.notify_one();
     }

@@ -58,6 +58,7 @@ struct Shared {
     limits: limits::LimitSettings,
     /// Held by whoever in this process has limits locked.
     limits_gate: Mutex<()>,
+    limits_seen: limits::Seen,
     /// Something may be due earlier than thought.
     wake_due: Notify,
     /// Signals may have been missed.
@@ -149,6 +150,7 @@ impl Engine {
             flows: discover::KnownFlows::default(),
             limits: limits::LimitSettings::default(),
             limits_gate: Mutex::new(()),
+            limits_seen: limits::Seen::default(),
             wake_due: Notify::new(),
             wake_look: Notify::new(),
             wake_limits: Notify::new(),

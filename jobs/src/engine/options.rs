@@ -18,7 +18,7 @@ pub struct EngineOptions {
     /// How long running jobs may go on once the process shall end. Default 25 seconds.
     pub drain: Duration,
     /// The most jobs of one tenant that this process has claimed and not begun, in each lane.
-    /// Default 1,000. Handlers that take longer than some milliseconds claim hardly anything ahead.
+    /// Default 2,000. Handlers that take longer than some milliseconds claim hardly anything ahead.
     pub unstarted_per_tenant: usize,
     /// Where the engine counts; `None`: into metrics that nobody sees.
     pub metrics: Option<JobMetrics>,
@@ -34,7 +34,7 @@ impl EngineOptions {
             lease: Duration::from_secs(30),
             poll: Duration::from_secs(1),
             drain: Duration::from_secs(25),
-            unstarted_per_tenant: 1000,
+            unstarted_per_tenant: 2000,
             metrics: None,
         }
     }

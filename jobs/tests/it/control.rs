@@ -64,11 +64,10 @@ async fn a_cancelled_job_of_the_line_lets_nobody_go() {
     desk.run(head).await;
     desk.cancel(middle).await.unwrap();
     assert_eq!(desk.state(last).await, JobState::Held);
-    assert_eq!(desk.number("SELECT depth FROM job_keys").await, 2);
+    assert_eq!(desk.number("SELECT count(*) FROM job_keys").await, 1);
     assert_eq!(desk.state(middle).await, JobState::Cancelled);
 }
 
-/// Whoever finishes a head holds its key when it takes the row of the next one.
 #[tokio::test]
 async fn a_held_job_is_cancelled_after_whoever_finishes_its_head() {
     let desk = Desk::new().await;
@@ -81,7 +80,8 @@ async fn a_held_job_is_cancelled_after_whoever_finishes_its_head() {
         .execute(&mut *finisher)
         .await
         .unwrap();
-    sqlx::query("UPDATE job_keys SET depth = depth - 1")
+    sqlx::query("UPDATE jobs SET state = 0 WHERE id = $1")
+        .bind(held)
         .execute(&mut *finisher)
         .await
         .unwrap();
@@ -92,12 +92,6 @@ async fn a_held_job_is_cancelled_after_whoever_finishes_its_head() {
         cancelled
     });
     wait_for_a_lock(&desk).await;
-    // Does not block: the cancelling one has no row yet.
-    sqlx::query("UPDATE jobs SET state = 0 WHERE id = $1")
-        .bind(held)
-        .execute(&mut *finisher)
-        .await
-        .unwrap();
     finisher.commit().await.unwrap();
     assert_eq!(cancelling.await.unwrap().unwrap(), Cancelled::Ended);
     assert_eq!(desk.state(held).await, JobState::Cancelled);
@@ -106,7 +100,52 @@ async fn a_held_job_is_cancelled_after_whoever_finishes_its_head() {
         JobState::Ready,
         "it was at the head"
     );
-    assert_eq!(desk.number("SELECT depth FROM job_keys").await, 1);
+    assert_eq!(desk.number("SELECT count(*) FROM job_keys").await, 1);
+}
+
+#[tokio::test]
+async fn who_is_seen_to_be_next_and_cancelled_meanwhile_is_passed_over() {
+    let desk = Desk::new().await;
+    let head = desk.enqueue(&Probe::keyed(0, "k")).await;
+    let held = desk.enqueue(&Probe::keyed(1, "k")).await;
+    let last = desk.enqueue(&Probe::keyed(2, "k")).await;
+    let mut cancelling = desk.tx().await;
+    control::cancel(&mut cancelling, held, None, "late")
+        .await
+        .unwrap();
+    let mut tx = desk.tx().await;
+    let ending = tokio::spawn(async move {
+        control::cancel(&mut tx, head, None, "done with")
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+    });
+    wait_for_a_lock(&desk).await;
+    cancelling.commit().await.unwrap();
+    ending.await.unwrap();
+    assert_eq!(desk.state(last).await, JobState::Ready);
+}
+
+#[tokio::test]
+async fn who_is_enqueued_while_the_head_ends_is_not_left_behind() {
+    let desk = Desk::new().await;
+    let head = desk.enqueue(&Probe::keyed(0, "k")).await;
+    let mut enqueuing = desk.tx().await;
+    let job = Probe::keyed(1, "k");
+    let late = jobs::enqueue(&mut enqueuing, &job).await.unwrap().id;
+    let mut tx = desk.tx().await;
+    let ending = tokio::spawn(async move {
+        control::cancel(&mut tx, head, None, "done with")
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+    });
+    wait_for_a_lock(&desk).await;
+    enqueuing.commit().await.unwrap();
+    ending.await.unwrap();
+    assert_eq!(desk.state(late).await, JobState::Ready);
+    desk.cancel(late).await.unwrap();
+    assert_eq!(desk.number("SELECT count(*) FROM job_keys").await, 0);
 }
 
 async fn wait_for_a_lock(desk: &Desk) {
@@ -251,5 +290,5 @@ async fn a_redriven_job_of_a_free_key_is_at_its_head() {
     desk.bury(dead, "hopeless").await;
     desk.redrive(dead).await.unwrap();
     assert_eq!(desk.state(dead).await, JobState::Ready);
-    assert_eq!(desk.number("SELECT depth FROM job_keys").await, 1);
+    assert_eq!(desk.number("SELECT count(*) FROM job_keys").await, 1);
 }

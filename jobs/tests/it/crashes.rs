@@ -79,7 +79,7 @@ async fn a_fence_stops_whoever_lost_the_lease_from_committing() {
             }
             let mut tx = db.system().await?;
             handle.fence(&mut tx).await?;
-            sqlx::query("INSERT INTO job_keys (kind, key, last_seq, depth) VALUES ('w', $1, 0, 0)")
+            sqlx::query("INSERT INTO job_keys (kind, key, last_seq) VALUES ('w', $1, 0)")
                 .bind(handle.job.attempt.to_string())
                 .execute(tx.conn())
                 .await

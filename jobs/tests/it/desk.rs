@@ -71,7 +71,9 @@ impl Desk {
         self.sql(format!(
             "WITH gone AS (DELETE FROM jobs WHERE id = {id} RETURNING *),
              freed AS (DELETE FROM job_keys AS k USING gone AS g
-                       WHERE k.kind = g.kind AND k.key = g.ordering_key AND k.depth = 1)
+                       WHERE k.kind = g.kind AND k.key = g.ordering_key AND NOT EXISTS (
+                           SELECT 1 FROM jobs AS j WHERE j.kind = k.kind
+                             AND j.ordering_key = k.key AND j.id <> g.id))
              INSERT INTO dead_jobs (id, kind, lane, priority, tenant_id, reason, attempt,
                                     max_attempts, created_at, ordering_key, limit_key_1, payload)
              SELECT id, kind, lane, priority, tenant_id, '{reason}', max_attempts, max_attempts,

@@ -136,12 +136,10 @@ async fn a_kind_this_worker_does_not_know_is_left_for_one_that_does() {
 async fn the_death_of_a_job_and_what_its_kind_does_about_it_are_one_transaction() {
     let hook: DeadHook = Arc::new(|tx, dead| {
         Box::pin(async move {
-            sqlx::query(
-                "INSERT INTO job_keys (kind, key, last_seq, depth) VALUES ('hook', $1, 0, 0)",
-            )
-            .bind(&dead.reason)
-            .execute(tx.conn())
-            .await?;
+            sqlx::query("INSERT INTO job_keys (kind, key, last_seq) VALUES ('hook', $1, 0)")
+                .bind(&dead.reason)
+                .execute(tx.conn())
+                .await?;
             Ok(())
         })
     });

@@ -68,16 +68,8 @@ fn leftovers(index: &Index<'_>, verdict: &mut Verdict) {
         );
         verdict.find(Property::Leftovers, text);
     }
-    for key in index
-        .history
-        .keys
-        .iter()
-        .filter(|key| key.depth != key.jobs)
-    {
-        let text = format!(
-            "key {} counts {} jobs, {} are there",
-            key.key, key.depth, key.jobs
-        );
+    for key in index.history.keys.iter().filter(|key| key.heads != 1) {
+        let text = format!("key {} has {} heads", key.key, key.heads);
         verdict.find(Property::Leftovers, text);
     }
 }

@@ -229,15 +229,16 @@ async fn limits(pool: &PgPool) -> anyhow::Result<Vec<Limit>> {
 }
 
 async fn keys(pool: &PgPool) -> anyhow::Result<Vec<KeyRow>> {
-    let rows: Vec<(String, i64, i64)> = sqlx::query_as(
-        "SELECT k.kind || '/' || k.key, k.depth,
-                (SELECT count(*) FROM jobs AS j WHERE j.kind = k.kind AND j.ordering_key = k.key)
+    let rows: Vec<(String, i64)> = sqlx::query_as(
+        "SELECT k.kind || '/' || k.key,
+                (SELECT count(*) FROM jobs AS j
+                 WHERE j.kind = k.kind AND j.ordering_key = k.key AND j.state <> 2)
          FROM job_keys AS k",
     )
     .fetch_all(pool)
     .await?;
     Ok(rows
         .into_iter()
-        .map(|(key, depth, jobs)| KeyRow { key, depth, jobs })
+        .map(|(key, heads)| KeyRow { key, heads })
         .collect())
 }

@@ -155,9 +155,8 @@ pub(crate) struct Pause {
 #[derive(Clone, Debug)]
 pub(crate) struct KeyRow {
     pub(crate) key: String,
-    pub(crate) depth: i64,
-    /// Jobs of the key in the hot table.
-    pub(crate) jobs: i64,
+    /// Its jobs in the hot table that wait for their turn or run: one, unless something broke.
+    pub(crate) heads: i64,
 }
 
 /// Everything that is known of a run.

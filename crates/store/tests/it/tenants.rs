@@ -90,8 +90,8 @@ async fn a_deleted_tenant_takes_its_waiting_jobs_along() {
     ] {
         sqlx::query(
             "WITH key AS (
-                 INSERT INTO job_keys AS k (kind, key, last_seq, depth) VALUES ('send-reply', $2, 1, 1)
-                 ON CONFLICT (kind, key) DO UPDATE SET last_seq = 2, depth = k.depth + 1
+                 INSERT INTO job_keys AS k (kind, key, last_seq) VALUES ('send-reply', $2, 1)
+                 ON CONFLICT (kind, key) DO UPDATE SET last_seq = 2
              )
              INSERT INTO jobs (kind, lane, state, max_attempts, tenant_id, payload, ordering_key,
                                ordering_seq)

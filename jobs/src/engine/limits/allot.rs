@@ -25,7 +25,7 @@ const LEAST: Duration = Duration::from_millis(2);
 
 impl Allotment {
     /// How many more attempts may begin, and how long until the next one may when none.
-    fn room(&self) -> (usize, Duration) {
+    pub(super) fn room(&self) -> (usize, Duration) {
         if self.paused_secs > 0.0 {
             return (
                 0,
@@ -61,6 +61,18 @@ impl Allotment {
                 .running
                 .saturating_add(i32::try_from(jobs).unwrap_or(i32::MAX));
         }
+    }
+
+    /// Notes that `jobs` attempts begin, which were stamped `secs` seconds before this moment. False:
+    /// there is, or was at that time, no room for them.
+    pub(in crate::engine) fn take_since(&mut self, jobs: usize, secs: f64) -> bool {
+        if self.room().0 < jobs {
+            return false;
+        }
+        self.take(jobs);
+        // What the bucket has gained since is not what it had then.
+        self.rate_per_second
+            .is_none_or(|rate| self.tokens >= rate * secs)
     }
 
     fn give_back(&mut self, jobs: usize) {
@@ -191,6 +203,22 @@ mod tests {
                 limited: Some((9, now + BUSY))
             }]
         );
+    }
+
+    #[test]
+    fn runs_stamped_earlier_need_the_tokens_that_were_there_then() {
+        let full = row(1, Some(8.0), Some(10), 2);
+        let late = |jobs, secs| full.clone().take_since(jobs, secs);
+        assert!(late(8, 0.0));
+        assert!(!late(9, 0.0), "more than there are tokens");
+        // Ten a second: half a second ago there were five less.
+        assert!(late(3, 0.5));
+        assert!(!late(4, 0.5));
+        assert!(
+            !row(1, None, Some(10), 2).take_since(9, 0.0),
+            "more than may run"
+        );
+        assert!(row(1, None, Some(10), 2).take_since(8, 60.0));
     }
 
     proptest! {

@@ -6,9 +6,11 @@
 
 mod allot;
 mod rows;
+mod seen;
 mod settings;
 
 pub(super) use allot::{Allotment, allot, put_back};
 pub(crate) use rows::release;
-pub(super) use rows::{lock_rows, take};
+pub(super) use rows::{Busy, lock_rows, take};
+pub(super) use seen::Seen;
 pub(super) use settings::{LimitSettings, refresh_for_ever};

@@ -15,32 +15,72 @@ struct Row {
     running: i32,
     paused_secs: f64,
     at: DateTime<Utc>,
+    begun_secs: f64,
 }
 
-/// Locks rows and reads what they have at this moment; one that somebody else has is left out.
-/// Returns the moment with them: tokens are counted from it on.
-///
-/// Rows are locked in the order of their ids, as everywhere.
+/// Limits whose rows this transaction has locked.
+#[derive(Debug)]
+pub(in crate::engine) struct Locked {
+    pub(in crate::engine) rows: HashMap<i64, Allotment>,
+    /// The moment up to which their tokens are counted; `None` without a row.
+    pub(in crate::engine) at: Option<DateTime<Utc>>,
+    /// How long before that the transaction began, in seconds.
+    pub(in crate::engine) begun_secs: f64,
+}
+
+impl Locked {
+    /// Notes that `jobs` attempts begin, which the transaction stamped when it began. False: one of
+    /// the limits has no room for them, or had none then.
+    pub(in crate::engine) fn take_since_begin(&mut self, limits: &[i64], jobs: usize) -> bool {
+        limits.iter().all(|id| {
+            let row = self.rows.get_mut(id);
+            row.is_some_and(|row| row.take_since(jobs, self.begun_secs))
+        })
+    }
+}
+
+/// What to do about a row that somebody else has locked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::engine) enum Busy {
+    /// Leave it out.
+    Skip,
+    /// Wait: everybody locks limits last, and in the order of their ids.
+    Wait,
+}
+
+macro_rules! lock_sql {
+    ($busy:literal) => {
+        concat!(
+            "SELECT id, rate_per_second, concurrency, running, statement_timestamp() AS at,
+                    extract(epoch FROM statement_timestamp() - now())::float8 AS begun_secs,
+                    least(coalesce(burst, 0), tokens + coalesce(rate_per_second, 0) * greatest(
+                        extract(epoch FROM statement_timestamp() - refilled_at)::float8, 0)
+                    ) AS tokens,
+                    CASE WHEN paused_until = 'infinity' THEN 1e9
+                         ELSE coalesce(
+                             extract(epoch FROM paused_until - statement_timestamp())::float8, 0)
+                    END AS paused_secs
+             FROM job_limits
+             WHERE id = ANY($1)
+             ORDER BY id FOR UPDATE ",
+            $busy
+        )
+    };
+}
+
+/// Locks rows, in the order of their ids, and reads what they have at this moment.
 pub(in crate::engine) async fn lock_rows(
     conn: &mut PgConnection,
     ids: &[i64],
-) -> Result<(HashMap<i64, Allotment>, Option<DateTime<Utc>>)> {
-    let rows: Vec<Row> = sqlx::query_as(
-        "SELECT id, rate_per_second, concurrency, running, statement_timestamp() AS at,
-                least(coalesce(burst, 0), tokens + coalesce(rate_per_second, 0) * greatest(
-                    extract(epoch FROM statement_timestamp() - refilled_at)::float8, 0)) AS tokens,
-                CASE WHEN paused_until = 'infinity' THEN 1e9
-                     ELSE coalesce(
-                         extract(epoch FROM paused_until - statement_timestamp())::float8, 0)
-                END AS paused_secs
-         FROM job_limits
-         WHERE id = ANY($1)
-         ORDER BY id FOR UPDATE SKIP LOCKED",
-    )
-    .bind(ids)
-    .fetch_all(conn)
-    .await?;
-    let at = rows.first().map(|row| row.at);
+    busy: Busy,
+) -> Result<Locked> {
+    let sql = match busy {
+        Busy::Skip => lock_sql!("SKIP LOCKED"),
+        Busy::Wait => lock_sql!(""),
+    };
+    let rows: Vec<Row> = sqlx::query_as(sql).bind(ids).fetch_all(conn).await?;
+    let first = rows.first();
+    let (at, begun_secs) = (first.map(|row| row.at), first.map(|row| row.begun_secs));
     let rows = rows.into_iter().map(|row| {
         let allotment = Allotment {
             id: row.id,
@@ -52,7 +92,11 @@ pub(in crate::engine) async fn lock_rows(
         };
         (row.id, allotment)
     });
-    Ok((rows.collect(), at))
+    Ok(Locked {
+        rows: rows.collect(),
+        at,
+        begun_secs: begun_secs.unwrap_or_default(),
+    })
 }
 
 /// Writes what is left of the rows that [`lock_rows`] locked. A bucket that somebody filled later

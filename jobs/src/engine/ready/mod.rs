@@ -29,6 +29,8 @@ pub(super) struct Pick {
     pub(super) want: usize,
     /// The slots that were charged for it.
     slots: usize,
+    /// Tells which of several picks of a flow came last.
+    number: u64,
 }
 
 /// What came of a pick.
@@ -54,6 +56,10 @@ pub(super) struct Ready<T> {
     /// Claimed and not begun, in the order in which they begin.
     buffer: BTreeMap<(Tag, u64), Buffered<T>>,
     sequence: u64,
+    /// How many picks there were.
+    picks: u64,
+    /// How many jobs are picked and not answered for.
+    claiming: usize,
     /// Slots a tenant gets at a time: few while tenants have few jobs, more while they have many.
     quantum: usize,
 }
@@ -64,6 +70,8 @@ struct Waiting {
     from_id: i64,
     /// The lowest number heard of since the flow was last picked.
     heard: Option<i64>,
+    /// The number of its last pick: what an earlier one did not find may have come since.
+    last_pick: u64,
 }
 
 #[derive(Debug)]
@@ -81,6 +89,8 @@ impl<T> Default for Ready<T> {
             parked: Parked::default(),
             buffer: BTreeMap::new(),
             sequence: 0,
+            picks: 0,
+            claiming: 0,
             quantum: 1,
         }
     }
@@ -99,6 +109,7 @@ impl<T> Ready<T> {
                     flow: Arc::clone(flow),
                     from_id: id,
                     heard: Some(id),
+                    last_pick: 0,
                 };
                 self.flows.insert(flow.id, waiting);
                 self.tenants.enter(flow.tenant, flow.priority, flow.id);
@@ -109,19 +120,17 @@ impl<T> Ready<T> {
     /// Says what to claim for `slots`: the tenants in their order, a few jobs each.
     ///
     /// `per_tenant` is the most that a tenant may have claimed and not begun. What is picked is
-    /// charged at once; every pick has to be answered by [`Ready::claimed`].
+    /// charged at once, and counts as claimed; every pick has to be answered by [`Ready::claimed`].
+    /// Others may be picked before that, of the same flow too.
     pub(super) fn pick(&mut self, slots: usize, per_tenant: usize, now: Instant) -> Vec<Pick> {
         self.wake_parked(now);
         let quantum = self.quantum.clamp(1, (slots / 32).max(1));
         let mut picks: Vec<Pick> = Vec::new();
         let mut places: HashMap<i64, usize> = HashMap::new();
-        let mut taken: HashMap<Option<TenantId>, usize> = HashMap::new();
         let mut left = slots;
         while left > 0 {
             let Some((owner, room)) = self.tenants.in_order().find_map(|owner| {
-                let has = self.tenants.unstarted(owner);
-                let takes = taken.get(&owner).copied().unwrap_or(0);
-                let most = per_tenant.saturating_sub(has + takes);
+                let most = per_tenant.saturating_sub(self.tenants.unstarted(owner));
                 (most > 0).then_some((owner, most))
             }) else {
                 break;
@@ -138,7 +147,8 @@ impl<T> Ready<T> {
             let want = (slots_here * batch).min(room);
             let charged = want.div_ceil(batch);
             waiting.heard = None;
-            *taken.entry(owner).or_default() += want;
+            self.tenants.claimed(owner, want);
+            self.claiming += want;
             left -= charged.min(left);
             self.tenants.charge(owner, charged);
             match places.get(&id) {
@@ -148,11 +158,14 @@ impl<T> Ready<T> {
                 }
                 None => {
                     places.insert(id, picks.len());
+                    self.picks += 1;
+                    waiting.last_pick = self.picks;
                     picks.push(Pick {
                         flow: Arc::clone(&waiting.flow),
                         from_id: waiting.from_id,
                         want,
                         slots: charged,
+                        number: self.picks,
                     });
                 }
             }
@@ -167,6 +180,8 @@ impl<T> Ready<T> {
         self.tenants.refund(owner, pick.slots);
         let (first, step) = self.tenants.charge(owner, jobs.len().div_ceil(batch));
         self.tenants.claimed(owner, jobs.len());
+        self.tenants.unclaimed(owner, pick.want);
+        self.claiming = self.claiming.saturating_sub(pick.want);
         for (nth, job) in jobs.into_iter().enumerate() {
             self.sequence += 1;
             let tag = first.saturating_add(step.saturating_mul((nth / batch) as u64));
@@ -178,24 +193,35 @@ impl<T> Ready<T> {
             };
             self.buffer.insert((tag, self.sequence), buffered);
         }
+        self.settle(pick, took);
+    }
+
+    /// Notes what is left of a flow.
+    fn settle(&mut self, pick: &Pick, took: Took) {
         let Some(waiting) = self.flows.get_mut(&pick.flow.id) else {
+            // A later pick found nothing, because this one may have had it locked.
+            if took == Took::Unknown {
+                self.hear(&pick.flow, pick.from_id);
+            }
             return;
         };
         match took {
             Took::All { last } => {
-                let next = last.saturating_add(1);
+                let next = last.saturating_add(1).max(waiting.from_id);
                 waiting.from_id = waiting.heard.map_or(next, |heard| heard.min(next));
             }
-            Took::Unknown => {}
+            Took::Unknown => waiting.from_id = waiting.from_id.min(pick.from_id),
+            // A later pick looks, or has looked, for what came after this one.
+            Took::Drained if waiting.last_pick != pick.number => {}
             Took::Drained => match waiting.heard {
                 Some(heard) => waiting.from_id = heard,
                 None => {
                     self.flows.remove(&pick.flow.id);
-                    self.tenants.leave(owner, pick.flow.id);
+                    self.tenants.leave(pick.flow.tenant, pick.flow.id);
                 }
             },
             Took::Limited { limit, until } => {
-                self.tenants.leave(owner, pick.flow.id);
+                self.tenants.leave(pick.flow.tenant, pick.flow.id);
                 self.parked.park(pick.flow.id, limit, until);
             }
         }
@@ -288,9 +314,9 @@ impl<T> Ready<T> {
         jobs
     }
 
-    /// How many jobs are claimed and not begun.
+    /// How many jobs are claimed and not begun, or are being claimed.
     pub(super) fn buffered(&self) -> usize {
-        self.buffer.len()
+        self.buffer.len() + self.claiming
     }
 
     /// Whether there may be anything to claim now.

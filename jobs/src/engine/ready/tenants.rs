@@ -131,7 +131,7 @@ impl Tenants {
         self.weights = weights;
     }
 
-    /// How much of a tenant is claimed and not begun.
+    /// How much of a tenant is claimed, or being claimed, and not begun.
     pub(super) fn unstarted(&self, owner: Owner) -> usize {
         self.known.get(&owner).map_or(0, |tenant| tenant.unstarted)
     }
@@ -139,6 +139,14 @@ impl Tenants {
     /// Notes that jobs of a tenant are claimed.
     pub(super) fn claimed(&mut self, owner: Owner, jobs: usize) {
         self.known.entry(owner).or_default().unstarted += jobs;
+    }
+
+    /// Notes that jobs of a tenant, which were noted as claimed, are not.
+    pub(super) fn unclaimed(&mut self, owner: Owner, jobs: usize) {
+        if let Some(tenant) = self.known.get_mut(&owner) {
+            tenant.unstarted = tenant.unstarted.saturating_sub(jobs);
+        }
+        self.forget(owner);
     }
 
     /// Notes that a claimed job begins, or goes back.

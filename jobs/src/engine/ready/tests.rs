@@ -206,6 +206,41 @@ fn what_was_heard_during_a_claim_is_not_forgotten() {
     assert_eq!(again[0].from_id, 2);
 }
 
+#[test]
+fn two_claims_of_a_flow_count_together_and_the_later_one_says_what_is_left() {
+    let mut table = Table::default();
+    let flow = table.flow(TenantId::new(), 0);
+    table.enqueue(flow, 9);
+    let now = Instant::now();
+    let first = table.ready.pick(5, 6, now).remove(0);
+    let second = table.ready.pick(5, 6, now).remove(0);
+    assert_eq!((first.want, second.want), (5, 1), "six in all");
+    assert_eq!(table.ready.buffered(), 6);
+    // The second locked what the first looked for in vain.
+    table.ready.claimed(&first, Took::Drained, vec![1, 2], now);
+    assert!(!table.ready.is_idle(), "the second has not answered");
+    table
+        .ready
+        .claimed(&second, Took::All { last: 3 }, vec![3], now);
+    assert_eq!(table.ready.buffered(), 3);
+    assert_eq!(table.ready.pick(5, 6, now)[0].from_id, 4);
+}
+
+#[test]
+fn a_claim_that_failed_is_looked_for_anew_though_another_one_found_nothing() {
+    let mut table = Table::default();
+    let flow = table.flow(TenantId::new(), 0);
+    table.enqueue(flow, 2);
+    let now = Instant::now();
+    let first = table.ready.pick(5, 500, now).remove(0);
+    let second = table.ready.pick(5, 500, now).remove(0);
+    table.ready.claimed(&second, Took::Drained, Vec::new(), now);
+    assert!(table.ready.is_idle());
+    table.ready.claimed(&first, Took::Unknown, Vec::new(), now);
+    assert_eq!(table.ready.pick(5, 500, now)[0].from_id, 1);
+    assert_eq!(table.ready.buffered(), 5);
+}
+
 proptest! {
     #[test]
     fn every_job_is_claimed_once_and_nobody_waits_for_a_free_slot(
