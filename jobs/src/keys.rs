@@ -99,14 +99,15 @@ impl Promoted {
 /// which waits for enqueuers that hold it; the next look sees what they enqueued.
 pub(crate) async fn release(conn: &mut PgConnection, keys: &[Key]) -> Result<Promoted> {
     let mut left: Vec<Key> = keys.to_vec();
+    left.sort_unstable();
+    left.dedup();
     let mut promoted = Promoted::default();
     let mut is_locked = false;
     while !left.is_empty() {
-        let (kinds, names) = if is_locked {
-            lock(conn, &left).await?
-        } else {
-            columns(&left)
-        };
+        if is_locked {
+            lock(conn, &left).await?;
+        }
+        let (kinds, names) = columns(&left);
         let looks: Vec<Look> = sqlx::query_as(RELEASE)
             .bind(kinds)
             .bind(names)
@@ -127,23 +128,27 @@ pub(crate) async fn release(conn: &mut PgConnection, keys: &[Key]) -> Result<Pro
 }
 
 /// The job that was seen to be next may be gone by the time it is written: somebody cancelled it.
-const RELEASE: &str = "
-    WITH freed AS (
-        SELECT DISTINCT kind, key FROM unnest($1::text[], $2::text[]) AS f(kind, key)
-    ), next AS MATERIALIZED (
+///
+/// Its state is checked where no planner sees it, so that rows are found by id alone. A key that ends
+/// is locked by this transaction, so its row is where it was seen.
+pub(crate) const RELEASE: &str = "
+    WITH next AS MATERIALIZED (
         SELECT f.kind, f.key, held.id
-        FROM freed AS f LEFT JOIN LATERAL (
+        FROM unnest($1::text[], $2::text[]) AS f(kind, key) LEFT JOIN LATERAL (
             SELECT id FROM jobs
             WHERE kind = f.kind AND ordering_key = f.key AND state = 2
             ORDER BY ordering_seq LIMIT 1
         ) AS held ON true
     ), ended AS (
-        DELETE FROM job_keys AS k USING next AS n
-        WHERE $3 AND n.id IS NULL AND k.kind = n.kind AND k.key = n.key
+        DELETE FROM job_keys WHERE $3 AND ctid = ANY(ARRAY(
+            SELECT k.ctid FROM next AS n CROSS JOIN LATERAL (
+                SELECT ctid FROM job_keys WHERE kind = n.kind AND key = n.key OFFSET 0
+            ) AS k
+            WHERE n.id IS NULL))
     ), promoted AS (
         UPDATE jobs AS j SET state = CASE WHEN j.run_at <= now() THEN 0 ELSE 1 END
-        FROM next AS n
-        WHERE j.id = n.id AND j.state = 2
+        WHERE j.id = ANY(ARRAY(SELECT id FROM next WHERE id IS NOT NULL))
+          AND CASE WHEN j.state = 2 THEN true ELSE false END
         RETURNING j.id, j.flow, j.state = 0 AS is_ready
     )
     SELECT n.kind, n.key, n.id IS NOT NULL AS is_next_seen, p.id AS head, p.flow, p.is_ready
@@ -172,22 +177,24 @@ impl Look {
 }
 
 /// Locks keys in order, so that two who lock several cannot block each other.
-pub(crate) async fn lock<'k>(
-    conn: &mut PgConnection,
-    keys: &'k [Key],
-) -> Result<(Vec<&'k str>, Vec<&'k str>)> {
-    let (kinds, names) = columns(keys);
-    sqlx::query(
-        "SELECT 1 FROM job_keys AS k
-         JOIN unnest($1::text[], $2::text[]) AS f(kind, key) ON k.kind = f.kind AND k.key = f.key
-         ORDER BY k.kind, k.key FOR UPDATE OF k",
-    )
-    .bind(&kinds)
-    .bind(&names)
-    .execute(conn)
-    .await?;
-    Ok((kinds, names))
+pub(crate) async fn lock(conn: &mut PgConnection, keys: &[Key]) -> Result<()> {
+    let mut keys = keys.to_vec();
+    keys.sort_unstable();
+    keys.dedup();
+    let (kinds, names) = columns(&keys);
+    sqlx::query(LOCK)
+        .bind(kinds)
+        .bind(names)
+        .execute(conn)
+        .await?;
+    Ok(())
 }
+
+/// One key after the other, each found by itself.
+pub(crate) const LOCK: &str = "
+    SELECT 1 FROM unnest($1::text[], $2::text[]) AS f(kind, key) CROSS JOIN LATERAL (
+        SELECT 1 FROM job_keys AS k WHERE k.kind = f.kind AND k.key = f.key FOR UPDATE
+    ) AS locked";
 
 fn columns(keys: &[Key]) -> (Vec<&str>, Vec<&str>) {
     keys.iter()

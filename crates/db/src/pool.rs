@@ -20,6 +20,18 @@ const TEST_AFTER: Duration = Duration::from_secs(1);
 /// How many connections may turn out to be dead before a transaction gives up beginning.
 const BEGINS: usize = 5;
 
+/// Connections beyond the pool's for the engine's claims and finishes: handlers that take all of the
+/// others do not keep their own outcomes from being committed.
+const FIXED: u32 = 8;
+
+/// What the engine's connections are told. Planning its statements anew costs more than running them,
+/// as soon as the planner thinks that it gains anything by knowing how many jobs it is asked for.
+/// They find their rows by index whatever the tables look like: a plan is kept while these grow.
+const FIXED_PLANS: [(&str, &str); 2] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+];
+
 /// Prepared statements that a connection keeps; this program has fewer.
 const STATEMENTS: usize = 1000;
 
@@ -31,7 +43,7 @@ pub static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
 pub struct DbOptions {
     /// A `postgres://` address.
     pub url: String,
-    /// Connections of the pool; listening and signalling take two more.
+    /// Connections of the pool; listening and signalling take two more, an engine up to eight.
     pub max_connections: u32,
     /// How long a caller waits for a free connection before it is told that there is none.
     pub acquire_timeout: Duration,
@@ -52,6 +64,7 @@ impl DbOptions {
 #[derive(Clone, Debug)]
 pub struct Db {
     pool: PgPool,
+    fixed: PgPool,
     signals: Signals,
     extensions: Arc<Extensions>,
     _tasks: Arc<DropGuard>,
@@ -67,23 +80,13 @@ impl Db {
         let connect = PgConnectOptions::from_str(&options.url)?
             .application_name("metachat")
             .statement_cache_capacity(STATEMENTS);
-        let pool = PgPoolOptions::new()
-            .max_connections(options.max_connections)
-            .acquire_timeout(options.acquire_timeout)
-            .test_before_acquire(false)
-            .before_acquire(|connection, meta| {
-                Box::pin(async move {
-                    if meta.idle_for >= TEST_AFTER {
-                        connection.ping().await?;
-                    }
-                    Ok(true)
-                })
-            })
-            .connect_lazy_with(connect);
+        let pool = pool_of(options, options.max_connections, connect.clone());
+        let fixed = pool_of(options, FIXED, connect.options(FIXED_PLANS));
         let shutdown = CancellationToken::new();
         let signals = Signals::start(&pool, &shutdown);
         Ok(Self {
             pool,
+            fixed,
             signals,
             extensions: Arc::default(),
             _tasks: Arc::new(shutdown.drop_guard()),
@@ -166,35 +169,31 @@ impl Db {
         self.begin_with(SqlStr::from_static(BEGIN)).await
     }
 
-    /// Begins a transaction by a statement, in a task of its own, so that nobody can drop it half done:
-    /// sqlx forgets a BEGIN whose answer was not waited for, and the pool would go on to hand out a
-    /// connection with a transaction open, in which statements that stand alone are never committed.
+    /// As [`Db::begin`], on a connection that keeps its plans as [`Db::fixed`] says.
+    ///
+    /// # Errors
+    /// `Unavailable` if there is no connection.
+    pub async fn begin_fixed(&self) -> Result<Transaction<'static, Postgres>> {
+        begin_on(self.fixed.clone(), SqlStr::from_static(BEGIN)).await
+    }
+
+    /// Begins a transaction by a statement.
     pub(crate) async fn begin_with(
         &self,
         statement: SqlStr,
     ) -> Result<Transaction<'static, Postgres>> {
-        let pool = self.pool.clone();
-        let begun = tokio::spawn(async move {
-            let mut begun = pool.begin_with(statement.clone()).await;
-            for _ in 1..BEGINS {
-                // Nothing was done yet: the next connection may be sound.
-                if !begun.as_ref().is_err_and(is_lost) {
-                    break;
-                }
-                begun = pool.begin_with(statement.clone()).await;
-            }
-            begun
-        });
-        match begun.await {
-            Ok(transaction) => Ok(transaction?),
-            // The runtime is on its way out.
-            Err(_) => Err(Error::Unavailable(sqlx::Error::WorkerCrashed)),
-        }
+        begin_on(self.pool.clone(), statement).await
     }
 
     /// The pool itself, for the engine's single statements.
     pub const fn pool(&self) -> &PgPool {
         &self.pool
+    }
+
+    /// Connections for statements that every job goes through, which find their rows by index alone:
+    /// each is planned once, without looking at what it is given.
+    pub const fn fixed(&self) -> &PgPool {
+        &self.fixed
     }
 
     /// What is kept beside this database.
@@ -228,7 +227,45 @@ impl Db {
 
     /// Closes every connection.
     pub async fn close(&self) {
-        self.pool.close().await;
+        tokio::join!(self.pool.close(), self.fixed.close());
+    }
+}
+
+fn pool_of(options: &DbOptions, connections: u32, connect: PgConnectOptions) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(options.acquire_timeout)
+        .test_before_acquire(false)
+        .before_acquire(|connection, meta| {
+            Box::pin(async move {
+                if meta.idle_for >= TEST_AFTER {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
+        .connect_lazy_with(connect)
+}
+
+/// Begins in a task of its own, so that nobody can drop it half done: sqlx forgets a BEGIN whose answer
+/// was not waited for, and the pool would go on to hand out a connection with a transaction open, in
+/// which statements that stand alone are never committed.
+async fn begin_on(pool: PgPool, statement: SqlStr) -> Result<Transaction<'static, Postgres>> {
+    let begun = tokio::spawn(async move {
+        let mut begun = pool.begin_with(statement.clone()).await;
+        for _ in 1..BEGINS {
+            // Nothing was done yet: the next connection may be sound.
+            if !begun.as_ref().is_err_and(is_lost) {
+                break;
+            }
+            begun = pool.begin_with(statement.clone()).await;
+        }
+        begun
+    });
+    match begun.await {
+        Ok(transaction) => Ok(transaction?),
+        // The runtime is on its way out.
+        Err(_) => Err(Error::Unavailable(sqlx::Error::WorkerCrashed)),
     }
 }
 

@@ -178,7 +178,7 @@ async fn claim_free(shared: &Shared, asked: Asked) -> Result<Vec<Claimed>> {
         permits: vec![Vec::new(); asked.len()],
         at: None,
     };
-    let rows = run(shared, shared.db.pool(), CLAIM, &asked, &share).await?;
+    let rows = run(shared, shared.db.fixed(), CLAIM, &asked, &share).await?;
     let mut by_flow = group(rows);
     Ok(asked
         .into_iter()
@@ -218,7 +218,7 @@ async fn claim_before_asking(
     seen: &HashMap<i64, Allotment>,
 ) -> Result<Option<Vec<Claimed>>> {
     let now = Instant::now();
-    let mut tx = shared.db.begin().await?;
+    let mut tx = shared.db.begin_fixed().await?;
     let share = Share {
         wants: asked.iter().map(|(pick, _)| pick.want).collect(),
         permits: permits(asked, seen),
@@ -268,7 +268,7 @@ async fn claim_granted(shared: &Shared, asked: Asked, ids: &[i64]) -> Result<Vec
     let now = Instant::now();
     // Finishing counts runs off the same rows: this process does not stand in its own way.
     let _gate = shared.limits_gate.lock().await;
-    let mut tx = shared.db.begin().await?;
+    let mut tx = shared.db.begin_fixed().await?;
     let mut locked = limits::lock_rows(&mut tx, ids, limits::Busy::Skip).await?;
     let rows = &mut locked.rows;
     let wishes: Vec<_> = asked

@@ -6,51 +6,73 @@ use testkit::TestDb;
 use super::claim::{CLAIM, CLAIM_LIMITED};
 use super::finish::again::AGAIN;
 use super::finish::end::END;
+use crate::keys::{LOCK, RELEASE};
 
-/// The plan that a prepared statement keeps, made from statistics that know of no running job:
-/// that is what they say whenever they were taken of a backlog.
-async fn kept_plan(statement: &str, types: &str, arguments: &str) -> String {
-    let database = TestDb::new().await;
-    let mut connection = database.pool().acquire().await.unwrap();
-    for sql in [
+/// What the tables may look like when a plan is made, which then is kept while they grow.
+const TABLES: [&[&str]; 3] = [
+    // Statistics know of no running job: that is what they say when they were taken of a backlog.
+    &[
         "INSERT INTO jobs (kind, lane, state, max_attempts, payload)
          SELECT 'probe', 1, 0, 3, '{}' FROM generate_series(1, 20000)",
-        "ANALYZE jobs",
+        "INSERT INTO job_keys (kind, key, last_seq)
+         SELECT 'probe', n, 1 FROM generate_series(1, 5000) AS n",
+        "ANALYZE jobs, job_keys",
         "UPDATE jobs SET state = 3, session_id = 1, lease_until = now() WHERE id % 2 = 0",
-        "SET plan_cache_mode = force_generic_plan",
-    ] {
-        connection.execute(sql).await.unwrap();
+    ],
+    &["VACUUM (ANALYZE) jobs, job_keys"],
+    &[
+        "INSERT INTO jobs (kind, lane, state, max_attempts, payload, ordering_key, ordering_seq)
+         VALUES ('probe', 1, 2, 3, '{}', 'k', 1)",
+        "INSERT INTO job_keys (kind, key, last_seq) VALUES ('probe', 'k', 1)",
+        "VACUUM (ANALYZE) jobs, job_keys",
+    ],
+];
+
+/// The plans that a prepared statement keeps on one of the engine's connections.
+async fn kept_plans(statement: &str, types: &str, arguments: &str) -> Vec<String> {
+    let mut plans = Vec::new();
+    for tables in TABLES {
+        let database = TestDb::new().await;
+        let db = db::Db::connect_lazy(&db::DbOptions::new(database.url())).unwrap();
+        let mut connection = db.fixed().acquire().await.unwrap();
+        for sql in tables {
+            connection.execute(*sql).await.unwrap();
+        }
+        let prepare = format!("PREPARE kept ({types}) AS {statement}");
+        connection.execute(AssertSqlSafe(prepare)).await.unwrap();
+        let explain = format!("EXPLAIN EXECUTE kept ({arguments})");
+        let lines: Vec<String> = sqlx::query_scalar(AssertSqlSafe(explain))
+            .fetch_all(&mut *connection)
+            .await
+            .unwrap();
+        let plan = lines.join("\n");
+        assert!(!plan.contains("Seq Scan"), "{plan}");
+        plans.push(plan);
     }
-    let prepare = format!("PREPARE kept ({types}) AS {statement}");
-    connection.execute(AssertSqlSafe(prepare)).await.unwrap();
-    let explain = format!("EXPLAIN EXECUTE kept ({arguments})");
-    let lines: Vec<String> = sqlx::query_scalar(AssertSqlSafe(explain))
-        .fetch_all(&mut *connection)
-        .await
-        .unwrap();
-    lines.join("\n")
+    plans
 }
 
 /// One that finds them by their leases compares each with every outcome: 2 seconds for 1,000.
 fn finds_rows_by_id(plan: &str) {
     assert!(plan.contains("jobs_pkey"), "{plan}");
     assert!(!plan.contains("jobs_lease_idx"), "{plan}");
-    assert!(!plan.contains("Seq Scan on jobs"), "{plan}");
 }
 
 #[tokio::test]
 async fn ended_jobs_are_found_by_id_whatever_the_statistics_say() {
     let types = "bigint[], integer[], text[], bigint";
-    let plan = kept_plan(END, types, "'{2}', '{0}', '{done}', 1").await;
-    finds_rows_by_id(&plan);
+    for plan in kept_plans(END, types, "'{2}', '{0}', '{done}', 1").await {
+        finds_rows_by_id(&plan);
+    }
 }
 
 #[tokio::test]
 async fn jobs_that_run_again_are_found_by_id_whatever_the_statistics_say() {
     let types = "bigint[], integer[], float8[], text[], text[], bool[], bigint";
     let arguments = "'{2}', '{0}', '{0}', '{retry}', '{e}', '{f}', 1";
-    let plan = kept_plan(AGAIN, types, arguments).await;
-    finds_rows_by_id(&plan);
+    for plan in kept_plans(AGAIN, types, arguments).await {
+        finds_rows_by_id(&plan);
+    }
 }
 
 #[tokio::test]
@@ -58,8 +80,24 @@ async fn claims_step_from_flow_to_flow_by_their_index() {
     let types = "bigint[], bigint[], integer[], bigint, float8, text[], timestamptz";
     let arguments = "'{1}', '{0}', '{500}', 1, 30, '{NULL}', NULL";
     for statement in [CLAIM, CLAIM_LIMITED] {
-        let plan = kept_plan(statement, types, arguments).await;
-        assert!(plan.contains("jobs_ready_idx"), "{plan}");
+        for plan in kept_plans(statement, types, arguments).await {
+            assert!(plan.contains("jobs_ready_idx"), "{plan}");
+            finds_rows_by_id(&plan);
+        }
+    }
+}
+
+/// Each by itself: one that reads all keys, or all held jobs, does so for each key that is let go.
+#[tokio::test]
+async fn keys_and_who_is_next_are_found_one_by_one() {
+    let by_key = "Index Cond: ((kind = ";
+    for plan in kept_plans(LOCK, "text[], text[]", "'{a}', '{b}'").await {
+        assert_eq!(plan.matches(by_key).count(), 1, "{plan}");
+    }
+    for plan in kept_plans(RELEASE, "text[], text[], bool", "'{a}', '{b}', true").await {
         finds_rows_by_id(&plan);
+        assert!(plan.contains("jobs_held_idx"), "{plan}");
+        assert!(plan.contains("Tid Scan on job_keys"), "{plan}");
+        assert_eq!(plan.matches(by_key).count(), 2, "{plan}");
     }
 }

@@ -142,9 +142,10 @@ async fn database(config: &Config) -> Vec<Finding> {
     findings
 }
 
-/// A process opens its pool and three connections beside it: to listen, to signal, for heartbeats.
+/// A process opens its pool and three connections beside it, to listen, to signal, for heartbeats; its
+/// engine eight more at most.
 async fn connections(config: &Config, db: &db::Db) -> Finding {
-    const BESIDE_THE_POOL: u32 = 3;
+    const BESIDE_THE_POOL: u32 = 11;
     let needed = config.database.max_connections.get() + BESIDE_THE_POOL;
     let result = match db.max_connections().await {
         Ok(max) if max > needed => Ok(format!("{needed} a process, of the server's {max}")),

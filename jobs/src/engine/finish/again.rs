@@ -41,7 +41,7 @@ struct Moved {
 
 /// Commits attempts that did not finish their jobs.
 pub(super) async fn run_again(shared: &Shared, batch: &[Ended]) -> Result<()> {
-    let mut tx = shared.db.begin().await?;
+    let mut tx = shared.db.begin_fixed().await?;
     let moved = put_back(shared, &mut tx, batch).await?;
     let mut ids: Vec<i64> = moved.iter().map(|row| row.id).collect();
     ids.sort_unstable();

@@ -62,14 +62,14 @@ where
 
 /// Ends jobs that hold nothing.
 pub(super) async fn free(shared: &Shared, batch: &[Ended]) -> Result<()> {
-    let gone = end(shared, shared.db.pool(), batch).await?;
+    let gone = end(shared, shared.db.fixed(), batch).await?;
     note_ended(shared, batch, &gone);
     Ok(())
 }
 
 /// Ends jobs that hold ordering keys or are counted by limits, and lets both go.
 pub(super) async fn held(shared: &Shared, batch: &[Ended]) -> Result<()> {
-    let mut tx = shared.db.begin().await?;
+    let mut tx = shared.db.begin_fixed().await?;
     let gone = end(shared, &mut *tx, batch).await?;
     let went = batch
         .iter()
