@@ -1,6 +1,7 @@
 //! A customer of a web chat who behaves: keeps their place, says again what was not acknowledged,
 //! and holds every connection to what the protocol promises.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use serde_json::{Value, json};
@@ -16,8 +17,10 @@ pub(crate) struct Visitor {
     connection: Option<SocketIo>,
     /// What was written: the client's id and the words, oldest first.
     pub(crate) written: Vec<(String, String)>,
-    /// How many of them were acknowledged.
-    acknowledged: usize,
+    /// Which of them were acknowledged, by their place.
+    acknowledged: BTreeSet<usize>,
+    /// Whether the server once had no time for a message: those behind it may come before it then.
+    was_refused: bool,
     /// Every message that was heard, each as it was heard last.
     pub(crate) heard: Vec<Value>,
     /// The answer that is being written, as its pieces show it.
@@ -42,7 +45,8 @@ impl Visitor {
             conversation: Value::Null,
             connection: None,
             written: Vec::new(),
-            acknowledged: 0,
+            acknowledged: BTreeSet::new(),
+            was_refused: false,
             heard: Vec::new(),
             draft: Draft::default(),
         }
@@ -74,9 +78,11 @@ impl Visitor {
 
     /// Says all that was not acknowledged, at once and each twice, as a client may that is not sure.
     pub(crate) async fn say(&mut self) -> Result<(), Failure> {
-        let waiting = self.written.iter().skip(self.acknowledged);
         if let Some(connection) = &mut self.connection {
-            for (client_id, text) in waiting {
+            for (nth, (client_id, text)) in self.written.iter().enumerate() {
+                if self.acknowledged.contains(&nth) {
+                    continue;
+                }
                 let message = json!({"text": text, "client_id": client_id});
                 for _ in 0..2 {
                     connection.emit("message", &message).await?;
@@ -144,12 +150,18 @@ impl Visitor {
     }
 
     fn take_ack(&mut self, ack: &Value) {
-        assert_eq!(ack["ok"], true, "{ack}");
+        if ack["ok"] != true {
+            assert_eq!(ack["error"]["code"], "unavailable", "{ack}");
+            self.was_refused = true;
+            self.cut();
+            return;
+        }
         let of = |(client_id, _): &(String, String)| ack["client_id"] == **client_id;
         let nth = self.written.iter().position(of).unwrap();
         // Each is acknowledged as often as it was said, and in the order in which it was.
-        assert!(nth <= self.acknowledged, "{ack} before those it follows");
-        self.acknowledged = self.acknowledged.max(nth + 1);
+        let is_in_order = self.was_refused || (0..nth).all(|it| self.acknowledged.contains(&it));
+        assert!(is_in_order, "{ack} before those it follows");
+        self.acknowledged.insert(nth);
     }
 
     fn take(&mut self, event: &str, data: Value) {
@@ -217,7 +229,7 @@ impl Visitor {
             last.map_or(0, |last| last["turn"].as_i64().unwrap())
         };
         self.of("inbound").count() == self.written.len()
-            && self.acknowledged == self.written.len()
+            && self.acknowledged.len() == self.written.len()
             && turn_of("outbound") >= turn_of("inbound")
     }
 
@@ -230,7 +242,7 @@ impl Visitor {
     /// Each of their messages is there once, in the order they wrote them, and has one answer that
     /// comes after it: the machine's own words to it, or the tenant's for when there are none.
     pub(crate) fn see_one_answer_each(&self) {
-        let own: Vec<(&str, &str)> = self
+        let mut own: Vec<(&str, &str)> = self
             .of("inbound")
             .map(|own| {
                 (
@@ -244,6 +256,9 @@ impl Visitor {
             .iter()
             .map(|(client_id, text)| (&**client_id, &**text))
             .collect();
+        if self.was_refused {
+            own.sort_unstable();
+        }
         assert_eq!(own, written);
         let number = |message: &Value, field: &str| message[field].as_i64().unwrap();
         let mut settled = 0;
@@ -280,7 +295,8 @@ impl Visitor {
             conversation: Value::Null,
             connection: None,
             written: self.written.clone(),
-            acknowledged: self.written.len(),
+            acknowledged: (0..self.written.len()).collect(),
+            was_refused: false,
             heard: Vec::new(),
             draft: Draft::default(),
         };

@@ -65,23 +65,29 @@ pub(super) fn posts(rng: &mut StdRng, http: &Http, channels: &Posted) -> Vec<Pos
     posts
 }
 
-/// Posts until it was taken, as operators do.
+/// Posts until it was taken, as operators do: again after a refusal that passes, and after no answer.
 pub(super) async fn deliver(http: &Http, secret: &WebhookSecret, post: Post) {
     until("the post is taken", || async {
         let status = match &post {
             Post::Meta { url, signed } => {
                 let meta = WhatsappClient::new(url, APP_SECRET).unwrap();
-                meta.post_signed(signed.clone()).await.unwrap()
+                meta.post_signed(signed.clone()).await
             }
             Post::Other { path, event } => deliver_other(http, secret, path, event).await,
         };
+        let Ok(status) = status else { return None };
         assert!(matches!(status, 200 | 503), "{status}");
         (status == 200).then_some(())
     })
     .await;
 }
 
-async fn deliver_other(http: &Http, secret: &WebhookSecret, path: &str, event: &Value) -> u16 {
+async fn deliver_other(
+    http: &Http,
+    secret: &WebhookSecret,
+    path: &str,
+    event: &Value,
+) -> Result<u16, reqwest::Error> {
     let stamp = domain::Clock::system().now().timestamp();
     let body = event.to_string();
     let name = event["id"].as_str().unwrap();
@@ -92,5 +98,6 @@ async fn deliver_other(http: &Http, secret: &WebhookSecret, path: &str, event: &
         ("webhook-timestamp", &*stamp.to_string()),
         ("webhook-signature", &*signature),
     ];
-    http.post_as(path, &headers, body).await.status.as_u16()
+    let reply = http.try_post_as(path, &headers, body).await?;
+    Ok(reply.status.as_u16())
 }
