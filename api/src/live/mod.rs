@@ -8,6 +8,7 @@ mod address;
 mod bridge;
 pub(crate) mod cors;
 mod events;
+mod line;
 mod schema;
 mod slots;
 mod socket;

@@ -3,6 +3,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use assistant::webchat::{Follow, Happening, NewMessage, Place, Session, Webchat};
+use fail::fail_point;
 use poem::http::header;
 use poem_openapi::types::ToJSON as _;
 use serde::Serialize;
@@ -13,6 +14,7 @@ use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use super::events::{self, Ack, Auth, Post, Refusal, Typing, VisitorTyping};
+use super::line::{InLine, Line};
 use super::slots::{Slot, Slots};
 use crate::routes::webchat::MessageView;
 
@@ -47,13 +49,14 @@ pub(super) struct Connection {
     wishes: mpsc::Sender<Wish>,
     inbox: Arc<Mutex<Option<mpsc::Receiver<Wish>>>>,
     last_typing: Arc<Mutex<Option<Instant>>>,
+    line: Line,
     _slot: Arc<Slot>,
 }
 
 /// What a client wants of the task that follows its conversation.
 enum Wish {
     Resume(Place),
-    ExpectConversation,
+    ExpectAnswer,
     Typing(bool),
 }
 
@@ -89,6 +92,7 @@ async fn admit(chats: &Chats, socket: &SocketRef, auth: Option<Auth>) -> Result<
         wishes,
         inbox: Arc::new(Mutex::new(Some(inbox))),
         last_typing: Arc::default(),
+        line: Line::default(),
         _slot: Arc::new(slot),
     });
     // Before the client learns that it is connected: what it sends at once is heard.
@@ -160,46 +164,66 @@ fn is_due(last: &Mutex<Option<Instant>>) -> bool {
     due
 }
 
-/// Takes a message, and acknowledges it once it cannot be lost.
-async fn post(
+/// Takes a message, and acknowledges it once it cannot be lost. Messages of one connection are taken
+/// one after the other: they stand in line from the moment their packet is read.
+fn post(
     Extension(connection): Extension<Connection>,
     TryData(post): TryData<Post>,
     ack: AckSender,
-) {
-    let answer = match post {
-        Err(_) => Ack {
-            ok: false,
-            client_id: None,
-            error: Some(Refusal::new("invalid_request", "Send {text, client_id}.")),
-        },
-        Ok(Post {
-            text,
-            client_id,
-            attachment_id,
-        }) => {
-            let Connection {
-                webchat,
-                session,
-                wishes,
-                ..
-            } = &connection;
-            let message = NewMessage {
-                text,
-                client_id: client_id.clone(),
-                attachment_id: attachment_id.map(Into::into),
-            };
-            let posted = webchat.post_message(session, message).await;
-            if posted.is_ok() {
-                wishes.send(Wish::ExpectConversation).await.ok();
-            }
+) -> impl Future<Output = ()> + Send {
+    let (post, in_line) = (post.ok(), connection.line.enter());
+    async move {
+        let answer = match (post, in_line) {
+            (None, _) => refused(
+                None,
+                Refusal::new("invalid_request", "Send {text, client_id}."),
+            ),
+            (Some(post), None) => refused(Some(post.client_id), too_many()),
+            (Some(post), Some(in_line)) => take(&connection, post, in_line).await,
+        };
+        ack.send(&answer).ok();
+    }
+}
+
+async fn take(connection: &Connection, post: Post, mut in_line: InLine) -> Ack {
+    in_line.at_the_head().await;
+    let client_id = post.client_id.clone();
+    let message = NewMessage {
+        text: post.text,
+        client_id: post.client_id,
+        attachment_id: post.attachment_id.map(Into::into),
+    };
+    let Connection {
+        webchat,
+        session,
+        wishes,
+        ..
+    } = connection;
+    match webchat.post_message(session, message).await {
+        Ok(_) => {
+            wishes.send(Wish::ExpectAnswer).await.ok();
             Ack {
-                ok: posted.is_ok(),
+                ok: true,
                 client_id: Some(client_id),
-                error: posted.err().map(Refusal::of),
+                error: None,
             }
         }
-    };
-    ack.send(&answer).ok();
+        Err(error) => refused(Some(client_id), Refusal::of(error)),
+    }
+}
+
+fn refused(client_id: Option<String>, why: Refusal) -> Ack {
+    Ack {
+        ok: false,
+        client_id,
+        error: Some(why),
+    }
+}
+
+fn too_many() -> Refusal {
+    Refusal::of(assistant::Error::RateLimited {
+        retry_after: RECONNECT,
+    })
 }
 
 /// Tells a client what happens, until one of both is gone.
@@ -208,7 +232,7 @@ async fn tell(socket: SocketRef, mut follow: Follow, mut inbox: mpsc::Receiver<W
         let happening = tokio::select! {
             wish = inbox.recv() => match wish {
                 Some(Wish::Resume(place)) => { follow.go_to(place); continue }
-                Some(Wish::ExpectConversation) => { follow.expect_conversation(); continue }
+                Some(Wish::ExpectAnswer) => { follow.expect_answer(); continue }
                 Some(Wish::Typing(on)) => { follow.tell_typing(on); continue }
                 None => break,
             },
@@ -234,7 +258,11 @@ async fn tell(socket: SocketRef, mut follow: Follow, mut inbox: mpsc::Receiver<W
 async fn emit(socket: &SocketRef, happening: Happening) -> bool {
     match happening {
         Happening::Message(message) => {
-            emit_surely(socket, "message", &MessageView::of(message).to_json()).await
+            fail_point!("tell.before_message");
+            let told = MessageView::of(message).to_json();
+            let is_told = emit_surely(socket, "message", &told).await;
+            fail_point!("tell.after_message");
+            is_told
         }
         Happening::Status {
             message_id,

@@ -28,6 +28,8 @@ mod webchat_attachments;
 mod webchat_events;
 mod webchat_identity;
 mod webchat_live;
+mod webchat_order;
+mod webchat_process;
 mod webchat_python;
 mod webchat_resume;
 mod webchat_stage;

@@ -1,68 +1,19 @@
 //! Connections that are cut at random, to two processes: nothing is lost, nothing heard twice.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use api::{AppState, Limits, StateParts};
-use assistant::{Assistant, Settings};
-use db::{Db, DbOptions};
-use outbound::Guard;
 use rand::rngs::SmallRng;
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
 use serde_json::{Value, json};
-use telemetry::metrics::Registry;
 use testkit::socket_io::{Heard, SocketIo};
-use tokio::net::TcpListener;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
-use crate::server::ADMIN_KEY;
+use crate::webchat_process::Process;
 use crate::webchat_stage::Stage;
 
 /// Messages of each side.
 const OF_VISITOR: usize = 15;
 const OF_TENANT: usize = 60;
-
-/// An API process beside the stage's own: with a database handle of its own, so that what happens in
-/// the other reaches it through Postgres alone.
-struct Process {
-    address: SocketAddr,
-    _stop: oneshot::Sender<()>,
-}
-
-impl Process {
-    async fn start(stage: &Stage) -> Self {
-        let db = Db::connect_lazy(&DbOptions::new(stage.server.database.url())).unwrap();
-        let assistant = stage.server.state.assistant.clone();
-        let mut settings = Settings::clone(&assistant.settings);
-        // What was not acknowledged is posted again and again.
-        settings.webchat.messages_per_minute = 10_000;
-        settings.webchat.messages_per_session = 10_000;
-        let assistant = Assistant {
-            db,
-            settings: Arc::new(settings),
-            ..assistant
-        };
-        let state = AppState::new(StateParts {
-            assistant,
-            guard: Guard::default(),
-            admin_key: ADMIN_KEY.into(),
-            limits: Limits::default(),
-            trust_forwarded_for: false,
-            registry: Registry::of_process("0.0.0"),
-        });
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let (stop, stopped) = oneshot::channel::<()>();
-        tokio::spawn(api::serve(listener, Arc::clone(&state), async {
-            stopped.await.ok();
-        }));
-        Self {
-            address,
-            _stop: stop,
-        }
-    }
-}
 
 /// A client that keeps its place, and posts what was not acknowledged again.
 struct Visitor {

@@ -152,6 +152,17 @@ impl Stage {
 
     /// Stores an answer, as another process.
     pub(crate) async fn answer(&self, conversation_id: ConversationId, text: &str) -> i64 {
+        let told = |seq| Some(LiveBody::Message { seq });
+        self.answer_telling(conversation_id, text, told).await
+    }
+
+    /// Answers, and tells open windows this of it.
+    pub(crate) async fn answer_telling(
+        &self,
+        conversation_id: ConversationId,
+        text: &str,
+        told: impl Fn(i64) -> Option<LiveBody>,
+    ) -> i64 {
         let mut tx = self.elsewhere.tenant(self.tenant_id()).await.unwrap();
         let stands = conversations::get(&mut tx, conversation_id).await.unwrap();
         let turn = Some(stands.turn_seq).filter(|turn| *turn > stands.answered_turn);
@@ -169,10 +180,9 @@ impl Stage {
             sources: &[],
         };
         messages::insert_outbound(&mut tx, &new).await.unwrap();
-        live::publish(
-            &mut tx,
-            &LiveEvent::new(conversation_id, LiveBody::Message { seq }),
-        );
+        if let Some(body) = told(seq) {
+            live::publish(&mut tx, &LiveEvent::new(conversation_id, body));
+        }
         tx.commit().await.unwrap();
         seq
     }

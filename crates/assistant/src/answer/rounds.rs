@@ -116,12 +116,8 @@ impl Asking<'_> {
         let mut round = 0;
         loop {
             let may_call = !self.tools().is_empty() && round < MAX_ROUNDS;
-            let mut request = self.request(&passages, &exchange, Room::ALL[room], may_call);
-            if !exchange.0.is_empty() {
-                // Where it is the built-in answerer that goes on.
-                let found = found.sources.passages().iter();
-                request.sources = found.map(prompt::as_llm_source).collect();
-            }
+            let so_far = (&exchange, &found.sources);
+            let request = self.request(&passages, so_far, Room::ALL[room], may_call);
             check().map_err(Stopped::Lost)?;
             let completion = match self.stream(request, shown).await {
                 Err(Error::ContextTooLong { .. }) if room + 1 < Room::ALL.len() => {
@@ -150,11 +146,15 @@ impl Asking<'_> {
     fn request(
         &self,
         passages: &[Passage],
-        exchange: &Exchange,
+        (exchange, found): (&Exchange, &Sources),
         room: Room,
         may_call: bool,
     ) -> Request {
         let mut request = prompt::build(&self.prompt, passages, self.has_tools, room);
+        if !exchange.0.is_empty() {
+            // Where it is the built-in answerer that goes on.
+            request.sources = found.passages().iter().map(prompt::as_llm_source).collect();
+        }
         request.messages.extend(exchange.within(room.result_chars));
         request.tools = Registry::builtin().definitions(&self.tools());
         if !may_call {

@@ -50,6 +50,8 @@ pub async fn send(
     job: SendReply,
 ) -> Result<(), Failure> {
     let Some(plan) = prepare(assistant, handle, &job).await? else {
+        // Where the stored message is the delivery, that it was sent is committed by now.
+        fail_point!("send.after_sent_commit");
         return Ok(());
     };
     fail_point!("send.intent_committed");

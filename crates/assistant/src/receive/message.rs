@@ -128,8 +128,12 @@ async fn store_item(
     message: &InboundMessage,
 ) -> Result<(), Failure> {
     let known = messages::find_by_external_id(tx, channel.id, &message.external_id).await?;
-    if known.is_some() {
-        // Delivered again: it is there, and whatever it led to was enqueued with it.
+    if let Some(known) = known {
+        // Delivered again: it is there, and whatever it led to was enqueued with it. Windows may not
+        // know of it: a process that dies as it has stored it tells nobody.
+        let stored = messages::get(tx, known).await?;
+        let body = LiveBody::Message { seq: stored.seq };
+        live::publish(tx, &LiveEvent::new(stored.conversation_id, body));
         return Ok(());
     }
     let contact_id = match &message.content.body {

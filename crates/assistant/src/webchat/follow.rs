@@ -2,13 +2,13 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use domain::{Author, ConversationId, ConversationStatus, MessageId, MessageStatus, Party};
+use domain::{Author, ConversationId, ConversationStatus, Direction, Party};
 use futures::StreamExt as _;
 use live::{LiveBody, LiveEvent, Subscription, Update};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::presence::Here;
-use super::{Session, VisitorMessage, Webchat};
+use super::{Happening, Place, Session, VisitorMessage, Webchat};
 use crate::Error;
 
 /// How many messages are read at once.
@@ -17,62 +17,17 @@ const PAGE: usize = 100;
 /// How often the tables are looked at when nothing is heard: live events may be lost.
 const FLOOR: Duration = Duration::from_secs(20);
 
-/// How far a client has read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Place {
-    /// The conversation; `None` takes `after` as it is.
-    pub conversation_id: Option<ConversationId>,
-    /// The `seq` of the last message it has; 0: none.
-    pub after: i64,
-}
+/// How soon they are looked at first where an answer is awaited: each look that finds nothing doubles
+/// it, up to [`FLOOR`]. A process that dies tells nobody what it stored last.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
 
-/// What a visitor wants to see at once.
-#[derive(Clone, Debug)]
-pub enum Happening {
-    /// A message that comes after those seen.
-    Message(VisitorMessage),
-    /// A message seen before came further, or failed.
-    Status {
-        /// The message.
-        message_id: MessageId,
-        /// Its position.
-        seq: i64,
-        /// How far it came.
-        status: MessageStatus,
-    },
-    /// A piece of an answer that is being written; pieces may be lost.
-    AnswerDelta {
-        /// The turn that is answered.
-        turn: i64,
-        /// Which attempt at it.
-        attempt: u32,
-        /// How much stands before the piece, in UTF-16 code units.
-        offset: u64,
-        /// The piece.
-        text: String,
-    },
-    /// Somebody on the tenant's side began or stopped writing.
-    Typing {
-        /// Who: an agent or the assistant.
-        author: Author,
-        /// Whether they write.
-        on: bool,
-    },
-    /// The visitor's conversation is another one, or stands elsewhere, or an agent opened or closed
-    /// it.
-    Conversation {
-        /// The conversation.
-        id: ConversationId,
-        /// Where it stands.
-        status: ConversationStatus,
-        /// Whether an agent has it open.
-        agent_online: bool,
-    },
-}
+/// How many messages before its place a client that comes back is told the status of.
+const RETOLD: i64 = 10;
 
 /// A visitor's conversation as it goes on, from a place on: every message once, in order.
 ///
-/// It listens before it reads, so nothing lies between.
+/// It listens before it reads, so nothing lies between. Where somebody may not have listened, the
+/// statuses of the last messages before the place are told again.
 #[derive(Debug)]
 pub struct Follow {
     webchat: Webchat,
@@ -84,6 +39,10 @@ pub struct Follow {
     /// There while a conversation may begin of which nobody knows the id yet.
     beginnings: Option<Subscription>,
     stale: bool,
+    /// Whether what became of messages told before may have been missed.
+    missed_statuses: bool,
+    /// How long to wait for something to be heard while the visitor waits for an answer.
+    awaits: Option<Duration>,
     answered_turn: i64,
     ready: VecDeque<Happening>,
 }
@@ -107,6 +66,7 @@ impl Webchat {
     pub fn follow(&self, session: Session, from: Place) -> Follow {
         Follow {
             shows_presence: true,
+            missed_statuses: true,
             ..self.follow_unseen(session, from)
         }
     }
@@ -121,6 +81,8 @@ impl Webchat {
             in_conversation: None,
             shows_presence: false,
             stale: true,
+            missed_statuses: false,
+            awaits: None,
             answered_turn: 0,
             ready: VecDeque::new(),
         }
@@ -137,11 +99,13 @@ impl Follow {
     pub fn go_to(&mut self, place: Place) {
         self.place = place;
         self.stale = true;
+        self.missed_statuses = true;
         self.ready.clear();
     }
 
-    /// Notes that the visitor wrote: a conversation may begin.
-    pub fn expect_conversation(&mut self) {
+    /// Notes that the visitor wrote: an answer is to come, and a conversation may begin.
+    pub fn expect_answer(&mut self) {
+        self.awaits = Some(FIRST_LOOK);
         let is_open = |conversation: &In| conversation.status.is_open();
         if self.beginnings.is_none() && !self.in_conversation.as_ref().is_some_and(is_open) {
             self.beginnings = Some(self.webchat.hub.subscribe_to_beginnings());
@@ -190,9 +154,11 @@ impl Follow {
             conversation_id,
             after,
         } = self.place;
+        let retold = if self.missed_statuses { RETOLD } else { 0 };
+        let from = (after - retold).max(0);
         let (thread, agent_until) = self
             .webchat
-            .read(&self.session, conversation_id, after, PAGE)
+            .read(&self.session, conversation_id, from, PAGE)
             .await?;
         let Some((id, status)) = thread.conversation else {
             self.stale = false;
@@ -214,16 +180,36 @@ impl Follow {
             self.ready.push_back(told);
         }
         self.stale = thread.more;
+        self.missed_statuses = false;
         if status.is_open() {
             self.beginnings = None;
         }
+        if let Some(last) = thread.messages.last() {
+            let is_own = last.direction == Direction::Inbound;
+            self.awaits = is_own.then_some(self.awaits.unwrap_or(FIRST_LOOK));
+        }
         for message in thread.messages {
+            if message.seq <= self.place.after {
+                self.retell(&message);
+                continue;
+            }
             if message.author != Author::Contact {
                 self.answered_turn = self.answered_turn.max(message.turn.unwrap_or(0));
             }
             self.ready.push_back(Happening::Message(message));
         }
         Ok(())
+    }
+
+    /// Tells where a message stands that was told before; the visitor's own stand where they did.
+    fn retell(&mut self, message: &VisitorMessage) {
+        if message.direction == Direction::Outbound {
+            self.ready.push_back(Happening::Status {
+                message_id: message.id,
+                seq: message.seq,
+                status: message.status,
+            });
+        }
     }
 
     /// Goes into a conversation: listens first, and reads once more, as something may have happened
@@ -273,16 +259,24 @@ impl Follow {
         let (conversation, beginnings) = (next_of(conversation), next_of(self.beginnings.as_mut()));
         let heard = timeout_at(floor, async {
             tokio::select! {
-                update = conversation => update,
-                _ = beginnings => Some(Update::Resync),
+                update = conversation => Some(update),
+                _ = beginnings => None,
             }
         })
         .await;
         match heard {
-            Ok(Some(Update::Event(event))) => self.hear(event),
+            Ok(Some(Some(Update::Event(event)))) => self.hear(event),
+            Ok(Some(Some(Update::Resync))) => {
+                self.stale = true;
+                self.missed_statuses = true;
+            }
+            Ok(None) => self.stale = true,
+            Err(_) => {
+                self.stale = true;
+                self.awaits = self.awaits.map(|awaits| FLOOR.min(awaits * 2));
+            }
             // The hub ends only with the process; until then the floor is left.
-            Ok(Some(Update::Resync)) | Err(_) => self.stale = true,
-            Ok(None) => sleep_until(floor).await,
+            Ok(Some(None)) => sleep_until(floor).await,
         }
     }
 
@@ -290,8 +284,9 @@ impl Follow {
     fn patience(&self) -> Duration {
         let until = self.in_conversation.as_ref().and_then(|it| it.agent_until);
         let left = until.and_then(|until| (until - self.webchat.clock.now()).to_std().ok());
+        let floor = self.awaits.unwrap_or(FLOOR);
         // A moment more: the time is over when it is reached.
-        left.map_or(FLOOR, |left| FLOOR.min(left + Duration::from_millis(1)))
+        left.map_or(floor, |left| floor.min(left + Duration::from_millis(1)))
     }
 
     fn hear(&mut self, event: LiveEvent) {
@@ -303,7 +298,9 @@ impl Follow {
                 status,
             } => {
                 // One that was not told yet is told with the status it has.
-                if seq <= self.place.after {
+                if seq > self.place.after {
+                    self.stale = true;
+                } else {
                     self.ready.push_back(Happening::Status {
                         message_id,
                         seq,

@@ -7,6 +7,7 @@
 
 mod attachment;
 mod follow;
+mod happening;
 mod identity;
 mod message;
 mod origin;
@@ -26,7 +27,8 @@ use secrets::Keyring;
 use crate::{Assistant, WebchatCaps};
 
 pub use attachment::Incoming;
-pub use follow::{Follow, Happening, Place};
+pub use follow::Follow;
+pub use happening::{Happening, Place};
 pub use identity::{FreshIdentitySecret, Identity, replace_identity_secret};
 pub use message::{Attachment, Thread, VisitorMessage};
 pub use post::{Accepted, NewMessage};

@@ -1,5 +1,6 @@
 use channels::webchat::{Attached, Item};
 use domain::{AttachmentId, ChannelKind};
+use fail::fail_point;
 use store::{messages, webchat_attachments, webchat_sessions};
 
 use super::{Session, Webchat};
@@ -79,7 +80,9 @@ impl Webchat {
         Intake::new(&mut tx, ChannelKind::Webchat, now)
             .keep(vec![kept])
             .await?;
+        fail_point!("intake.before_commit");
         tx.commit().await?;
+        fail_point!("intake.after_commit");
         Ok(Accepted {
             client_id,
             duplicate: false,

@@ -83,11 +83,21 @@ impl Http {
         headers: &[(&'static str, &str)],
         body: String,
     ) -> Reply {
+        self.try_post_as(path, headers, body).await.unwrap()
+    }
+
+    /// The same; the error is that of the connection.
+    pub(crate) async fn try_post_as(
+        &self,
+        path: &str,
+        headers: &[(&'static str, &str)],
+        body: String,
+    ) -> Result<Reply, reqwest::Error> {
         let mut request = self.client.post(format!("{}{path}", self.base)).body(body);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        self.send(request).await
+        self.try_send(request).await
     }
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Reply {
@@ -109,11 +119,15 @@ impl Http {
     }
 
     async fn send(&self, request: RequestBuilder) -> Reply {
-        let response = request.bearer_auth(&self.key).send().await.unwrap();
-        Reply {
+        self.try_send(request).await.unwrap()
+    }
+
+    async fn try_send(&self, request: RequestBuilder) -> Result<Reply, reqwest::Error> {
+        let response = request.bearer_auth(&self.key).send().await?;
+        Ok(Reply {
             status: response.status(),
             headers: response.headers().clone(),
-            text: response.text().await.unwrap(),
-        }
+            text: response.text().await?,
+        })
     }
 }

@@ -29,3 +29,5 @@ mod shop;
 mod sleepers;
 mod stage;
 mod storm;
+mod visitor;
+mod webchat_crashes;

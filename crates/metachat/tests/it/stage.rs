@@ -1,5 +1,6 @@
 //! What the processes play on: a database, Meta, a model provider and a data folder.
 
+use std::net::SocketAddr;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -46,6 +47,14 @@ pub(crate) struct Stage {
 pub(crate) struct Api {
     pub(crate) process: Process,
     pub(crate) http: Http,
+}
+
+impl Api {
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        let base = self.http.base();
+        base.trim_start_matches("http://").parse().unwrap()
+    }
 }
 
 impl Stage {
@@ -114,7 +123,23 @@ impl Stage {
 
     /// Starts an API with failpoints, such as `intake.before_commit=kill`.
     pub(crate) async fn api_with(&self, failpoints: &str) -> Api {
-        let mut process = self.start("api", failpoints);
+        self.api_in(&[("METACHAT_FAILPOINTS", failpoints)]).await
+    }
+
+    /// Starts an API whose visitors may say the same again and again, with failpoints.
+    pub(crate) async fn patient_api(&self, failpoints: &str) -> Api {
+        self.api_in(&[
+            ("METACHAT_FAILPOINTS", failpoints),
+            ("METACHAT_DATABASE_MAX_CONNECTIONS", "16"),
+            ("METACHAT_WEBCHAT_MESSAGES_PER_MINUTE", "10000"),
+            ("METACHAT_WEBCHAT_MESSAGES_PER_SESSION", "10000"),
+        ])
+        .await
+    }
+
+    /// Starts an API with more in its environment; returns when it listens.
+    async fn api_in(&self, variables: &[(&str, &str)]) -> Api {
+        let mut process = self.start_with("api", variables);
         let line = process.logged("the API listens").await;
         let base = format!("http://{}", line["address"].as_str().unwrap());
         let http = Http::new(&base, ADMIN_KEY);

@@ -38,6 +38,7 @@ pub(super) fn fault_response(fault: &ModelFault, model: &str) -> Option<Response
         ModelFault::Drop
         | ModelFault::Hang
         | ModelFault::CutStream { .. }
+        | ModelFault::Stall { .. }
         | ModelFault::ErrorInStream { .. } => return None,
     };
     let status = StatusCode::from_u16(status).ok()?;

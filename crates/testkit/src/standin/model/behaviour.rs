@@ -71,6 +71,12 @@ pub enum ModelFault {
         /// The chunks sent before.
         after_chunks: usize,
     },
+    /// The stream says no more after so many chunks of text, and stays open; without streaming like
+    /// [`ModelFault::Hang`].
+    Stall {
+        /// The chunks sent before.
+        after_chunks: usize,
+    },
     /// An error object comes in the stream after so many chunks of text; without streaming like [`ModelFault::ServerError`].
     ErrorInStream {
         /// The chunks sent before.

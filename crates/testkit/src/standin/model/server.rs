@@ -259,7 +259,11 @@ async fn answer(inner: &Inner, exchange: &Exchange, operation: Operation, body: 
     let fault = behaviour.fault.as_ref();
     let is_later = matches!(
         fault,
-        Some(ModelFault::CutStream { .. } | ModelFault::ErrorInStream { .. })
+        Some(
+            ModelFault::CutStream { .. }
+                | ModelFault::Stall { .. }
+                | ModelFault::ErrorInStream { .. }
+        )
     );
     if !(streamed && is_later) {
         let model = body["model"].as_str().unwrap_or_default();
@@ -315,7 +319,7 @@ async fn fail(dialect: &dyn Dialect, fault: Option<&ModelFault>, model: &str) ->
         return Some(Reaction::Answer(response));
     }
     match fault {
-        ModelFault::Hang => std::future::pending().await,
+        ModelFault::Hang | ModelFault::Stall { .. } => std::future::pending().await,
         ModelFault::ErrorInStream { .. } => dialect
             .fault(&ModelFault::ServerError, model)
             .map(Reaction::Answer),

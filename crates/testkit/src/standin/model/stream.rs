@@ -36,6 +36,7 @@ impl Frames {
             Some(ModelFault::CutStream { after_chunks }) => {
                 (*after_chunks, vec![Step::Cut(connection.clone())])
             }
+            Some(ModelFault::Stall { after_chunks }) => (*after_chunks, vec![Step::Stall]),
             Some(ModelFault::ErrorInStream { after_chunks }) => {
                 (*after_chunks, vec![Step::Send(self.error)])
             }
@@ -64,6 +65,7 @@ impl Frames {
 enum Step {
     Send(Bytes),
     Pause(Duration),
+    Stall,
     Cut(Connection),
 }
 
@@ -76,6 +78,7 @@ async fn emit(step: Step) -> Option<io::Result<Bytes>> {
             tokio::time::sleep(pause).await;
             None
         }
+        Step::Stall => std::future::pending().await,
         Step::Cut(connection) => {
             // The server would end a failed body as if it were whole; this makes it fail to.
             connection.cut();

@@ -73,6 +73,7 @@ impl Dialect for Ollama {
             ModelFault::Drop
             | ModelFault::Hang
             | ModelFault::CutStream { .. }
+            | ModelFault::Stall { .. }
             | ModelFault::ErrorInStream { .. } => return None,
         })
     }

@@ -78,6 +78,7 @@ pub(super) fn fault_response(fault: &ModelFault, model: &str) -> Option<Response
         ModelFault::Drop
         | ModelFault::Hang
         | ModelFault::CutStream { .. }
+        | ModelFault::Stall { .. }
         | ModelFault::ErrorInStream { .. } => return None,
     };
     Some(json_response(status, &body))
