@@ -1,6 +1,6 @@
 use domain::{ChunkId, DocumentId};
 use llm::{Embedder as _, HashedNgrams};
-use rag::keyword::{self, Indexable};
+use rag::keyword::{self, Indexable, Vocabulary};
 use serde_json::{Value, json};
 use store::chunks::{self, NewChunk};
 use store::embedding_sets::{self, Maker};
@@ -36,9 +36,15 @@ pub(crate) async fn add_ready(server: &TestServer, tenant: &str, name: &str, tex
         heading: chunk.heading.as_deref(),
         text,
     };
-    keyword::index(&mut tx, document, 1, "simple", &[words])
-        .await
-        .unwrap();
+    keyword::index(
+        &mut tx,
+        document,
+        1,
+        &mut Vocabulary::new("simple"),
+        &[words],
+    )
+    .await
+    .unwrap();
     let maker = Maker {
         provider: HashedNgrams.provider(),
         model: HashedNgrams.model(),

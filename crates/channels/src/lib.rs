@@ -54,5 +54,5 @@ pub use registry::channel;
 pub use request::{Audience, HttpAnswer, HttpRequest, RequestBody, perform};
 pub use send::{Decision, Next, Pause, SendClass, SendError, Sent};
 pub use settings::{Field, FieldError, FieldKind, ParsedConfig, Schema, json_schema, merge, parse};
-pub use text::split_text;
+pub(crate) use text::split_text;
 pub use window::{HUMAN_AGENT_WINDOW, Permit, REPLY_WINDOW, Refusal, Situation, closes_at};

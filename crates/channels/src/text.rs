@@ -5,7 +5,7 @@ use unicode_segmentation::UnicodeSegmentation;
 /// A piece ends at a paragraph if one ends in its second half, else at a line, a sentence, a word;
 /// only where there is none of these it ends between two characters as people see them. Counting
 /// UTF-16 units keeps a piece within a limit counted in characters too. Empty text gives no pieces.
-pub fn split_text(text: &str, max_units: usize) -> Vec<String> {
+pub(crate) fn split_text(text: &str, max_units: usize) -> Vec<String> {
     let mut pieces = Vec::new();
     let mut rest = text.trim();
     while !rest.is_empty() {

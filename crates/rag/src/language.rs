@@ -3,7 +3,7 @@
 use whatlang::{Detector, Lang};
 
 /// How much is looked at, in chars: enough to be sure, and quick on a whole book.
-const SAMPLE_CHARS: usize = 6000;
+pub(crate) const SAMPLE_CHARS: usize = 6000;
 
 /// The configuration for texts in no known language, and for those that [`crate::terms`] serves.
 pub const SIMPLE: &str = "simple";

@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Backoff, Job, Lane, OnDuplicate, Options, Policy, Unique, Until};
 
-/// Reads an uploaded file and cuts it into chunks.
+/// Reads an uploaded file and cuts it into chunks, whose embedding it enqueues as they come.
 ///
-/// Idempotent: it writes a version of its own, of which nothing is embedded or seen before it is
-/// whole, and leaves nothing of an earlier try.
+/// Idempotent: it writes a version of its own, of which nothing is seen before it is whole, leaves
+/// nothing of an earlier try, and does nothing once the version is seen.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct IngestDocument {
     /// Whose document it is.

@@ -23,6 +23,7 @@ mod pages;
 #[path = "../../../crates/rag/tests/it/pdf_writer.rs"]
 mod pdf_writer;
 mod people;
+mod reading;
 mod reindexing;
 mod reports;
 mod sends;

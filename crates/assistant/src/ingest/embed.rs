@@ -1,5 +1,5 @@
 use db::TenantTx;
-use domain::TenantId;
+use domain::{ChunkId, DocumentId, TenantId};
 use fail::fail_point;
 use jobs::kinds::{EmbedChunk, TendIndex};
 use jobs::{Failure, JobHandle};
@@ -7,9 +7,9 @@ use store::chunk_embeddings::{self, Run, Unembedded};
 use store::embedding_sets::{self, EmbeddingSet, SetStatus};
 use store::{chunks, documents};
 
-use super::vectors::{Vectors, vectors_for, vectors_so_far};
+use super::vectors::{Vectors, vectors_so_far};
 use super::{news, sets};
-use crate::Assistant;
+use crate::{Assistant, TenantProfile};
 
 /// The most chunks of a version that was replaced, deleted by one statement.
 const DELETE_BATCH: i64 = 500;
@@ -24,8 +24,10 @@ pub async fn embed(
     handle: &JobHandle,
     job: &EmbedChunk,
 ) -> Result<(), Failure> {
-    for set in sets::active(assistant, job.tenant_id).await? {
-        match embed_for(assistant, handle, job, &set).await {
+    let work = Work::load(assistant, job.tenant_id, &[job]).await?;
+    for (set, runs) in &work.sets {
+        let run = runs.first().map_or(&[][..], Vec::as_slice);
+        match work.embed_for(assistant, handle, job, set, run).await {
             // A model that was chosen and refuses leaves the documents as they are found today.
             Err(Failure::Dead(reason)) if set.status == SetStatus::Building => {
                 tracing::warn!(tenant.id = %job.tenant_id, model = set.model, %reason,
@@ -37,21 +39,74 @@ pub async fn embed(
     Ok(())
 }
 
-async fn embed_for(
-    assistant: &Assistant,
-    handle: &JobHandle,
-    job: &EmbedChunk,
-    set: &EmbeddingSet,
-) -> Result<(), Failure> {
-    let run = load(assistant, set, job).await?;
-    let vectors = if run.is_empty() {
-        Vec::new()
-    } else {
+/// What is to be embedded for a tenant, as it stood at one moment.
+struct Work {
+    tenant: TenantId,
+    profile: TenantProfile,
+    /// The live set and the one being built, each with the chunks of every run that have no vector
+    /// in it.
+    sets: Vec<(EmbeddingSet, Vec<Vec<Unembedded>>)>,
+}
+
+impl Work {
+    async fn load(
+        assistant: &Assistant,
+        tenant: TenantId,
+        jobs: &[&EmbedChunk],
+    ) -> Result<Self, Failure> {
+        let mut tx = assistant.db.tenant(tenant).await?;
+        let profile = TenantProfile::load(&mut tx, &assistant.keyring).await?;
+        let mut sets = Vec::new();
+        for set in sets::active(assistant, &mut tx).await? {
+            let mut runs = Vec::with_capacity(jobs.len());
+            for job in jobs {
+                let run = Run {
+                    document_id: job.document_id,
+                    version: job.version,
+                    first: job.first,
+                    count: job.count,
+                };
+                runs.push(chunk_embeddings::list_unembedded(&mut tx, set.id, run).await?);
+            }
+            sets.push((set, runs));
+        }
+        tx.commit().await?;
+        Ok(Self {
+            tenant,
+            profile,
+            sets,
+        })
+    }
+
+    async fn embed_for(
+        &self,
+        assistant: &Assistant,
+        handle: &JobHandle,
+        job: &EmbedChunk,
+        set: &EmbeddingSet,
+        run: &[Unembedded],
+    ) -> Result<(), Failure> {
         handle.check_lease()?;
-        let embedder = sets::embedder_of(assistant, job.tenant_id, set).await?;
-        vectors_for(assistant, job.tenant_id, &*embedder, &texts(&run)).await?
-    };
-    keep(assistant, handle, job, set, &run, vectors).await
+        let vectors = self.vectors(assistant, set, texts(run)).await?.whole()?;
+        keep(assistant, set, vec![Made::of(handle, job, run, vectors)]).await
+    }
+
+    async fn vectors(
+        &self,
+        assistant: &Assistant,
+        set: &EmbeddingSet,
+        texts: Vec<String>,
+    ) -> Result<Vectors, Failure> {
+        if texts.is_empty() {
+            return Ok(Vectors {
+                made: Vec::new(),
+                stopped: None,
+            });
+        }
+        let embedder = sets::embedder_for(assistant, &self.profile, set)?;
+        let budget = self.profile.settings.budget;
+        vectors_so_far(assistant, self.tenant, budget, &*embedder, &texts).await
+    }
 }
 
 /// Embeds several runs of one tenant together, in as few calls of the model as can be. `None` for
@@ -76,62 +131,41 @@ async fn try_together(
     };
     let tenant = first.tenant_id;
     let mut results: Vec<_> = jobs.iter().map(|_| Some(Ok(()))).collect();
-    for set in sets::active(assistant, tenant).await? {
-        let mut runs = Vec::with_capacity(jobs.len());
-        for (handle, job) in jobs {
+    let payloads: Vec<&EmbedChunk> = jobs.iter().map(|(_, job)| *job).collect();
+    let work = Work::load(assistant, tenant, &payloads).await?;
+    for (set, runs) in &work.sets {
+        for (handle, _) in jobs {
             handle.check_lease()?;
-            runs.push(load(assistant, &set, job).await?);
         }
-        let vectors = vectors_of_runs(assistant, tenant, &set, &runs).await?;
+        let all = runs.iter().flat_map(|run| texts(run)).collect();
+        let vectors = work.vectors(assistant, set, all).await?;
         let mut made = vectors.made.into_iter();
-        for (((handle, job), run), result) in jobs.iter().zip(runs).zip(&mut results) {
+        let (mut kept, mut whole) = (Vec::new(), Vec::new());
+        for (at, ((handle, job), run)) in jobs.iter().zip(runs).enumerate() {
             let own: Vec<_> = made.by_ref().take(run.len()).collect();
             let own: Option<Vec<_>> = own.into_iter().collect();
-            if !matches!(result, Some(Ok(()))) {
+            if !matches!(results[at], Some(Ok(()))) {
                 continue;
             }
-            *result = match (own, &vectors.stopped) {
-                (Some(own), _) => Some(keep(assistant, handle, job, &set, &run, own).await),
-                (None, Some(stopped)) if !stopped.may_be_of_one_text() => {
-                    Some(Err(stopped.failure()))
+            match (own, &vectors.stopped) {
+                (Some(own), _) => {
+                    kept.push(at);
+                    whole.push(Made::of(handle, job, run, own));
                 }
-                (None, _) => None,
-            };
+                (None, Some(stopped)) if !stopped.may_be_of_one_text() => {
+                    results[at] = Some(Err(stopped.failure()));
+                }
+                (None, _) => results[at] = None,
+            }
+        }
+        if keep(assistant, set, whole).await.is_err() {
+            // Whose fault it was, each finds out for itself.
+            for at in kept {
+                results[at] = None;
+            }
         }
     }
     Ok(results)
-}
-
-async fn vectors_of_runs(
-    assistant: &Assistant,
-    tenant: TenantId,
-    set: &EmbeddingSet,
-    runs: &[Vec<Unembedded>],
-) -> Result<Vectors, Failure> {
-    let all: Vec<String> = runs.iter().flat_map(|run| texts(run)).collect();
-    if all.is_empty() {
-        return Ok(Vectors {
-            made: Vec::new(),
-            stopped: None,
-        });
-    }
-    let embedder = sets::embedder_of(assistant, tenant, set).await?;
-    vectors_so_far(assistant, tenant, &*embedder, &all).await
-}
-
-async fn load(
-    assistant: &Assistant,
-    set: &EmbeddingSet,
-    job: &EmbedChunk,
-) -> Result<Vec<Unembedded>, Failure> {
-    let run = Run {
-        document_id: job.document_id,
-        version: job.version,
-        first: job.first,
-        count: job.count,
-    };
-    let mut tx = assistant.db.tenant(job.tenant_id).await?;
-    Ok(chunk_embeddings::list_unembedded(&mut tx, set.id, run).await?)
 }
 
 /// What a model gets to see of each chunk.
@@ -144,19 +178,50 @@ fn texts(run: &[Unembedded]) -> Vec<String> {
         .collect()
 }
 
-/// Stores the vectors of a run, one for each chunk, and switches what is whole by that.
+/// The vectors of one run.
+struct Made<'a> {
+    handle: &'a JobHandle,
+    job: &'a EmbedChunk,
+    rows: Vec<(ChunkId, Vec<f32>)>,
+}
+
+impl<'a> Made<'a> {
+    /// Of one vector for each chunk of `run`.
+    fn of(
+        handle: &'a JobHandle,
+        job: &'a EmbedChunk,
+        run: &[Unembedded],
+        vectors: Vec<Vec<f32>>,
+    ) -> Self {
+        let rows = run.iter().map(|chunk| chunk.id).zip(vectors).collect();
+        Self { handle, job, rows }
+    }
+}
+
+/// Stores the vectors of runs of one tenant, all or none, and switches what is whole by that.
 async fn keep(
     assistant: &Assistant,
-    handle: &JobHandle,
-    job: &EmbedChunk,
     set: &EmbeddingSet,
-    run: &[Unembedded],
-    vectors: Vec<Vec<f32>>,
+    made: Vec<Made<'_>>,
 ) -> Result<(), Failure> {
-    if !run.is_empty() {
-        let rows = run.iter().map(|chunk| chunk.id).zip(vectors).collect();
-        let mut tx = assistant.db.tenant(job.tenant_id).await?;
-        handle.fence(&mut tx).await?;
+    let Some(tenant) = made.first().map(|first| first.job.tenant_id) else {
+        return Ok(());
+    };
+    let mut versions: Vec<(DocumentId, i32)> = Vec::new();
+    for Made { job, .. } in &made {
+        if !versions.contains(&(job.document_id, job.version)) {
+            versions.push((job.document_id, job.version));
+        }
+    }
+    if made.iter().any(|made| !made.rows.is_empty()) {
+        let mut tx = assistant.db.tenant(tenant).await?;
+        let mut rows = Vec::new();
+        for made in made {
+            made.handle.fence(&mut tx).await?;
+            rows.extend(made.rows);
+        }
+        // In one order, so that two who embed the same run do not wait for each other in a circle.
+        rows.sort_unstable_by_key(|(id, _)| id.as_uuid());
         // As it stands now: it may have been retired, or be indexed, since it was looked at.
         let active = embedding_sets::hold_active(&mut tx).await?;
         if let Some(set) = active.iter().find(|other| other.id == set.id) {
@@ -165,10 +230,13 @@ async fn keep(
         tx.commit().await?;
     }
     fail_point!("embed.before_switch");
-    match set.status {
-        SetStatus::Building => switch_set(assistant, job.tenant_id).await,
-        SetStatus::Live | SetStatus::Retired => switch_if_whole(assistant, job).await,
+    if set.status == SetStatus::Building {
+        return switch_set(assistant, tenant).await;
     }
+    for (document, version) in versions {
+        switch_if_whole(assistant, tenant, document, version).await?;
+    }
+    Ok(())
 }
 
 /// Makes the set that is being built the live one, once it has a vector for whatever searches see.
@@ -186,19 +254,22 @@ async fn switch_set(assistant: &Assistant, tenant: TenantId) -> Result<(), Failu
 /// Makes the version the one that searches see, once every chunk of it has its vector in the live
 /// set; the older one leaves in batches.
 ///
-/// The document's row lock lets one run after the other look, so the last one sees all vectors; the
-/// hold on the live set keeps it the live one until the commit.
-async fn switch_if_whole(assistant: &Assistant, job: &EmbedChunk) -> Result<(), Failure> {
-    let (document, version) = (job.document_id, job.version);
-    let mut tx = assistant.db.tenant(job.tenant_id).await?;
-    if documents::find_for_update(&mut tx, document)
-        .await?
-        .is_none()
+/// The document's row lock lets one look after the other, each after what it brings is committed: a
+/// run's vectors, or that all is written. So whoever looks last sees all of it. The hold on the live
+/// set keeps it the live one until the commit.
+pub(super) async fn switch_if_whole(
+    assistant: &Assistant,
+    tenant: TenantId,
+    document: DocumentId,
+    version: i32,
+) -> Result<(), Failure> {
+    let mut tx = assistant.db.tenant(tenant).await?;
+    if documents::hold(&mut tx, document).await?.is_none()
         || !documents::is_written(&mut tx, document, version).await?
     {
         return Ok(());
     }
-    let Some(unembedded) = count_unembedded(&mut tx, job).await? else {
+    let Some(unembedded) = count_unembedded(&mut tx, document, version).await? else {
         return Ok(());
     };
     if unembedded > 0 {
@@ -221,10 +292,10 @@ async fn switch_if_whole(assistant: &Assistant, job: &EmbedChunk) -> Result<(), 
     if switched {
         tracing::info!(document.id = %document, version, chunks = counts.chunk_count,
             "a document can be searched");
-        tend_soon(assistant, job.tenant_id).await?;
+        tend_soon(assistant, tenant).await?;
     }
     loop {
-        let mut tx = assistant.db.tenant(job.tenant_id).await?;
+        let mut tx = assistant.db.tenant(tenant).await?;
         let deleted = chunks::delete_outdated(&mut tx, document, DELETE_BATCH).await?;
         tx.commit().await?;
         if deleted < DELETE_BATCH.unsigned_abs() {
@@ -235,13 +306,16 @@ async fn switch_if_whole(assistant: &Assistant, job: &EmbedChunk) -> Result<(), 
 
 /// How many chunks of the version have no vector in the live set, which is held until the commit;
 /// `None`: there is no live set.
-async fn count_unembedded(tx: &mut TenantTx, job: &EmbedChunk) -> db::Result<Option<i64>> {
+async fn count_unembedded(
+    tx: &mut TenantTx,
+    document: DocumentId,
+    version: i32,
+) -> db::Result<Option<i64>> {
     let active = embedding_sets::hold_active(tx).await?;
     let Some(live) = active.iter().find(|set| set.status == SetStatus::Live) else {
         return Ok(None);
     };
-    let missing =
-        chunk_embeddings::count_unembedded(tx, live.id, job.document_id, job.version).await?;
+    let missing = chunk_embeddings::count_unembedded(tx, live.id, document, version).await?;
     Ok(Some(missing))
 }
 

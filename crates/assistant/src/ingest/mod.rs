@@ -24,7 +24,7 @@ use crate::Assistant;
 pub use embed::{embed, embed_together};
 pub use read::ingest;
 pub use tend::{change_embedder, tend, tend_all};
-pub use vectors::{Stopped, Vectors, vectors_for, vectors_so_far};
+pub use vectors::vectors_for;
 
 /// How many chunks one `embed-chunk` job takes.
 const RUN: usize = 64;

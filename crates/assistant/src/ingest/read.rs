@@ -6,13 +6,17 @@ use jobs::kinds::IngestDocument;
 use jobs::{Failure, JobHandle};
 use rag::chunk::{Chunk, Tokenizer};
 use rag::extract::{self, Event, ExtractError, Facts, Limits, Reading, Request};
-use rag::keyword::{self, Indexable};
+use rag::keyword::{self, Indexable, Vocabulary};
 use store::chunks::{self, NewChunk};
 use store::documents::{self, Document, Progress, VersionFacts};
+use store::embedding_sets::EmbeddingSet;
 use store::tenants;
 
-use super::{as_i32, news, sets};
+use super::{RUN, as_i32, embed, news, sets};
 use crate::Assistant;
+
+/// How many runs go to a model at a time: about what fills a request to a provider.
+const RUNS_OF_A_CALL: usize = 8;
 
 /// How long progress is not shown again.
 const NOTED_EVERY: Duration = Duration::from_millis(300);
@@ -34,8 +38,11 @@ pub async fn ingest(
         assistant,
         handle,
         job: &job,
-        text_config: String::new(),
+        vocabulary: Vocabulary::new(""),
         chunks: 0,
+        enqueued: 0,
+        together: begun.together,
+        sets: Vec::new(),
         noted_at: Instant::now(),
     };
     match version.read(&begun).await {
@@ -70,6 +77,8 @@ struct Begun {
     document: Document,
     chunking: ChunkingSettings,
     tokenizer: Tokenizer,
+    /// How many chunks are worth a call of the embedder, while others are still to come.
+    together: i32,
 }
 
 /// Notes that the work begins; `None` if nobody wants this version any more.
@@ -97,6 +106,11 @@ async fn begin(
         document,
         chunking,
         tokenizer: Tokenizer::of_embedding_model(embedder.model()),
+        together: as_i32(if embedder.is_worth_keeping() {
+            RUN * RUNS_OF_A_CALL
+        } else {
+            RUN
+        }),
     }))
 }
 
@@ -109,28 +123,44 @@ async fn refuse(assistant: &Assistant, job: &IngestDocument, reason: &str) -> Re
 }
 
 /// A version in the making. Its chunks are written run by run as the reader brings them, each run in
-/// a transaction of its own; only the last transaction lets them be embedded, so a version that is
-/// not whole is never seen.
+/// a transaction of its own, and full runs are embedded meanwhile; only the last transaction says
+/// that all is there, so a version that is not whole is never seen.
 struct Version<'a> {
     assistant: &'a Assistant,
     handle: &'a JobHandle,
     job: &'a IngestDocument,
-    text_config: String,
-    chunks: usize,
+    vocabulary: Vocabulary,
+    /// How many chunks are written.
+    chunks: i32,
+    /// How many of them are on their way to be embedded.
+    enqueued: i32,
+    /// How many go there at a time.
+    together: i32,
+    /// The sets of vectors that there were before the first chunk.
+    sets: Vec<i64>,
     noted_at: Instant,
 }
 
 impl Version<'_> {
     async fn read(&mut self, begun: &Begun) -> Result<(), Problem> {
         let mut reading = self.start(begun).await?;
-        while let Some(event) = self.next(&begun.document, &mut reading).await? {
-            match event {
-                Event::Progress(progress) => self.note(progress).await?,
-                Event::Facts(facts) => self.open(&facts).await?,
-                Event::Chunks(chunks) => self.write(chunks).await?,
-            }
+        let mut event = next(&begun.document, &mut reading).await?;
+        while let Some(current) = event {
+            // The reader goes on while what it brought is written.
+            let (written, coming) =
+                tokio::join!(self.take(current), next(&begun.document, &mut reading));
+            written?;
+            event = coming?;
         }
         self.close().await
+    }
+
+    async fn take(&mut self, event: Event) -> Result<(), Problem> {
+        match event {
+            Event::Progress(progress) => self.note(progress).await,
+            Event::Facts(facts) => self.open(&facts).await,
+            Event::Chunks(chunks) => self.write(chunks).await,
+        }
     }
 
     async fn start(&self, begun: &Begun) -> Result<Reading, Problem> {
@@ -156,17 +186,6 @@ impl Version<'_> {
             .map_err(|error| of_reader(document, error))
     }
 
-    async fn next(
-        &self,
-        document: &Document,
-        reading: &mut Reading,
-    ) -> Result<Option<Event>, Problem> {
-        reading
-            .next()
-            .await
-            .map_err(|error| of_reader(document, error))
-    }
-
     /// Shows how far the reader has come, a few times a second at most.
     async fn note(&mut self, progress: extract::Progress) -> Result<(), Problem> {
         if self.noted_at.elapsed() < NOTED_EVERY {
@@ -184,9 +203,10 @@ impl Version<'_> {
         Ok(tx.commit().await?)
     }
 
-    /// Stores what the file says of itself, and leaves nothing of an earlier try.
+    /// Stores what the file says of itself, and leaves nothing of an earlier try, nor of a first
+    /// reading where there is a second.
     async fn open(&mut self, facts: &Facts) -> Result<(), Problem> {
-        self.text_config.clone_from(&facts.text_config);
+        self.vocabulary = Vocabulary::new(facts.text_config.as_str());
         let job = self.job;
         let pages = facts.page_count.and_then(|pages| i32::try_from(pages).ok());
         let facts = VersionFacts {
@@ -200,6 +220,8 @@ impl Version<'_> {
             return Err(Problem::Unwanted);
         }
         chunks::delete_version(&mut tx, job.document_id, job.version).await?;
+        self.sets = ids(&sets::ensure(self.assistant, &mut tx).await?);
+        (self.chunks, self.enqueued) = (0, 0);
         tx.commit().await?;
         Ok(())
     }
@@ -212,37 +234,52 @@ impl Version<'_> {
         self.handle.fence(&mut tx).await?;
         chunks::insert_many(&mut tx, job.document_id, job.version, &new).await?;
         let (document, version) = (job.document_id, job.version);
-        keyword::index(&mut tx, document, version, &self.text_config, &words).await?;
+        keyword::index(&mut tx, document, version, &mut self.vocabulary, &words).await?;
+        let written = self.chunks + as_i32(new.len());
+        let full = written - written % self.together;
+        sets::enqueue_runs(&mut tx, document, version, self.enqueued..full).await?;
         tx.commit().await?;
-        self.chunks += new.len();
+        (self.chunks, self.enqueued) = (written, full);
         Ok(())
     }
 
-    /// Says that all is written, and enqueues its embedding.
+    /// Says that all is written, and enqueues the embedding of the rest.
     async fn close(&self) -> Result<(), Problem> {
-        let job = self.job;
-        let mut tx = self.assistant.db.tenant(job.tenant_id).await?;
+        let (document, version) = (self.job.document_id, self.job.version);
+        let mut tx = self.assistant.db.tenant(self.job.tenant_id).await?;
         self.handle.fence(&mut tx).await?;
         // Held until the commit: a set that is begun meanwhile waits, and then embeds this version
         // too.
-        sets::ensure(self.assistant, &mut tx).await?;
-        documents::mark_written(&mut tx, job.document_id, job.version).await?;
-        let version = chunks::Version {
-            document_id: job.document_id,
-            version: job.version,
-            chunk_count: as_i32(self.chunks),
-        };
-        sets::enqueue_runs(&mut tx, job.tenant_id, version).await?;
+        let sets = ids(&sets::ensure(self.assistant, &mut tx).await?);
+        documents::mark_written(&mut tx, document, version).await?;
+        // A set that came while the file was read has none of the runs that were embedded before.
+        let first = if sets == self.sets { self.enqueued } else { 0 };
+        sets::enqueue_runs(&mut tx, document, version, first..self.chunks).await?;
         let embedding = Progress {
             stage: DocumentStage::Embedding,
             done: 0,
-            total: i64::try_from(self.chunks).ok(),
+            total: Some(self.chunks.into()),
         };
-        documents::set_progress(&mut tx, job.document_id, job.version, embedding).await?;
+        documents::set_progress(&mut tx, document, version, embedding).await?;
         fail_point!("ingest.before_commit");
         tx.commit().await?;
-        Ok(())
+        if first < self.chunks {
+            return Ok(());
+        }
+        // Every run may be embedded by now, and then none comes that would look.
+        Ok(embed::switch_if_whole(self.assistant, self.job.tenant_id, document, version).await?)
     }
+}
+
+async fn next(document: &Document, reading: &mut Reading) -> Result<Option<Event>, Problem> {
+    reading
+        .next()
+        .await
+        .map_err(|error| of_reader(document, error))
+}
+
+fn ids(sets: &[EmbeddingSet]) -> Vec<i64> {
+    sets.iter().map(|set| set.id).collect()
 }
 
 fn of_reader(document: &Document, error: ExtractError) -> Problem {

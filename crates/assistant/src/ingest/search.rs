@@ -184,20 +184,12 @@ pub(crate) async fn find_by(
 async fn embed(means: &Means, query: &str, calls: &Calls) -> Option<Vec<f32>> {
     let embedder = means.embedder.as_deref()?;
     let texts = [query.to_owned()];
-    let begun = Instant::now();
-    let embedded = embedder.embed(&texts).await;
     // What this program does itself costs nothing.
-    if !matches!(embedder.provider(), "builtin" | "local") {
-        let call = PlainCall {
-            provider: embedder.provider(),
-            model: embedder.model(),
-            texts: &texts,
-            tokens: embedded.as_ref().ok().and_then(|embedded| embedded.tokens),
-            took: begun.elapsed(),
-            fault: embedded.as_ref().err().map(Fault::of),
-        };
-        calls.made_for(CallPurpose::Search, &call);
-    }
+    let embedded = if matches!(embedder.provider(), "builtin" | "local") {
+        embedder.embed(&texts).await
+    } else {
+        calls.embed(CallPurpose::Search, embedder, &texts).await
+    };
     let embedded = embedded
         .inspect_err(|error| tracing::warn!(error = %error, "the query could not be embedded"))
         .ok()?;

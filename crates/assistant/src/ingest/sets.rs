@@ -1,9 +1,10 @@
 //! Which sets of vectors a tenant has, and who makes the vectors of each.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use db::TenantTx;
-use domain::{EmbeddingSettings, TenantId};
+use domain::{DocumentId, EmbeddingSettings};
 use jobs::Failure;
 use jobs::kinds::EmbedChunk;
 use llm::Embedder;
@@ -45,21 +46,6 @@ fn of_settings(
 
 /// The embedder that makes the vectors of a set: the one that the tenant wants, or, while its model
 /// is being changed, the one it had before.
-///
-/// # Errors
-/// A retry for what may pass; death if that embedder cannot be had any more.
-pub(super) async fn embedder_of(
-    assistant: &Assistant,
-    tenant: TenantId,
-    set: &EmbeddingSet,
-) -> Result<Arc<dyn Embedder>, Failure> {
-    let mut tx = assistant.db.tenant(tenant).await?;
-    let profile = TenantProfile::load(&mut tx, &assistant.keyring).await?;
-    tx.commit().await?;
-    embedder_for(assistant, &profile, set)
-}
-
-/// The same for a tenant that was just read.
 ///
 /// # Errors
 /// Death if that embedder cannot be had any more.
@@ -112,15 +98,12 @@ fn before(set: &EmbeddingSet, profile: &TenantProfile) -> EmbeddingSettings {
 /// As [`wanted`].
 pub(super) async fn active(
     assistant: &Assistant,
-    tenant: TenantId,
+    tx: &mut TenantTx,
 ) -> Result<Vec<EmbeddingSet>, Failure> {
-    let mut tx = assistant.db.tenant(tenant).await?;
-    let active = sets::list_active(&mut tx).await?;
-    if !active.is_empty() {
-        return Ok(active);
+    let active = sets::list_active(tx).await?;
+    if active.is_empty() {
+        return ensure(assistant, tx).await;
     }
-    let active = ensure(assistant, &mut tx).await?;
-    tx.commit().await?;
     Ok(active)
 }
 
@@ -152,28 +135,32 @@ pub(super) async fn begin_if_changed(
         return Ok(false);
     };
     for version in chunks::list_versions(tx).await? {
-        enqueue_runs(tx, tenant, version).await?;
+        let all = 0..version.chunk_count;
+        enqueue_runs(tx, version.document_id, version.version, all).await?;
     }
     tracing::info!(tenant.id = %tenant, model = set.model,
         "the vectors are made anew by another model");
     Ok(true)
 }
 
-/// Enqueues the embedding of one version, run by run.
+/// Enqueues the embedding of the chunks of a version with these ordinals, run by run.
 pub(super) async fn enqueue_runs(
     tx: &mut TenantTx,
-    tenant: TenantId,
-    version: chunks::Version,
+    document_id: DocumentId,
+    version: i32,
+    ordinals: Range<i32>,
 ) -> db::Result<()> {
-    let mut runs = Vec::new();
-    for first in (0..version.chunk_count).step_by(RUN) {
-        runs.push(EmbedChunk {
-            tenant_id: tenant,
-            document_id: version.document_id,
-            version: version.version,
+    let tenant_id = tx.tenant();
+    let runs: Vec<EmbedChunk> = ordinals
+        .clone()
+        .step_by(RUN)
+        .map(|first| EmbedChunk {
+            tenant_id,
+            document_id,
+            version,
             first,
-            count: as_i32(RUN).min(version.chunk_count - first),
-        });
-    }
+            count: as_i32(RUN).min(ordinals.end - first),
+        })
+        .collect();
     jobs::enqueue_many(tx, &runs).await
 }

@@ -4,16 +4,15 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use domain::{CallPurpose, TenantId};
+use domain::{BudgetSettings, CallPurpose, TenantId};
 use jobs::Failure;
-use llm::manager::Fault;
 use llm::{Embedder, Error};
 use sha2::{Digest as _, Sha256};
 use store::embedding_cache::{self, TextHash};
 use store::tenants;
 
 use crate::Assistant;
-use crate::spending::{About, Calls, PlainCall};
+use crate::spending::{About, Calls};
 
 /// How many texts are looked up in the cache by one statement.
 const LOOK_UP: usize = 1000;
@@ -24,7 +23,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// How long a job is put off that ran out of time; it goes on from what is kept.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// One vector for each text, in their order: [`vectors_so_far`] when all of them are wanted.
+/// One vector for each of a tenant's texts, in their order, kept and counted.
 ///
 /// # Errors
 /// A retry for what may pass, as late as the provider asks; death for what will not; a snooze when
@@ -35,27 +34,35 @@ pub async fn vectors_for(
     embedder: &dyn Embedder,
     texts: &[String],
 ) -> Result<Vec<Vec<f32>>, Failure> {
-    let vectors = vectors_so_far(assistant, tenant, embedder, texts).await?;
-    let all: Option<Vec<_>> = vectors.made.into_iter().collect();
-    all.ok_or_else(|| {
-        vectors
-            .stopped
-            .map_or_else(lost, |stopped| stopped.failure())
-    })
+    let mut tx = assistant.db.tenant(tenant).await?;
+    let budget = tenants::get(&mut tx).await?.settings.budget;
+    tx.commit().await?;
+    vectors_so_far(assistant, tenant, budget, embedder, texts)
+        .await?
+        .whole()
 }
 
 /// Vectors of texts, as far as they could be made.
 #[derive(Debug)]
-pub struct Vectors {
+pub(super) struct Vectors {
     /// One for each text, in their order; `None` where it is not made yet.
-    pub made: Vec<Option<Vec<f32>>>,
+    pub(super) made: Vec<Option<Vec<f32>>>,
     /// Why some are not made, if any is not.
-    pub stopped: Option<Stopped>,
+    pub(super) stopped: Option<Stopped>,
+}
+
+impl Vectors {
+    /// All of them, or why some are not made.
+    pub(super) fn whole(self) -> Result<Vec<Vec<f32>>, Failure> {
+        let all: Option<Vec<_>> = self.made.into_iter().collect();
+        let stopped = self.stopped;
+        all.ok_or_else(|| stopped.map_or_else(lost, |stopped| stopped.failure()))
+    }
 }
 
 /// Why making vectors stopped.
 #[derive(Debug)]
-pub enum Stopped {
+pub(super) enum Stopped {
     /// A slow model needs more time than one job has.
     OutOfTime,
     /// A call failed.
@@ -64,7 +71,7 @@ pub enum Stopped {
 
 impl Stopped {
     /// Whether it may be one text's fault, so that the others are better tried without it.
-    pub fn may_be_of_one_text(&self) -> bool {
+    pub(super) fn may_be_of_one_text(&self) -> bool {
         matches!(
             self,
             Self::Failed(error)
@@ -73,7 +80,7 @@ impl Stopped {
     }
 
     /// What it means for a job.
-    pub fn failure(&self) -> Failure {
+    pub(super) fn failure(&self) -> Failure {
         match self {
             Self::OutOfTime => Failure::Snooze {
                 after: PAUSE,
@@ -86,13 +93,14 @@ impl Stopped {
 
 /// Vectors of a tenant's texts. What the tenant had embedded before by the same model comes from
 /// its cache; the rest is embedded in as few calls as the provider allows, each kept before the
-/// next one, so that a failure costs no more than the call that failed.
+/// next one, so that a failure costs no more than the call that failed. `budget` is the tenant's.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn vectors_so_far(
+pub(super) async fn vectors_so_far(
     assistant: &Assistant,
     tenant: TenantId,
+    budget: BudgetSettings,
     embedder: &dyn Embedder,
     texts: &[String],
 ) -> Result<Vectors, Failure> {
@@ -108,7 +116,13 @@ pub async fn vectors_so_far(
     }
     let (mut hashes_left, mut texts_left) = (&hashes_left[..], &texts_left[..]);
     let (begun, mut stopped) = (Instant::now(), None);
-    let calls = Calls::begin(assistant, about(assistant, tenant).await?);
+    let about = About {
+        tenant,
+        purpose: CallPurpose::Embedding,
+        conversation: None,
+        budget,
+    };
+    let calls = Calls::begin(assistant, about);
     while !texts_left.is_empty() {
         if begun.elapsed() > PATIENCE {
             stopped = Some(Stopped::OutOfTime);
@@ -183,17 +197,8 @@ async fn call(
     embedder: &dyn Embedder,
     texts: &[String],
 ) -> Result<Vec<Vec<f32>>, Error> {
-    let begun = Instant::now();
-    let embedded = embedder.embed(texts).await;
-    calls.made(&PlainCall {
-        provider: embedder.provider(),
-        model: embedder.model(),
-        texts,
-        tokens: embedded.as_ref().ok().and_then(|embedded| embedded.tokens),
-        took: begun.elapsed(),
-        fault: embedded.as_ref().err().map(Fault::of),
-    });
-    let vectors = embedded?.vectors;
+    let embedded = calls.embed(CallPurpose::Embedding, embedder, texts).await?;
+    let vectors = embedded.vectors;
     if vectors.len() != texts.len() {
         return Err(Error::BrokenStream {
             provider: embedder.provider(),
@@ -202,17 +207,6 @@ async fn call(
         });
     }
     Ok(vectors)
-}
-
-/// For whom calls to embed documents are made.
-async fn about(assistant: &Assistant, tenant: TenantId) -> db::Result<About> {
-    let mut tx = assistant.db.tenant(tenant).await?;
-    Ok(About {
-        tenant,
-        purpose: CallPurpose::Embedding,
-        conversation: None,
-        budget: tenants::get(&mut tx).await?.settings.budget,
-    })
 }
 
 fn hash(text: &str) -> TextHash {

@@ -1,12 +1,12 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use db::{TenantTx, Tx as _};
 use domain::{BudgetSettings, CallOutcome, CallPurpose, ConversationId, ModelCallId, TenantId};
 use llm::manager::{Call, Chain, Fault, KeyOwner, Observer, estimate_tokens};
-use llm::{Model, Usage};
+use llm::{Embedded, Embedder, Error, Model, Usage};
 use store::model_calls::{self, ModelCall, Tokens};
 
 use super::health::{self, Standing};
@@ -89,17 +89,38 @@ impl Calls {
         }))
     }
 
-    /// Notes a call that no chain made.
-    pub fn made(&self, call: &PlainCall<'_>) {
-        self.made_for(self.0.about.purpose, call);
+    /// Has texts embedded by one call, and notes what it took.
+    ///
+    /// # Errors
+    /// Those of the embedder.
+    pub async fn embed(
+        &self,
+        purpose: CallPurpose,
+        embedder: &dyn Embedder,
+        texts: &[String],
+    ) -> Result<Embedded, Error> {
+        let begun = Instant::now();
+        let embedded = embedder.embed(texts).await;
+        self.made_for(
+            purpose,
+            &PlainCall {
+                provider: embedder.provider(),
+                model: embedder.model(),
+                texts,
+                tokens: embedded.as_ref().ok().and_then(|embedded| embedded.tokens),
+                took: begun.elapsed(),
+                fault: embedded.as_ref().err().map(Fault::of),
+            },
+        );
+        embedded
     }
 
-    /// The same for one that was made for something else than the others.
+    /// Notes a call that no chain made, and what it was made for.
     pub fn made_for(&self, purpose: CallPurpose, call: &PlainCall<'_>) {
-        let estimated: u64 = call.texts.iter().map(|text| estimate_tokens(text)).sum();
+        let estimated = || call.texts.iter().map(|text| estimate_tokens(text)).sum();
         let input = match call.fault {
             Some(_) => 0,
-            None => call.tokens.unwrap_or(estimated),
+            None => call.tokens.unwrap_or_else(estimated),
         };
         let usage = Usage {
             input,

@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_mins(8);
 /// How often a document is looked at.
 const LOOK: Duration = Duration::from_millis(5);
 /// How often a document is asked for: less often than the API lets a key call it.
-const ASK: Duration = Duration::from_millis(25);
+const ASK: Duration = Duration::from_millis(10);
 
 /// A tenant of a running product.
 struct Library {
@@ -36,10 +36,11 @@ struct Library {
     key: String,
 }
 
-/// Measures pages a second, and memory.
+/// Measures pages a second, and memory if that is wanted.
 pub(super) async fn measure(
     server: &Server,
     arguments: &RagArguments,
+    with_memory: bool,
     report: &mut Report,
 ) -> anyhow::Result<()> {
     let program = process::find_program(arguments.metachat.as_deref())?;
@@ -66,9 +67,11 @@ pub(super) async fn measure(
     let library = Library::open(client, &base, key).await?;
     say("documents: pages a second …");
     speed(&library, &program, folder.path(), report).await?;
-    for (name, kind, file) in large_files()? {
-        say(&format!("documents: memory, {name} …"));
-        memory(&library, &both, (name, kind, file), report).await?;
+    if with_memory {
+        for (name, kind, file) in large_files()? {
+            say(&format!("documents: memory, {name} …"));
+            memory(&library, &both, (name, kind, file), report).await?;
+        }
     }
     both.stop().await?;
     server.drop_database(database).await

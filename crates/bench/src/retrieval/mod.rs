@@ -27,6 +27,8 @@ pub(crate) enum Measure {
     Hybrid,
     /// Recall, latency and size with 200,000 chunks.
     Scale,
+    /// Pages a second.
+    Ingest,
     /// Pages a second, and memory.
     Documents,
     /// What the client of a model adds to the model's own time.
@@ -51,8 +53,9 @@ pub(crate) async fn measure(
         let hybrid = wanted(Measure::Hybrid);
         quality::measure(server, wanted(Measure::Keyword), hybrid, report).await?;
     }
-    if wanted(Measure::Documents) {
-        documents::measure(server, arguments, report).await?;
+    if wanted(Measure::Documents) || wanted(Measure::Ingest) {
+        let memory = wanted(Measure::Documents);
+        documents::measure(server, arguments, memory, report).await?;
     }
     if wanted(Measure::Scale) {
         scale::measure(server, arguments, report).await?;

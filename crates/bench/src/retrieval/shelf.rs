@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::Context as _;
 use db::Db;
 use domain::{ChunkId, DocumentId, TenantId, TenantSettings};
-use rag::keyword::{self, Indexable};
+use rag::keyword::{self, Indexable, Vocabulary};
 use rag::language;
 use store::chunk_embeddings;
 use store::chunks::{self, NewChunk};
@@ -98,7 +98,14 @@ pub(super) async fn add_document(
     documents::insert(&mut tx, &new).await?;
     documents::set_facts(&mut tx, id, VERSION, &facts).await?;
     chunks::insert_many(&mut tx, id, VERSION, &rows).await?;
-    keyword::index(&mut tx, id, VERSION, text_config, &words).await?;
+    keyword::index(
+        &mut tx,
+        id,
+        VERSION,
+        &mut Vocabulary::new(text_config),
+        &words,
+    )
+    .await?;
     if let Some((_, vector)) = vectors.first() {
         let maker = maker(vector.len());
         let sets = embedding_sets::ensure_live(&mut tx, &maker).await?;

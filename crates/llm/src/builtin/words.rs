@@ -112,6 +112,37 @@ pub(crate) fn folded(text: &str) -> Vec<String> {
 
 /// Runs of letters and digits, and runs of Chinese or Japanese characters.
 fn tokens(text: &str) -> Vec<String> {
+    if text.is_ascii() {
+        ascii_tokens(text)
+    } else {
+        any_tokens(text)
+    }
+}
+
+/// The same for texts of ASCII alone, several times as fast.
+fn ascii_tokens(text: &str) -> Vec<String> {
+    let bytes = text.as_bytes();
+    let is_digit = |at: Option<usize>| {
+        let byte = at.and_then(|at| bytes.get(at));
+        byte.is_some_and(u8::is_ascii_digit)
+    };
+    let mut tokens = Vec::new();
+    let mut start = None;
+    for (at, byte) in bytes.iter().enumerate() {
+        let between_digits = matches!(byte, b'.' | b',' | b':')
+            && is_digit(at.checked_sub(1))
+            && is_digit(Some(at + 1));
+        if byte.is_ascii_alphanumeric() || between_digits {
+            start.get_or_insert(at);
+        } else if let Some(start) = start.take() {
+            tokens.push(text[start..at].to_ascii_lowercase());
+        }
+    }
+    tokens.extend(start.map(|start| text[start..].to_ascii_lowercase()));
+    tokens
+}
+
+fn any_tokens(text: &str) -> Vec<String> {
     let mut tokens: Vec<String> = Vec::new();
     let mut token = String::new();
     let mut chars = text.chars().flat_map(char::to_lowercase).peekable();
@@ -258,6 +289,19 @@ mod tests {
             let mut stems = stems(forms);
             stems.dedup();
             assert_eq!(stems.len(), 1, "{stems:?}");
+        }
+    }
+
+    #[test]
+    fn ascii_is_taken_apart_as_any_text_is() {
+        for text in [
+            "",
+            "Rule 12: item 3.50 is due by 17:30, or 4,5.",
+            "a.b 1.b a.1 1..2 1.2.3 .5 5. x-y_z",
+            "ENDS IN A WORD",
+            "(\"quoted\") it's\tnew\nline 100%",
+        ] {
+            assert_eq!(ascii_tokens(text), any_tokens(text), "{text}");
         }
     }
 

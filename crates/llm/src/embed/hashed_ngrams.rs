@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 
 use super::{Embedded, Embedder};
 use crate::Error;
@@ -7,6 +8,8 @@ use crate::builtin::words::{self, Word};
 const DIMENSIONS: usize = 256;
 /// What all the n-grams of one word weigh beside the word itself.
 const NGRAM_SHARE: f32 = 0.6;
+/// How long n-grams are, in chars, a word's two ends counted.
+const GRAM_CHARS: RangeInclusive<usize> = 3..=5;
 
 /// The embedder that needs no model: words and their character n-grams of 3 to 5, hashed with a
 /// sign into 256 numbers, sublinear in their count, of length 1.
@@ -42,23 +45,31 @@ impl HashedNgrams {
 }
 
 fn add_word(vector: &mut [f32], word: &str, weight: f32) {
-    add(vector, word, weight);
+    add(vector, fnv1a(FNV_START, word.as_bytes()), weight);
     if !word.is_ascii() && word.chars().any(Word::is_cjk_char) {
         return;
     }
-    let bounded: Vec<char> = format!("<{word}>").chars().collect();
-    let grams = (3..=5).flat_map(|size| bounded.windows(size));
-    let grams: Vec<String> = grams.map(|gram| gram.iter().collect()).collect();
-    let count = u16::try_from(grams.len().max(1)).unwrap_or(u16::MAX);
+    let bounded = format!("<{word}>");
+    // Where its chars start, and where the last one ends.
+    let mut edges: Vec<usize> = bounded.char_indices().map(|(at, _)| at).collect();
+    edges.push(bounded.len());
+    let grams: usize = GRAM_CHARS
+        .map(|size| edges.len().saturating_sub(size))
+        .sum();
+    let count = u16::try_from(grams.max(1)).unwrap_or(u16::MAX);
     // By the root: n-grams of one word fall in different places, so their squares add up.
     let share = NGRAM_SHARE * weight / f32::from(count).sqrt();
-    for gram in grams {
-        add(vector, &format!("#{gram}"), share);
+    // What tells an n-gram from a word of the same letters.
+    let mark = fnv1a(FNV_START, b"#");
+    for size in GRAM_CHARS {
+        for gram in edges.windows(size + 1) {
+            let letters = &bounded.as_bytes()[gram[0]..gram[size]];
+            add(vector, fnv1a(mark, letters), share);
+        }
     }
 }
 
-fn add(vector: &mut [f32], feature: &str, weight: f32) {
-    let hash = fnv1a(feature.as_bytes());
+fn add(vector: &mut [f32], hash: u64, weight: f32) {
     // FNV's low bits alone are weak; the high ones are folded in.
     let place = (hash ^ (hash >> 29) ^ (hash >> 47)) % DIMENSIONS as u64;
     let sign = if (hash >> 40) & 1 == 0 { 1.0 } else { -1.0 };
@@ -70,9 +81,13 @@ fn add(vector: &mut [f32], feature: &str, weight: f32) {
     }
 }
 
-/// FNV-1a, 64 bits: the same in every process and every version, as stored vectors need.
-fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+/// What FNV-1a starts from.
+const FNV_START: u64 = 0xcbf2_9ce4_8422_2325;
+
+/// FNV-1a, 64 bits, of what was hashed before and `bytes`: the same in every process and every
+/// version, as stored vectors need.
+fn fnv1a(before: u64, bytes: &[u8]) -> u64 {
+    bytes.iter().fold(before, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })
 }
@@ -115,9 +130,9 @@ mod tests {
     #[test]
     fn the_hash_is_the_published_one() {
         // Source: the FNV test suite, draft-eastlake-fnv, 2026-11.
-        assert_eq!(fnv1a(b""), 0xcbf2_9ce4_8422_2325);
-        assert_eq!(fnv1a(b"a"), 0xaf63_dc4c_8601_ec8c);
-        assert_eq!(fnv1a(b"foobar"), 0x8594_4171_f739_67e8);
+        assert_eq!(fnv1a(FNV_START, b""), 0xcbf2_9ce4_8422_2325);
+        assert_eq!(fnv1a(FNV_START, b"a"), 0xaf63_dc4c_8601_ec8c);
+        assert_eq!(fnv1a(FNV_START, b"foobar"), 0x8594_4171_f739_67e8);
     }
 
     #[test]

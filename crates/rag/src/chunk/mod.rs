@@ -1,6 +1,7 @@
 //! Cuts a text into passages that know their place.
 
 mod cuts;
+mod parts;
 mod sections;
 mod tokens;
 
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::extract::Extracted;
 
+pub use parts::Parts;
 pub use tokens::{Estimate, Step, TokenCounter, Tokenizer};
 
 /// A passage: `text` is exactly what stands between the chars `char_start` and `char_end` of the

@@ -11,7 +11,15 @@ const HEADINGS: usize = 100_000;
 pub(super) struct Assembly<'a> {
     extracted: Extracted,
     chars: usize,
+    taken: Taken,
     watch: Watch<'a>,
+}
+
+/// What left an [`Assembly`] in parts.
+#[derive(Default)]
+struct Taken {
+    chars: usize,
+    bytes: usize,
 }
 
 impl<'a> Assembly<'a> {
@@ -28,6 +36,7 @@ impl<'a> Assembly<'a> {
                 headings: Vec::new(),
             },
             chars: 0,
+            taken: Taken::default(),
         }
     }
 
@@ -78,6 +87,7 @@ impl<'a> Assembly<'a> {
     /// Notes that a heading stands at `start`.
     pub(super) fn mark_heading(&mut self, level: u8, text: &str, start: usize) {
         if let (Some(text), true) = (label(text), self.extracted.headings.len() < HEADINGS) {
+            let start = start - self.taken.chars;
             self.extracted
                 .headings
                 .push(HeadingSpan { level, text, start });
@@ -92,13 +102,27 @@ impl<'a> Assembly<'a> {
         if self.chars > start {
             self.extracted.pages.push(PageSpan {
                 page,
-                start,
-                end: self.chars,
+                start: start - self.taken.chars,
+                end: self.chars - self.taken.chars,
             });
         }
     }
 
-    /// The text so far.
+    /// Takes out the text since the last part, with positions from its own start. To be called
+    /// between pages.
+    pub(super) fn take_part(&mut self) -> Extracted {
+        let part = Extracted {
+            text: std::mem::take(&mut self.extracted.text),
+            pages: std::mem::take(&mut self.extracted.pages),
+            headings: std::mem::take(&mut self.extracted.headings),
+            ..self.extracted.clone()
+        };
+        self.taken.chars = self.chars;
+        self.taken.bytes += part.text.len();
+        part
+    }
+
+    /// The text so far, without the parts that were taken.
     pub(super) fn text(&self) -> &str {
         &self.extracted.text
     }
@@ -106,7 +130,7 @@ impl<'a> Assembly<'a> {
     /// Whether there is more text than one file may hold: what comes now is left out, and
     /// [`Self::finish`] fails, so a reader may stop.
     pub(super) fn is_full(&self) -> bool {
-        self.extracted.text.len() > self.watch.text_bytes()
+        self.taken.bytes + self.extracted.text.len() > self.watch.text_bytes()
     }
 
     /// Tells how far the reader has come.
@@ -145,7 +169,7 @@ impl<'a> Assembly<'a> {
         self.extracted.page_count = u32::try_from(pages).ok();
     }
 
-    /// The whole.
+    /// The whole, or the last part.
     ///
     /// # Errors
     /// [`ExtractError::TooMuchText`].
@@ -182,7 +206,7 @@ mod tests {
 
     #[test]
     fn more_text_than_allowed_is_no_text() {
-        let mut full = Assembly::new(MediaType::Text, Watch::new(8, &|_| {}));
+        let mut full = Assembly::new(MediaType::Text, Watch::within(8));
         full.push("nine char");
         full.push("no more");
         assert_eq!(full.text(), "nine char");

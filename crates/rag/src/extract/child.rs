@@ -1,19 +1,20 @@
 //! The inside of the process that reads one file.
+//!
+//! What is cut before all is read goes to the parent at once, so that it is written and embedded
+//! meanwhile.
 
 use std::io::{self, Read as _};
 use std::process::ExitCode;
-use std::sync::Mutex;
 use std::thread;
-use std::time::{Duration, Instant};
 
 use domain::ChunkingSettings;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 
-use super::frame::{Facts, Frame, Run};
-use super::progress::{Progress, Watch};
+use super::progress::Watch;
+use super::teller::Teller;
 use super::{ExtractError, MediaType, read_watched};
-use crate::chunk::{self, ChunkError, Tokenizer};
+use crate::chunk::Tokenizer;
 
 /// Deep nesting is met by recursion in the readers; a main thread's 8 MB are soon used up.
 const STACK_BYTES: usize = 64 << 20;
@@ -21,9 +22,6 @@ const STACK_BYTES: usize = 64 << 20;
 /// Address space beyond the memory that may be resident: the binary itself, the stack, the
 /// allocator's reserve.
 const ADDRESS_SLACK_BYTES: u64 = 512 << 20;
-
-/// How often the parent hears of progress.
-const REPORT_EVERY: Duration = Duration::from_millis(200);
 
 /// What a parent tells its child by argument.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -69,44 +67,11 @@ fn extract(header: &Header) -> Result<(), ExtractError> {
             io::ErrorKind::OutOfMemory => ExtractError::TooMuchMemory,
             _ => ExtractError::Unavailable(error),
         })?;
-    let last = Mutex::new(None);
-    let report = |progress| report(&last, progress);
-    let watch = Watch::new(header.text_bytes, &report);
-    let extracted = read_watched(header.media_type, &bytes, watch)?;
+    let teller = Teller::new(header, io::stdout());
+    let watch = Watch::new(header.text_bytes, &teller);
+    let last = read_watched(header.media_type, &bytes, watch)?;
     drop(bytes);
-    let mut out = io::stdout().lock();
-    Frame::Facts(Facts::of(&extracted))
-        .write(&mut out)
-        .map_err(ExtractError::Unavailable)?;
-    let chunks = chunk::chunks(&extracted, &header.chunking, header.tokenizer.counter());
-    let chunks = chunks.map_err(|error| match error {
-        ChunkError::Empty => ExtractError::Empty,
-        ChunkError::OverlapTooLarge => ExtractError::Unavailable(io::Error::other(error)),
-    })?;
-    let mut run = Run::default();
-    for chunk in chunks {
-        run.push(chunk, &mut out)
-            .map_err(ExtractError::Unavailable)?;
-    }
-    run.flush(&mut out)
-        .and_then(|()| Frame::End.write(&mut out))
-        .map_err(ExtractError::Unavailable)
-}
-
-/// Tells the parent of the start, of the end, and now and then; one that does not listen is met when
-/// chunks are written.
-fn report(last: &Mutex<Option<Instant>>, progress: Progress) {
-    let Ok(mut last) = last.lock() else {
-        return;
-    };
-    let is_recent = last.is_some_and(|last| last.elapsed() < REPORT_EVERY);
-    if is_recent && progress.total != Some(progress.done) {
-        return;
-    }
-    *last = Some(Instant::now());
-    Frame::Progress(progress)
-        .write(&mut io::stdout().lock())
-        .unwrap_or_default();
+    teller.end(last).map(drop)
 }
 
 fn limit(header: &Header) -> io::Result<()> {

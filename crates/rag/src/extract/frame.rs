@@ -11,7 +11,7 @@ use crate::chunk::Chunk;
 /// No frame is longer: a run of chunks is cut by [`RUN_BYTES`], and one chunk is far below.
 const FRAME_BYTES: u32 = 16 << 20;
 /// Chunks go to the parent in runs of this many …
-const RUN_CHUNKS: usize = 128;
+const RUN_CHUNKS: usize = 64;
 /// … or of this many bytes.
 const RUN_BYTES: usize = 1 << 20;
 
@@ -26,20 +26,18 @@ pub struct Facts {
     pub author: Option<String>,
     /// How many pages or slides it has; `None` for formats without.
     pub page_count: Option<u32>,
-    /// How many of them hold text.
-    pub pages_with_text: u32,
     /// Postgres text search configuration of its language.
     pub text_config: String,
 }
 
 impl Facts {
+    /// By the whole text, or by a first part that is long enough to tell the language.
     pub(super) fn of(extracted: &Extracted) -> Self {
         Self {
             media_type: extracted.media_type,
             title: extracted.title.clone(),
             author: extracted.author.clone(),
             page_count: extracted.page_count,
-            pages_with_text: u32::try_from(extracted.pages.len()).unwrap_or(u32::MAX),
             text_config: crate::language::text_config(&extracted.text).to_owned(),
         }
     }
@@ -50,7 +48,8 @@ impl Facts {
 pub(super) enum Frame {
     /// How far it has come.
     Progress(Progress),
-    /// What the file says of itself; once, before any chunk.
+    /// What the file says of itself, before any chunk; once more if it is read anew in another way:
+    /// what came before counts for nothing then.
     Facts(Facts),
     /// The next chunks.
     Chunks(Vec<Chunk>),

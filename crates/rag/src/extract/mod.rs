@@ -23,6 +23,7 @@ mod pptx;
 mod progress;
 mod sniff;
 mod table;
+mod teller;
 mod workbook;
 mod xml;
 
@@ -104,7 +105,8 @@ fn read_watched(
         MediaType::Markdown => markdown::read(&encoding::decode(bytes)?, watch)?,
         MediaType::Html => html::read(&encoding::decode_html(bytes)?, watch)?,
         MediaType::Csv => csv::read(&encoding::decode(bytes)?, watch)?,
-        MediaType::Pdf => pdf::read(bytes, watch)?,
+        // Of which the last part may be empty.
+        MediaType::Pdf => return pdf::read(bytes, watch),
         MediaType::Docx | MediaType::Pptx | MediaType::Xlsx | MediaType::Xls | MediaType::Ods => {
             archive::read(media_type, bytes, watch)?
         }

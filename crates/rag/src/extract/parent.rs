@@ -68,15 +68,16 @@ pub struct Request<'a> {
     pub tokenizer: Tokenizer,
 }
 
-/// What a reading brings, in this order: any number of [`Event::Progress`], one [`Event::Facts`],
-/// then chunks.
+/// What a reading brings: [`Event::Facts`], then chunks, and [`Event::Progress`] at any time. Another
+/// [`Event::Facts`] means that the file is read anew in another way: the chunks before it count for
+/// nothing.
 #[derive(Debug)]
 pub enum Event {
     /// How far it has come.
     Progress(Progress),
     /// What the file says of itself.
     Facts(Facts),
-    /// The next chunks, at most 128, in the order of the text.
+    /// The next chunks, at most 64, in the order of the text.
     Chunks(Vec<Chunk>),
 }
 

@@ -12,42 +12,90 @@ use super::assembly::Assembly;
 use super::progress::Watch;
 use super::table::{Cell, Header, Table};
 use super::{ExtractError, Extracted, MediaType, Unit, sniff};
+use crate::language;
 
 /// Fewer letters and digits than this a page are too few to be all of a text.
 const LETTERS_OF_A_PAGE: usize = 16;
 /// What a second opinion on a text that is there may take.
 const SECOND_OPINION: Duration = Duration::from_secs(20);
 const STACK_BYTES: usize = 64 << 20;
+/// Bytes of text that are worth handing over before the rest is read.
+const PART_BYTES: usize = 16 << 10;
 
 /// Reads a PDF by `unpdf`; if that fails, finds next to nothing or cannot decode what it finds, also
 /// by `pdf-extract`. The one that found more is believed.
+///
+/// Whoever takes parts gets them while `unpdf` reads, once what it finds is worth believing.
 pub(super) fn read(bytes: &[u8], watch: Watch<'_>) -> Result<Extracted, ExtractError> {
     if !sniff::is_pdf(bytes) {
         return Err(ExtractError::NotPdf);
     }
-    let first = guarded(|| by_unpdf(bytes, watch));
-    match first {
-        Ok(extracted) if is_poor(&extracted) => {
+    let found = match guarded(|| by_unpdf(bytes, watch)) {
+        Ok(first) if first.is_poor() => {
             let second = second_opinion(bytes, watch);
-            Ok(second
-                .filter(|second| letters(second) > letters(&extracted))
-                .unwrap_or(extracted))
+            let better = second.filter(|second| second.seen.letters > first.seen.letters);
+            better.map_or(first, |second| {
+                watch.start_over();
+                second
+            })
         }
-        Ok(_) | Err(ExtractError::PasswordProtected | ExtractError::TooMuchText) => first,
-        Err(_) => guarded(|| by_pdf_extract(bytes, watch)).or(first),
+        Ok(first) => first,
+        Err(error @ (ExtractError::PasswordProtected | ExtractError::TooMuchText)) => {
+            return Err(error);
+        }
+        Err(error) => {
+            let second = guarded(|| by_pdf_extract(bytes, watch)).map_err(|_| error)?;
+            watch.start_over();
+            second
+        }
+    };
+    Ok(found.text)
+}
+
+/// What a reader found.
+struct Found {
+    /// The text, or what is left of it when parts were handed over.
+    text: Extracted,
+    seen: Seen,
+}
+
+/// What tells whether a text is to be believed.
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    letters: usize,
+    /// Chars that stand for unknown ones.
+    unknown: usize,
+}
+
+impl Seen {
+    fn add(&mut self, text: &str) {
+        for char in text.chars() {
+            self.letters += usize::from(char.is_alphanumeric());
+            self.unknown += usize::from(char == '\u{fffd}');
+        }
+    }
+
+    /// Whether a text of so many pages is suspiciously short, or full of unknown chars.
+    fn is_poor(self, pages: usize) -> bool {
+        self.letters < LETTERS_OF_A_PAGE * pages.min(8) || self.unknown * 10 > self.letters
+    }
+}
+
+impl Found {
+    fn is_poor(&self) -> bool {
+        let pages = self.text.page_count.unwrap_or(1);
+        self.seen.is_poor(usize::try_from(pages).unwrap_or(1))
     }
 }
 
 /// A reader that panics has failed; the other one gets its turn.
-fn guarded(
-    reader: impl FnOnce() -> Result<Extracted, ExtractError>,
-) -> Result<Extracted, ExtractError> {
+fn guarded(reader: impl FnOnce() -> Result<Found, ExtractError>) -> Result<Found, ExtractError> {
     catch_unwind(AssertUnwindSafe(reader)).unwrap_or(Err(ExtractError::Crashed))
 }
 
 /// What the other reader finds in good time. The thread is left behind if it takes longer: it ends
 /// with the process.
-fn second_opinion(bytes: &[u8], watch: Watch<'_>) -> Option<Extracted> {
+fn second_opinion(bytes: &[u8], watch: Watch<'_>) -> Option<Found> {
     let (bytes, watch) = (bytes.to_vec(), watch.aside());
     let (sender, receiver) = mpsc::channel();
     thread::Builder::new()
@@ -61,27 +109,14 @@ fn second_opinion(bytes: &[u8], watch: Watch<'_>) -> Option<Extracted> {
     receiver.recv_timeout(SECOND_OPINION).ok()?
 }
 
-/// Whether a text is suspiciously short, or full of chars that stand for unknown ones.
-fn is_poor(extracted: &Extracted) -> bool {
-    let letters = letters(extracted);
-    let pages = usize::try_from(extracted.page_count.unwrap_or(1)).unwrap_or(1);
-    let unknown = extracted.text.matches('\u{fffd}').count();
-    letters < LETTERS_OF_A_PAGE * pages.min(8) || unknown * 10 > letters
-}
-
-fn letters(extracted: &Extracted) -> usize {
-    let chars = extracted.text.chars();
-    chars.filter(|char| char.is_alphanumeric()).count()
-}
-
-fn by_unpdf(bytes: &[u8], watch: Watch<'_>) -> Result<Extracted, ExtractError> {
+fn by_unpdf(bytes: &[u8], watch: Watch<'_>) -> Result<Found, ExtractError> {
     // One thread: the child has a limit of address space, which each further one would eat.
     let options = ParseOptions::new().lenient().sequential();
     let stream = PageStreamOptions::from(&options);
     let parser =
         PdfParser::from_bytes_with_options(bytes, options).map_err(|error| of_unpdf(&error))?;
-    let mut assembly = Assembly::new(MediaType::Pdf, watch);
-    let (mut done, mut total) = (0_u64, 0_u32);
+    let mut pages = Pages::new(watch);
+    let mut total = 0_u32;
     let ended = parser.for_each_page(stream, |event| {
         match event {
             ParseEvent::DocumentStart {
@@ -90,18 +125,17 @@ fn by_unpdf(bytes: &[u8], watch: Watch<'_>) -> Result<Extracted, ExtractError> {
                 ..
             } => {
                 total = page_count;
-                assembly.page_count(usize::try_from(page_count).unwrap_or_default());
-                assembly.title(metadata.title.as_deref());
-                assembly.author(metadata.author.as_deref());
+                pages.total = usize::try_from(page_count).unwrap_or_default();
+                pages.assembly.page_count(pages.total);
+                pages.assembly.title(metadata.title.as_deref());
+                pages.assembly.author(metadata.author.as_deref());
             }
             ParseEvent::PageParsed(page) => {
-                assembly.page(page.number, |assembly| push_page(assembly, &page));
-                done += 1;
-                assembly.at(Unit::Pages, done, Some(total.into()));
+                pages.add(page.number, |assembly| push_page(assembly, &page));
             }
             _ => {}
         }
-        if assembly.is_full() {
+        if pages.assembly.is_full() {
             ControlFlow::Break(())
         } else {
             ControlFlow::Continue(())
@@ -111,7 +145,72 @@ fn by_unpdf(bytes: &[u8], watch: Watch<'_>) -> Result<Extracted, ExtractError> {
     if total == 0 {
         return Err(ExtractError::Damaged);
     }
-    with_text(assembly)
+    pages.finish()
+}
+
+/// The text in the making, handed over in parts to whoever takes them.
+struct Pages<'a> {
+    watch: Watch<'a>,
+    assembly: Assembly<'a>,
+    seen: Seen,
+    done: usize,
+    total: usize,
+    /// Up to here the text of `assembly` is seen, in bytes.
+    seen_bytes: usize,
+    has_parts: bool,
+}
+
+impl<'a> Pages<'a> {
+    fn new(watch: Watch<'a>) -> Self {
+        Self {
+            watch,
+            assembly: Assembly::new(MediaType::Pdf, watch),
+            seen: Seen::default(),
+            done: 0,
+            total: 0,
+            seen_bytes: 0,
+            has_parts: false,
+        }
+    }
+
+    fn add(&mut self, number: u32, fill: impl FnOnce(&mut Assembly<'a>)) {
+        self.assembly.page(number, fill);
+        let text = self.assembly.text();
+        self.seen
+            .add(text.get(self.seen_bytes..).unwrap_or_default());
+        self.seen_bytes = text.len();
+        self.done += 1;
+        let total = u64::try_from(self.total).ok();
+        self.assembly.at(Unit::Pages, self.done as u64, total);
+        if self.watch.takes_parts() && self.is_part() {
+            self.has_parts = true;
+            self.seen_bytes = 0;
+            self.watch.part(self.assembly.take_part());
+        }
+    }
+
+    /// Whether what stands there may go: enough to be worth it, and to tell the language of the
+    /// whole by the first part; and likely to be believed.
+    fn is_part(&self) -> bool {
+        let text = self.assembly.text();
+        let is_enough = if self.has_parts {
+            text.len() >= PART_BYTES
+        } else {
+            text.len() >= language::SAMPLE_CHARS
+                && text.chars().nth(language::SAMPLE_CHARS - 1).is_some()
+        };
+        is_enough && !self.seen.is_poor(self.total)
+    }
+
+    fn finish(self) -> Result<Found, ExtractError> {
+        if self.seen.letters == 0 {
+            return Err(ExtractError::NoText);
+        }
+        Ok(Found {
+            text: self.assembly.finish()?,
+            seen: self.seen,
+        })
+    }
 }
 
 fn of_unpdf(error: &unpdf::Error) -> ExtractError {
@@ -158,24 +257,17 @@ fn push_table(assembly: &mut Assembly<'_>, table: &unpdf::Table) {
     rows.finish(assembly);
 }
 
-fn by_pdf_extract(bytes: &[u8], watch: Watch<'_>) -> Result<Extracted, ExtractError> {
-    let pages =
+fn by_pdf_extract(bytes: &[u8], watch: Watch<'_>) -> Result<Found, ExtractError> {
+    let texts =
         pdf_extract::extract_text_from_mem_by_pages(bytes).map_err(|_| ExtractError::Damaged)?;
-    let mut assembly = Assembly::new(MediaType::Pdf, watch);
-    assembly.page_count(pages.len());
-    for (number, text) in (1..).zip(&pages) {
+    let mut pages = Pages::new(watch.aside());
+    pages.total = texts.len();
+    pages.assembly.page_count(texts.len());
+    for (number, text) in (1..).zip(&texts) {
         let text = text.trim();
         if !text.is_empty() {
-            assembly.page(number, |assembly| assembly.push_block(text));
+            pages.add(number, |assembly| assembly.push_block(text));
         }
     }
-    with_text(assembly)
-}
-
-fn with_text(assembly: Assembly<'_>) -> Result<Extracted, ExtractError> {
-    if assembly.text().chars().any(char::is_alphanumeric) {
-        assembly.finish()
-    } else {
-        Err(ExtractError::NoText)
-    }
+    pages.finish()
 }

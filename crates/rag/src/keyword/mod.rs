@@ -11,6 +11,7 @@ mod ranking;
 mod segment;
 #[cfg(test)]
 mod tests;
+mod vocabulary;
 
 use db::TenantTx;
 use domain::DocumentId;
@@ -21,6 +22,7 @@ use segment::SegmentBuilder;
 
 pub use merging::merge;
 pub use ranking::{Place, PlaceHit};
+pub use vocabulary::Vocabulary;
 
 /// The most chunks of a segment as it is first written: what is held in memory at a time.
 const SEGMENT_CHUNKS: usize = 1024;
@@ -40,7 +42,7 @@ pub struct Indexable<'a> {
     pub text: &'a str,
 }
 
-/// Writes the keyword index of chunks of one version, which no search reads before
+/// Writes the keyword index of chunks of one version, in the language of `vocabulary`, which no search reads before
 /// [`documents::switch_version`](store::documents::switch_version).
 ///
 /// Not idempotent: a second try of the same version starts with
@@ -52,13 +54,13 @@ pub async fn index(
     tx: &mut TenantTx,
     document: DocumentId,
     version: i32,
-    text_config: &str,
+    vocabulary: &mut Vocabulary,
     chunks: &[Indexable<'_>],
 ) -> db::Result<()> {
     for part in chunks.chunks(SEGMENT_CHUNKS) {
         let mut builder = SegmentBuilder::default();
         for batch in part.chunks(LEXEME_CHUNKS) {
-            let counted = count_terms(tx, text_config, batch).await?;
+            let counted = count_terms(tx, vocabulary, batch).await?;
             for (chunk, terms) in batch.iter().zip(counted) {
                 builder.add_chunk(document, version, chunk.ordinal, terms);
             }
@@ -68,7 +70,7 @@ pub async fn index(
             version: Some((document, version)),
             chunk_count: packed.chunk_count,
             term_count: packed.term_count,
-            text_configs: vec![text_config.to_owned()],
+            text_configs: vec![vocabulary.text_config().to_owned()],
             bucket_bits: packed.bucket_bits,
             directory: packed.directory,
             lengths: packed.lengths,
@@ -83,7 +85,7 @@ pub async fn index(
 /// without spaces.
 async fn count_terms(
     tx: &mut TenantTx,
-    text_config: &str,
+    vocabulary: &mut Vocabulary,
     chunks: &[Indexable<'_>],
 ) -> db::Result<Vec<Vec<(String, u32)>>> {
     let words: Vec<String> = chunks
@@ -96,11 +98,9 @@ async fn count_terms(
     let spaced: Vec<String> = words.iter().map(|words| terms::spaced(words)).collect();
     let mut counted: Vec<Vec<(String, u32)>> =
         words.iter().map(|words| terms::counted(words)).collect();
-    for lexeme in keyword_index::list_lexemes(tx, text_config, &spaced).await? {
-        let chunk = usize::try_from(lexeme.text).ok();
-        if let Some(terms) = chunk.and_then(|chunk| counted.get_mut(chunk)) {
-            terms.push((lexeme.lexeme, lexeme.count.unsigned_abs()));
-        }
+    let lexemes = vocabulary.lexemes(tx, &spaced).await?;
+    for (terms, lexemes) in counted.iter_mut().zip(lexemes) {
+        terms.extend(lexemes);
     }
     Ok(counted)
 }

@@ -1,6 +1,6 @@
 use domain::{ChunkMethod, ChunkingSettings};
 use proptest::prelude::*;
-use rag::chunk::{Chunk, ChunkError, Tokenizer, chunks, split};
+use rag::chunk::{Chunk, ChunkError, Parts, Tokenizer, chunks, split};
 use rag::extract::{Extracted, HeadingSpan, MediaType, PageSpan, read};
 
 use crate::office_writer as office;
@@ -165,6 +165,86 @@ fn documents() -> Vec<(&'static str, Extracted)> {
         ("one paragraph", plain(&prose.repeat(40))),
         ("one word", plain(&"x".repeat(40_000))),
     ]
+}
+
+/// The text from page to page, as a reader hands it over.
+fn parts_of(whole: &Extracted, pages_of_a_part: usize) -> Vec<Extracted> {
+    let chars: Vec<char> = whole.text.chars().collect();
+    let mut start = 0;
+    let mut parts = Vec::new();
+    for pages in whole.pages.chunks(pages_of_a_part) {
+        let end = match pages.last() {
+            Some(last) if Some(last) != whole.pages.last() => last.end,
+            _ => chars.len(),
+        };
+        let headings = whole.headings.iter();
+        let inside = headings.filter(|heading| (start..end).contains(&heading.start));
+        parts.push(Extracted {
+            text: chars[start..end].iter().collect(),
+            pages: pages
+                .iter()
+                .map(|page| PageSpan {
+                    start: page.start - start,
+                    end: page.end - start,
+                    ..*page
+                })
+                .collect(),
+            headings: inside
+                .map(|heading| HeadingSpan {
+                    start: heading.start - start,
+                    ..heading.clone()
+                })
+                .collect(),
+            ..plain("")
+        });
+        start = end;
+    }
+    parts
+}
+
+#[test]
+fn a_text_is_cut_in_parts_as_it_is_as_a_whole() {
+    let mut whole = plain("");
+    for page in 1..=40_u32 {
+        let start = whole.text.chars().count() + if page == 1 { 0 } else { 2 };
+        let title = format!("Größe {page}");
+        let body = "Pakete kommen in zwei Tagen. Rückgaben sind frei! ".repeat(page as usize);
+        let gap = if page == 1 { "" } else { "\n\n" };
+        whole.text += gap;
+        whole.text += &title;
+        whole.text += "\n\n";
+        whole.text += &body;
+        if page % 3 == 0 {
+            let level = u8::try_from(1 + page % 4).unwrap();
+            whole.headings.push(HeadingSpan {
+                level,
+                text: title,
+                start,
+            });
+        }
+        let end = whole.text.chars().count();
+        whole.pages.push(PageSpan { page, start, end });
+    }
+    for method in [ChunkMethod::Recursive, ChunkMethod::Paragraph] {
+        let settings = ChunkingSettings {
+            method,
+            max_tokens: 128,
+            overlap_tokens: 16,
+        };
+        assert!(Parts::can_cut(&settings));
+        let expected = split(&whole, &settings).unwrap();
+        assert!(expected.iter().any(|chunk| chunk.heading.is_some()));
+        for pages in [1, 3, 40] {
+            let mut parts = Parts::new(settings, Tokenizer::Estimate.counter());
+            let found = parts_of(&whole, pages).into_iter();
+            let found: Vec<Chunk> = found.flat_map(|part| parts.cut(part).unwrap()).collect();
+            assert_eq!(found, expected);
+        }
+    }
+    assert!(!Parts::can_cut(&ChunkingSettings {
+        method: ChunkMethod::Fixed,
+        ..defaults()
+    }));
 }
 
 #[test]

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 
 use domain::DocumentId;
-use rag::keyword::{self, PlaceHit};
+use rag::keyword::{self, PlaceHit, Vocabulary};
 use rag::terms::bigrams;
 use sqlx::Row as _;
-use store::documents;
+use store::{documents, keyword_index};
 
 use crate::world::{World, add_tenant};
 
@@ -277,4 +277,95 @@ async fn another_tenants_documents_are_not_of_the_collection() {
             .await;
     }
     assert_eq!(kept(&world, "parcel").await, before);
+}
+
+/// What parsers of text stumble over, and plain words between.
+const PIECES: [&str; 48] = [
+    "word",
+    "Words",
+    "the",
+    "RUNNING",
+    "12",
+    "007:",
+    "(42)",
+    "1.5",
+    "-3",
+    "+4.0e7",
+    "3,5",
+    "1/2",
+    "A4",
+    "4th",
+    "e.g.",
+    "don't",
+    "well-known",
+    "x-",
+    "-y",
+    "a_b",
+    "AT&T",
+    "&amp;",
+    "&lt;",
+    "<b>",
+    "<a",
+    "href=\"x",
+    "y\">",
+    "</b>",
+    "<!--",
+    "-->",
+    "<",
+    "a<b",
+    "mail@example.org",
+    "https://example.org/a/b?c=d#e",
+    "example.org:80/x",
+    "example.org.",
+    "/usr/lib/x.so",
+    "~/a.txt",
+    "Größe",
+    "naïve,",
+    "čas.",
+    "«bon»",
+    "don’t",
+    "5€",
+    "100%",
+    "...",
+    "\u{a0}x",
+    "\"quoted,\"",
+];
+
+#[tokio::test]
+async fn words_asked_for_one_by_one_are_those_of_the_whole_text() {
+    let world = World::new().await;
+    let mut dice = Dice(3);
+    let texts: Vec<String> = (0..3000)
+        .map(|_| {
+            let count = 1 + dice.roll(24);
+            let pieces = (0..count).map(|_| {
+                let piece = PIECES[dice.roll(PIECES.len())];
+                let glue = [" ", " ", " ", "\n", "\t\n ", ", ", "", "-"][dice.roll(8)];
+                format!("{piece}{glue}")
+            });
+            pieces.collect()
+        })
+        .collect();
+    let mut tx = world.db.tenant(world.tenant).await.unwrap();
+    for config in ["simple", "english", "german"] {
+        let mut vocabulary = Vocabulary::new(config);
+        let whole = keyword_index::list_lexemes(&mut tx, config, &texts)
+            .await
+            .unwrap();
+        // In two parts, so that the second one meets words that are known.
+        let (first, second) = texts.split_at(1000);
+        let mut pieced = vocabulary.lexemes(&mut tx, first).await.unwrap();
+        pieced.extend(vocabulary.lexemes(&mut tx, second).await.unwrap());
+        assert_eq!(pieced.len(), whole.len());
+        for ((text, mut pieced), mut whole) in texts.iter().zip(pieced).zip(whole) {
+            pieced.sort();
+            whole.sort();
+            assert_eq!(pieced, whole, "{config}: {text:?}");
+        }
+    }
+    let many = ["tea ".repeat(300) + "12 ".repeat(256).as_str()];
+    let counts = Vocabulary::new("simple").lexemes(&mut tx, &many).await;
+    let mut counts = counts.unwrap().remove(0);
+    counts.sort();
+    assert_eq!(counts, [("12".to_owned(), 255), ("tea".to_owned(), 255)]);
 }

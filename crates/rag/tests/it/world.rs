@@ -2,7 +2,7 @@ use db::{Db, DbOptions};
 use domain::{ChunkId, ChunkingSettings, DocumentId, RetrievalSettings, TenantId};
 use rag::chunk::split;
 use rag::extract::{MediaType, read};
-use rag::keyword::{self, Indexable};
+use rag::keyword::{self, Indexable, Vocabulary};
 use rag::language::text_config;
 use rag::retrieve::{Embedding, Question, Retrieval, Retrieved, retrieve};
 use store::chunk_embeddings::{self, Run};
@@ -90,7 +90,7 @@ impl World {
             .await
             .unwrap();
         let words: Vec<Indexable<'_>> = rows.iter().map(words_of).collect();
-        keyword::index(&mut tx, id, version, config, &words)
+        keyword::index(&mut tx, id, version, &mut Vocabulary::new(config), &words)
             .await
             .unwrap();
         for set in &sets {

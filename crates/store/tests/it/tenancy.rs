@@ -103,7 +103,7 @@ const SYSTEM_FUNCTIONS: &[&str] = &[
     "channels::take_unchecked",
     "conversations::assign::list_due_for_release",
     "document_sources::take_due",
-    "documents::list_file_keys",
+    "documents::find::list_file_keys",
     "dropped_files::forget",
     "dropped_files::list",
     "embedding_sets::list_untended",
