@@ -1,7 +1,6 @@
 //! The routes, one file for each resource.
 
 mod api_keys;
-mod budget_settings;
 mod channel_checks;
 pub(crate) mod channel_posts;
 mod channels;
@@ -10,16 +9,13 @@ mod conversation_steps;
 mod conversations;
 mod documents;
 mod download;
-mod embedding_settings;
 mod evals;
 mod health;
 mod identity_secrets;
 mod jobs;
 mod limits;
-mod llm_settings;
 mod message_files;
 mod messages;
-mod people_settings;
 mod presence;
 mod providers;
 mod queues;

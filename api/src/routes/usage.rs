@@ -9,7 +9,7 @@ use store::tenants;
 use uuid::Uuid;
 
 use super::Tag;
-use super::budget_settings::{BudgetView, WhenSpent};
+use super::settings::{BudgetView, WhenSpent};
 use crate::Problem;
 use crate::answer::{Answer, Found, List};
 use crate::auth::Auth;

@@ -189,7 +189,7 @@ async fn a_number_is_limited_as_its_channel_says_unless_an_operator_knows_better
     let config = json!({
         "phone_number_id": "200000000000001", "access_token": "EAAG-token",
     });
-    let channel = json!({"type": "whatsapp", "name": "Number", "config": config});
+    let channel = json!({"type": "whatsapp", "name": "Number", "config": &config});
     let channel = connect(&server, &tenant, channel).await.expect(201);
     let path = format!("{tenant}/channels/{}", channel["id"].as_str().unwrap());
     let key = "wa-number:200000000000001";
@@ -225,6 +225,13 @@ async fn a_number_is_limited_as_its_channel_says_unless_an_operator_knows_better
     assert_eq!(rate().await.1, 5);
     let wrong = json!({"config": {"messages_per_second": 0}});
     server.put(ADMIN_KEY, &path, wrong).await.problem(422);
+    // The number is given up and connected anew: the old channel's limit is not the new one's.
+    server.delete(ADMIN_KEY, &path).await.expect(204);
+    let mut config = config.clone();
+    config["messages_per_second"] = json!(40);
+    let channel = json!({"type": "whatsapp", "name": "Number", "config": config});
+    connect(&server, &tenant, channel).await.expect(201);
+    assert_eq!(rate().await.1, 40);
 }
 
 #[tokio::test]

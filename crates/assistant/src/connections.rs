@@ -45,29 +45,27 @@ pub fn connect(
 }
 
 /// Has the engine count a channel's sends at the rate its new settings say, where they say another
-/// than the old ones.
+/// than the old ones; a channel that is new may find the limit of one that had the same number.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn follow_rate(
     assistant: &Assistant,
     tx: &mut TenantTx,
-    old: &Channel,
+    old: Option<&Channel>,
     new: &Channel,
 ) -> db::Result<()> {
     let limit = |channel: &Channel| {
         let connection = connect(assistant, channel).ok().flatten()?;
         connection.limits(&Content::text(""), "").into_iter().next()
     };
-    let (old, new) = (limit(old), limit(new));
-    if old == new {
-        return Ok(());
+    let old = old.and_then(limit);
+    match limit(new) {
+        Some(new) if old.as_ref() != Some(&new) => {
+            control::change_rate(tx, &new.key, new.rate_per_second(), new.burst_after(0)).await
+        }
+        _ => Ok(()),
     }
-    let Some(new) = new else {
-        return Ok(());
-    };
-    let burst = i32::try_from(new.burst).unwrap_or(i32::MAX);
-    control::change_rate(tx, &new.key, new.rate_per_second(), burst).await
 }
 
 /// Makes a request by the client that may make it.

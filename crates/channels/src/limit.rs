@@ -19,6 +19,12 @@ impl Limit {
         1.0 / self.every.as_secs_f64()
     }
 
+    /// How many may leave at once after `sent` have left; at least 1.
+    pub fn burst_after(&self, sent: i64) -> i32 {
+        let left = (i64::from(self.burst) - sent).max(1);
+        i32::try_from(left).unwrap_or(i32::MAX)
+    }
+
     pub(crate) fn per_second(key: String, count: u32) -> Self {
         Self {
             key,

@@ -238,12 +238,9 @@ impl Limits {
             if nth == 1 && !is_busy {
                 break;
             }
-            let rate = limit.rate_per_second();
             // What went before the limit was counted counts against it.
-            let sent = if nth == 1 { BUSY_MESSAGES } else { 0 };
-            let burst = (i64::from(limit.burst) - sent).max(1);
-            let burst = i32::try_from(burst).unwrap_or(i32::MAX);
-            control::ensure_limit(tx, &limit.key, rate, burst).await?;
+            let burst = limit.burst_after(if nth == 1 { BUSY_MESSAGES } else { 0 });
+            control::ensure_limit(tx, &limit.key, limit.rate_per_second(), burst).await?;
             keys[nth] = Some(limit.key);
         }
         Ok(Self(keys))

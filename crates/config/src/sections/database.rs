@@ -13,7 +13,8 @@ section! {
     "DATABASE_URL" => url: Option<SecretString>, check is_postgres,
         production "set it to a server that is backed up.";
 
-    /// Most connections that one process opens for its queries.
+    /// Most connections that one process opens for its queries. It takes three more to listen, to signal and for heartbeats,
+    /// and a worker up to eight for the claims and finishes of its engine.
     "METACHAT_DATABASE_MAX_CONNECTIONS" = "20" => max_connections: NonZeroU32;
 }
 

@@ -1,0 +1,164 @@
+use domain::TenantSettings;
+use outbound::Guard;
+use serde_json::Value;
+use store::tenants::TenantSecrets;
+
+use super::{SettingsChange, SettingsView};
+use crate::payload::Checks;
+use serde_json::json;
+
+fn change(settings: &mut TenantSettings, raw: &Value) -> (TenantSecrets, Result<(), String>) {
+    let mut checks = Checks::default();
+    let mut secrets = TenantSecrets {
+        llm_api_key: Some("old".to_owned()),
+        rerank_api_key: None,
+        embedding_api_key: Some("old-too".to_owned()),
+        llm_api_keys: [("openai".to_owned(), "old".to_owned())].into(),
+    };
+    let change: SettingsChange = serde_json::from_value(raw.clone()).unwrap();
+    change.apply(raw, settings, &mut secrets, &Guard::default(), &mut checks);
+    let checked = checks.finish().map_err(|problem| format!("{problem:?}"));
+    (secrets, checked)
+}
+
+#[test]
+fn what_is_missing_stays_and_null_is_the_default() {
+    let mut settings = TenantSettings::default();
+    let raw =
+        json!({"settle_ms": 0, "llm": {"provider": "openai", "model": "m", "temperature": 0.5}});
+    change(&mut settings, &raw).1.unwrap();
+    change(&mut settings, &json!({"llm": {"temperature": null}}))
+        .1
+        .unwrap();
+    assert_eq!(settings.settle_ms, 0);
+    assert_eq!(settings.llm.provider, "openai");
+    assert_eq!(settings.llm.temperature, None);
+    change(&mut settings, &json!({"settle_ms": null}))
+        .1
+        .unwrap();
+    assert_eq!(settings.settle_ms, 2000);
+}
+
+#[test]
+fn the_key_goes_to_the_secrets_alone() {
+    let mut settings = TenantSettings::default();
+    let (kept, _) = change(&mut settings, &json!({"llm": {"model": "m"}}));
+    assert_eq!(kept.llm_api_key.as_deref(), Some("old"));
+    let (set, _) = change(&mut settings, &json!({"llm": {"api_key": "sk-new"}}));
+    assert_eq!(set.llm_api_key.as_deref(), Some("sk-new"));
+    assert!(!serde_json::to_string(&settings).unwrap().contains("sk-new"));
+    let (gone, _) = change(&mut settings, &json!({"llm": {"api_key": null}}));
+    assert_eq!(gone.llm_api_key, None);
+    let raw = json!({"retrieval": {"rerank_api_key": "rk-new"}});
+    let (set, _) = change(&mut settings, &raw);
+    assert_eq!(set.rerank_api_key.as_deref(), Some("rk-new"));
+    assert_eq!(set.llm_api_key.as_deref(), Some("old"));
+    assert!(!serde_json::to_string(&settings).unwrap().contains("rk-new"));
+}
+
+#[test]
+fn keys_by_account_come_and_go_one_by_one() {
+    let mut settings = TenantSettings::default();
+    let raw = json!({"llm": {"api_keys": {"anthropic": "sk-a", "openai": null}}});
+    let (secrets, checked) = change(&mut settings, &raw);
+    checked.unwrap();
+    assert_eq!(
+        secrets.llm_api_keys,
+        [("anthropic".to_owned(), "sk-a".to_owned())].into()
+    );
+    assert_eq!(secrets.llm_api_key.as_deref(), Some("old"));
+    assert!(!serde_json::to_string(&settings).unwrap().contains("sk-a"));
+    let view = format!("{:?}", SettingsView::new(settings.clone(), &secrets));
+    assert!(
+        view.contains("anthropic") && !view.contains("sk-a"),
+        "{view}"
+    );
+    let many: serde_json::Map<String, Value> = (0..20)
+        .map(|n| (format!("openai@{n}"), json!("k")))
+        .collect();
+    let (_, refused) = change(&mut settings, &json!({"llm": {"api_keys": many}}));
+    assert!(refused.unwrap_err().contains("settings.llm.api_keys"));
+}
+
+#[test]
+fn fallbacks_and_the_budget_are_replaced_and_put_back() {
+    let mut settings = TenantSettings::default();
+    let raw = json!({
+        "llm": {"fallbacks": [{"provider": "openai", "base_url": "https://llm.example/v1"},
+                              {"provider": "builtin"}]},
+        "budget": {"monthly_microdollars": 5_000_000, "when_spent": "builtin"},
+    });
+    change(&mut settings, &raw).1.unwrap();
+    assert_eq!(settings.llm.fallbacks[0].account(), "openai@llm.example");
+    assert_eq!(settings.llm.chain().len(), 3);
+    assert_eq!(settings.budget.monthly_microdollars, Some(5_000_000));
+    assert_eq!(settings.budget.when_spent, domain::WhenSpent::Builtin);
+    let back = json!({"llm": {"fallbacks": null}, "budget": {"monthly_microdollars": null}});
+    change(&mut settings, &back).1.unwrap();
+    assert!(settings.llm.fallbacks.is_empty());
+    assert_eq!(settings.budget.monthly_microdollars, None);
+    assert_eq!(settings.budget.when_spent, domain::WhenSpent::Builtin);
+}
+
+#[test]
+fn everything_wrong_is_named() {
+    let raw = json!({
+        "settle_ms": 60_001,
+        "retrieval": {"top_k": 0, "rerank_url": "http://10.0.0.1/v1", "passage_tokens": 8001},
+        "webchat_origins": ["https://shop.example/path"],
+        "chunking": {"max_tokens": 8193, "overlap_tokens": 4097},
+        "embedding": {
+            "provider": "acme", "dimensions": 4001, "base_url": "http://127.0.0.1/v1",
+        },
+        "llm": {"base_url": "http://127.0.0.1/v1", "temperature": 3.0, "fallbacks": [
+            {"provider": "", "base_url": "http://10.0.0.1/v1"}, {"provider": "builtin"},
+            {"provider": "builtin"}, {"provider": "builtin"}, {"provider": "builtin"},
+            {"provider": "builtin"}]},
+        "budget": {"monthly_microdollars": -1, "warn_percent": 0},
+    });
+    let error = change(&mut TenantSettings::default(), &raw).1.unwrap_err();
+    for field in [
+        "settings.settle_ms",
+        "settings.llm.base_url",
+        "settings.llm.temperature",
+        "settings.retrieval.top_k",
+        "settings.retrieval.rerank_url",
+        "settings.retrieval.passage_tokens",
+        "settings.webchat_origins[0]",
+        "settings.chunking.max_tokens",
+        "settings.chunking.overlap_tokens",
+        "settings.embedding.provider",
+        "settings.embedding.dimensions",
+        "settings.embedding.base_url",
+        "settings.llm.fallbacks",
+        "settings.llm.fallbacks[0].provider",
+        "settings.llm.fallbacks[0].base_url",
+        "settings.budget.monthly_microdollars",
+        "settings.budget.warn_percent",
+    ] {
+        assert!(
+            error.contains(&format!("\"{field}\"")),
+            "{field} in {error}"
+        );
+    }
+}
+
+#[test]
+fn an_embedding_is_chosen_in_parts_and_given_up_with_its_key() {
+    let mut settings = TenantSettings::default();
+    let raw = json!({"embedding": {"provider": "openai", "api_key": "sk-embed"}});
+    let (set, checked) = change(&mut settings, &raw);
+    checked.unwrap();
+    assert_eq!(set.embedding_api_key.as_deref(), Some("sk-embed"));
+    assert_eq!(set.llm_api_key.as_deref(), Some("old"));
+    let (kept, checked) = change(&mut settings, &json!({"embedding": {"dimensions": 512}}));
+    checked.unwrap();
+    assert_eq!(kept.embedding_api_key.as_deref(), Some("old-too"));
+    let embedding = settings.embedding.clone().unwrap();
+    assert_eq!(embedding.provider, "openai");
+    assert_eq!(embedding.dimensions.map(u32::from), Some(512));
+    let (gone, checked) = change(&mut settings, &json!({"embedding": null}));
+    checked.unwrap();
+    assert_eq!(settings.embedding, None);
+    assert_eq!(gone.embedding_api_key, None);
+}
