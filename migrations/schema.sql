@@ -563,11 +563,11 @@ CREATE TABLE public.job_history_default (
 CREATE TABLE public.job_keys (
     kind text NOT NULL,
     key text NOT NULL,
-    last_seq bigint NOT NULL,
-    depth bigint NOT NULL,
-    CONSTRAINT job_keys_depth_check CHECK ((depth >= 0))
+    last_seq bigint NOT NULL
 )
 WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0.02');
+
+COMMENT ON TABLE public.job_keys IS 'A row for each ordering key with unfinished jobs; its lock gives out last_seq and decides who is at the head.';
 
 CREATE TABLE public.job_limits (
     id bigint NOT NULL,

@@ -122,7 +122,7 @@ impl Stage {
 
     /// Makes due what waits for its time, and ends pauses.
     pub(crate) async fn hurry(&self) {
-        sqlx::query("UPDATE job_limits SET paused_until = NULL")
+        sqlx::query("UPDATE job_limits SET paused_until = NULL, changed_at = now()")
             .execute(self.database.pool())
             .await
             .unwrap();

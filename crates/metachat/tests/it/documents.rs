@@ -1,6 +1,7 @@
 //! Files that cannot be read harm nothing but their own document; a crash leaves no half document.
 
 use crate::pdf_writer::Pdf;
+use crate::process::until;
 use crate::shop::Shop;
 use crate::stage::Stage;
 
@@ -84,10 +85,14 @@ async fn kill_a_worker_at(point: &str) {
     let document = shop.read(&api.http, &uploaded).await;
     assert_eq!(document["status"], "ready", "{document}");
     assert_eq!(document["page_count"], 2, "{document}");
+    // Its index is tended after it is ready.
+    until("nothing is left to do", || async {
+        (stage.count("SELECT count(*) FROM jobs").await == 0).then_some(())
+    })
+    .await;
     next.drained().await;
     let chunks = stage.count("SELECT count(*) FROM chunks").await;
     assert_eq!(document["chunk_count"], chunks, "{document}");
-    assert_eq!(stage.count("SELECT count(*) FROM jobs").await, 0);
     assert_eq!(stage.count("SELECT count(*) FROM dead_jobs").await, 0);
 }
 
