@@ -108,6 +108,7 @@ impl Shared {
 pub struct Engine {
     shared: Arc<Shared>,
     tasks: TaskTracker,
+    claimers: TaskTracker,
     finishers: TaskTracker,
     /// Ends what must outlive the last job: heartbeat and rescue.
     end: CancellationToken,
@@ -167,6 +168,7 @@ impl Engine {
         let engine = Self {
             shared: Arc::clone(&shared),
             tasks: TaskTracker::new(),
+            claimers: TaskTracker::new(),
             finishers,
             end: CancellationToken::new(),
         };
@@ -174,6 +176,7 @@ impl Engine {
         let backends = engine.spawn_lanes();
         engine.watch();
         engine.tasks.close();
+        engine.claimers.close();
         Ok((engine, backends))
     }
 
@@ -206,7 +209,7 @@ impl Engine {
                 let (out, source) = mpsc::channel(lane.slots);
                 let claiming = fetch::claim_for_ever(Arc::clone(&shared), Arc::clone(&lane));
                 let handing = fetch::hand_out_for_ever(Arc::clone(&shared), Arc::clone(&lane), out);
-                self.tasks.spawn(claiming);
+                self.claimers.spawn(claiming);
                 self.tasks.spawn(handing);
                 LaneBackend::new(lane, source, shared)
             })
@@ -238,25 +241,29 @@ impl Engine {
         self.shared.session
     }
 
+    /// Waits until this process has no job. A claim that was on its way when claiming was stopped may
+    /// still bring some, which are given back.
+    async fn drained(&self) {
+        self.claimers.wait().await;
+        self.shared.inflight.wait_empty().await;
+    }
+
     /// Stops claiming, lets running jobs end within the drain time, gives back the rest, and
     /// returns when the last outcome is committed or the database stays away.
     pub async fn shut_down(self) {
         self.stop_claiming();
-        if tokio::time::timeout(self.shared.options.drain, self.shared.inflight.wait_empty())
-            .await
-            .is_err()
-        {
+        let drain = self.shared.options.drain;
+        if tokio::time::timeout(drain, self.drained()).await.is_err() {
             self.shared.inflight.release_all();
             let grace = Duration::from_secs(2);
-            tokio::time::timeout(grace, self.shared.inflight.wait_empty())
-                .await
-                .ok();
+            tokio::time::timeout(grace, self.drained()).await.ok();
         }
         self.shared.last_outcome.cancel();
         tokio::time::timeout(Duration::from_secs(5), self.finishers.wait())
             .await
             .ok();
         self.end.cancel();
+        self.claimers.wait().await;
         self.tasks.wait().await;
         lease::close_session(&self.shared.db, self.shared.session).await;
     }

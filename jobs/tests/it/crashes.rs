@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use db::Tx as _;
 use jobs::{Failure, JobState};
+use testkit::TestDb;
 use tokio::sync::Semaphore;
 
-use crate::harness::{Bench, Probe, behave, options};
+use crate::harness::{Bench, Probe, behave, connect, options, reach, start_engine};
 
 /// Makes the claim of a running job look like that of a process that died long ago.
 async fn abandon(bench: &Bench, id: i64) {
@@ -192,6 +193,43 @@ async fn a_shutdown_gives_back_what_does_not_end_in_time() {
         .await
         .unwrap();
     assert_eq!(sessions, 0);
+}
+
+#[tokio::test]
+async fn what_a_claim_brings_after_the_shutdown_began_is_given_back() {
+    let test_db = TestDb::new().await;
+    let db = connect(&test_db).await;
+    let mut tx = db.system().await.unwrap();
+    let id = jobs::enqueue(&mut tx, &Probe::new(1)).await.unwrap().id;
+    tx.commit().await.unwrap();
+    // Claims wait for it.
+    let mut locker = test_db.pool().begin().await.unwrap();
+    sqlx::query("LOCK TABLE jobs IN EXCLUSIVE MODE")
+        .execute(&mut *locker)
+        .await
+        .unwrap();
+    let (began, mut runs) = tokio::sync::mpsc::unbounded_channel();
+    let idle = behave(|_, _, _| async { Ok(()) });
+    let mut patient = options();
+    patient.drain = Duration::from_secs(20);
+    let engine = start_engine(&db, patient, HashMap::new(), idle, began).await;
+    let claims = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+                  AND wait_event_type = 'Lock' AND query LIKE '%SKIP LOCKED%'";
+    while sqlx::query_scalar::<_, i64>(claims)
+        .fetch_one(test_db.pool())
+        .await
+        .unwrap()
+        == 0
+    {
+        tokio::task::yield_now().await;
+    }
+    engine.stop_claiming();
+    let ended = tokio::spawn(engine.shut_down());
+    locker.rollback().await.unwrap();
+    ended.await.unwrap();
+    let view = reach(&db, id, JobState::Ready).await;
+    assert_eq!(view.attempt, 0);
+    assert!(runs.try_recv().is_err(), "it began");
 }
 
 #[tokio::test]
