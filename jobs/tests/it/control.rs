@@ -113,13 +113,7 @@ async fn who_is_seen_to_be_next_and_cancelled_meanwhile_is_passed_over() {
     control::cancel(&mut cancelling, held, None, "late")
         .await
         .unwrap();
-    let mut tx = desk.tx().await;
-    let ending = tokio::spawn(async move {
-        control::cancel(&mut tx, head, None, "done with")
-            .await
-            .unwrap();
-        tx.commit().await.unwrap();
-    });
+    let ending = cancel_aside(&desk, head).await;
     wait_for_a_lock(&desk).await;
     cancelling.commit().await.unwrap();
     ending.await.unwrap();
@@ -133,19 +127,24 @@ async fn who_is_enqueued_while_the_head_ends_is_not_left_behind() {
     let mut enqueuing = desk.tx().await;
     let job = Probe::keyed(1, "k");
     let late = jobs::enqueue(&mut enqueuing, &job).await.unwrap().id;
-    let mut tx = desk.tx().await;
-    let ending = tokio::spawn(async move {
-        control::cancel(&mut tx, head, None, "done with")
-            .await
-            .unwrap();
-        tx.commit().await.unwrap();
-    });
+    let ending = cancel_aside(&desk, head).await;
     wait_for_a_lock(&desk).await;
     enqueuing.commit().await.unwrap();
     ending.await.unwrap();
     assert_eq!(desk.state(late).await, JobState::Ready);
     desk.cancel(late).await.unwrap();
     assert_eq!(desk.number("SELECT count(*) FROM job_keys").await, 0);
+}
+
+/// Cancels a job while the test goes on.
+async fn cancel_aside(desk: &Desk, id: i64) -> tokio::task::JoinHandle<()> {
+    let mut tx = desk.tx().await;
+    tokio::spawn(async move {
+        control::cancel(&mut tx, id, None, "done with")
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+    })
 }
 
 async fn wait_for_a_lock(desk: &Desk) {

@@ -104,11 +104,13 @@ impl LimitSettings {
                          ELSE extract(epoch FROM paused_until - now())::float8 END AS paused_secs,
                     weight::float8 AS weight, changed_at
              FROM job_limits
-             WHERE $1::timestamptz IS NULL OR changed_at > $1 - make_interval(secs => $2)",
+             WHERE changed_at > coalesce($1, '-infinity'::timestamptz) - make_interval(secs => $2)",
         )
         .bind(newest)
         .bind(OVERLAP_SECS)
-        .fetch_all(db.pool())
+        // Where claims are made: handlers that have all other connections must not keep a pause from
+        // being heard of while claims go on.
+        .fetch_all(db.fixed())
         .await?;
         let mut inner = lock(&self.0);
         let mut differs = false;
