@@ -98,14 +98,12 @@ impl Promoted {
 /// into the table can be before one that is there. Only where nobody is seen the row is locked,
 /// which waits for enqueuers that hold it; the next look sees what they enqueued.
 pub(crate) async fn release(conn: &mut PgConnection, keys: &[Key]) -> Result<Promoted> {
-    let mut left: Vec<Key> = keys.to_vec();
-    left.sort_unstable();
-    left.dedup();
+    let mut left = in_order(keys);
     let mut promoted = Promoted::default();
     let mut is_locked = false;
     while !left.is_empty() {
         if is_locked {
-            lock(conn, &left).await?;
+            lock_each(conn, &left).await?;
         }
         let (kinds, names) = columns(&left);
         let looks: Vec<Look> = sqlx::query_as(RELEASE)
@@ -178,10 +176,18 @@ impl Look {
 
 /// Locks keys in order, so that two who lock several cannot block each other.
 pub(crate) async fn lock(conn: &mut PgConnection, keys: &[Key]) -> Result<()> {
+    lock_each(conn, &in_order(keys)).await
+}
+
+fn in_order(keys: &[Key]) -> Vec<Key> {
     let mut keys = keys.to_vec();
     keys.sort_unstable();
     keys.dedup();
-    let (kinds, names) = columns(&keys);
+    keys
+}
+
+async fn lock_each(conn: &mut PgConnection, keys: &[Key]) -> Result<()> {
+    let (kinds, names) = columns(keys);
     sqlx::query(LOCK)
         .bind(kinds)
         .bind(names)

@@ -179,15 +179,7 @@ async fn claim_free(shared: &Shared, asked: Asked) -> Result<Vec<Claimed>> {
         at: None,
     };
     let rows = run(shared, shared.db.fixed(), CLAIM, &asked, &share).await?;
-    let mut by_flow = group(rows);
-    Ok(asked
-        .into_iter()
-        .map(|(pick, _)| {
-            let rows = by_flow.remove(&pick.flow.id).unwrap_or_default();
-            let took = took(pick.want, &rows);
-            settle(pick, took, rows, &[])
-        })
-        .collect())
+    Ok(settle_all(&asked, &share, group(rows)))
 }
 
 /// Some are limited: those that seem to have plenty of room are asked last, the others first.
@@ -224,7 +216,7 @@ async fn claim_before_asking(
         permits: permits(asked, seen),
         at: None,
     };
-    let mut by_flow = group(run(shared, &mut *tx, CLAIM_LIMITED, asked, &share).await?);
+    let by_flow = group(run(shared, &mut *tx, CLAIM_LIMITED, asked, &share).await?);
     let _gate = shared.limits_gate.lock().await;
     let mut locked = limits::lock_rows(&mut tx, ids, limits::Busy::Wait).await?;
     let has_room = permits(asked, &locked.rows) == share.permits
@@ -242,15 +234,7 @@ async fn claim_before_asking(
     }
     tx.commit().await?;
     shared.limits_seen.note(&locked.rows, now);
-    let claimed = asked
-        .iter()
-        .zip(&share.permits)
-        .map(|((pick, _), permits)| {
-            let jobs = by_flow.remove(&pick.flow.id).unwrap_or_default();
-            let took = took(pick.want, &jobs);
-            settle(pick.clone(), took, jobs, permits)
-        });
-    Ok(Some(claimed.collect()))
+    Ok(Some(settle_all(asked, &share, by_flow)))
 }
 
 /// The limits that count the runs of each pick.
@@ -354,6 +338,17 @@ fn took(wanted: usize, rows: &[Row]) -> Took {
         Some(last) if rows.len() >= wanted => Took::All { last: last.id },
         _ => Took::Drained,
     }
+}
+
+/// What came of picks that could have had all they asked for.
+fn settle_all(asked: &Asked, share: &Share, mut by_flow: HashMap<i64, Vec<Row>>) -> Vec<Claimed> {
+    let picks = asked.iter().zip(&share.permits);
+    picks
+        .map(|((pick, _), permits)| {
+            let rows = by_flow.remove(&pick.flow.id).unwrap_or_default();
+            settle(pick.clone(), took(pick.want, &rows), rows, permits)
+        })
+        .collect()
 }
 
 fn settle(pick: Pick, took: Took, rows: Vec<Row>, permits: &[i64]) -> Claimed {

@@ -106,20 +106,23 @@ fn announce(shared: &Shared, flow: &Arc<Flow>, id: i64) {
 /// Finds out what flows are that were heard of for the first time.
 async fn look_up(shared: &Shared, unknown: &HashMap<i64, i64>) -> Result<()> {
     let flows: Vec<i64> = unknown.keys().copied().collect();
-    let heads: Vec<Head> = sqlx::query_as(
-        "SELECT j.* FROM unnest($1::bigint[]) AS f(flow) CROSS JOIN LATERAL (
-             SELECT flow, id, kind, lane, tenant_id, priority, limit_key_1, limit_key_2
-             FROM jobs WHERE state = 0 AND flow = f.flow ORDER BY id LIMIT 1
-         ) AS j",
-    )
-    .bind(flows)
-    .fetch_all(shared.db.pool())
-    .await?;
+    let heads: Vec<Head> = sqlx::query_as(HEADS)
+        .bind(flows)
+        .fetch_all(shared.db.fixed())
+        .await?;
     for head in heads {
         meet(shared, head);
     }
     Ok(())
 }
+
+/// As ranges, as claims name their flows: with `flow = …` a planner may read all jobs by id.
+pub(super) const HEADS: &str = "
+    SELECT j.* FROM unnest($1::bigint[]) AS f(flow) CROSS JOIN LATERAL (
+        SELECT flow, id, kind, lane, tenant_id, priority, limit_key_1, limit_key_2
+        FROM jobs WHERE state = 0 AND (flow, id) >= (f.flow, 0) AND flow <= f.flow
+        ORDER BY flow, id LIMIT 1
+    ) AS j";
 
 /// Looks at the heads of all flows with ready jobs, over and over: what signals lost is found here.
 pub(super) async fn look_for_ever(shared: Arc<Shared>) {
@@ -141,34 +144,18 @@ pub(super) async fn look_for_ever(shared: Arc<Shared>) {
     }
 }
 
-/// Steps from flow to flow through the index: what a flow's backlog holds does not matter. Says
-/// how many pages of flows there are.
+/// Looks at all flows, page by page. Says how many pages there are.
 async fn look(shared: &Shared) -> Result<usize> {
-    let mut after = None;
+    let mut after = i64::MIN;
     for page in 1.. {
-        let heads: Vec<Head> = sqlx::query_as(
-            "WITH RECURSIVE heads AS (
-                 (SELECT flow, id, kind, lane, tenant_id, priority, limit_key_1, limit_key_2,
-                         1 AS nth
-                  FROM jobs WHERE state = 0 AND ($1::bigint IS NULL OR flow > $1)
-                  ORDER BY flow, id LIMIT 1)
-                 UNION ALL
-                 SELECT j.*, heads.nth + 1 FROM heads CROSS JOIN LATERAL (
-                     SELECT flow, id, kind, lane, tenant_id, priority, limit_key_1, limit_key_2
-                     FROM jobs WHERE state = 0 AND flow > heads.flow
-                     ORDER BY flow, id LIMIT 1
-                 ) AS j WHERE heads.nth < $2
-             )
-             SELECT flow, id, kind, lane, tenant_id, priority, limit_key_1, limit_key_2
-             FROM heads",
-        )
-        .bind(after)
-        .bind(i32::try_from(PAGE).unwrap_or(i32::MAX))
-        .fetch_all(shared.db.pool())
-        .await?;
-        after = heads.last().map(|head| head.flow);
+        let heads: Vec<Head> = sqlx::query_as(LOOK)
+            .bind(after)
+            .bind(i32::try_from(PAGE).unwrap_or(i32::MAX))
+            .fetch_all(shared.db.fixed())
+            .await?;
         let is_last = heads.len() < PAGE;
         for head in heads {
+            after = head.flow;
             meet(shared, head);
         }
         if is_last {
@@ -177,6 +164,21 @@ async fn look(shared: &Shared) -> Result<usize> {
     }
     Ok(0)
 }
+
+/// Steps from flow to flow through the index: what a flow's backlog holds does not matter.
+pub(super) const LOOK: &str = "
+    WITH RECURSIVE heads AS (
+        (SELECT flow, id, kind, lane, tenant_id, priority, limit_key_1, limit_key_2, 1 AS nth
+         FROM jobs WHERE state = 0 AND flow > $1
+         ORDER BY flow, id LIMIT 1)
+        UNION ALL
+        SELECT j.*, heads.nth + 1 FROM heads CROSS JOIN LATERAL (
+            SELECT flow, id, kind, lane, tenant_id, priority, limit_key_1, limit_key_2
+            FROM jobs WHERE state = 0 AND flow > heads.flow
+            ORDER BY flow, id LIMIT 1
+        ) AS j WHERE heads.nth < $2
+    )
+    SELECT flow, id, kind, lane, tenant_id, priority, limit_key_1, limit_key_2 FROM heads";
 
 /// Takes note of a flow with a ready job, if this process knows its kind.
 fn meet(shared: &Shared, head: Head) {

@@ -28,17 +28,10 @@ pub(super) async fn promote_for_ever(shared: Arc<Shared>) {
 /// Makes due jobs ready and says how long it is until the next one.
 async fn promote(shared: &Shared) -> db::Result<Duration> {
     loop {
-        let promoted: Vec<(i64, i64, String)> = sqlx::query_as(
-            "WITH due AS MATERIALIZED (
-                 SELECT id FROM jobs WHERE state = 1 AND run_at <= now()
-                 ORDER BY run_at LIMIT $1 FOR UPDATE SKIP LOCKED
-             )
-             UPDATE jobs AS j SET state = 0 WHERE j.id = ANY(ARRAY(SELECT id FROM due))
-             RETURNING j.flow, j.id, j.kind",
-        )
-        .bind(i64::try_from(BATCH).unwrap_or(i64::MAX))
-        .fetch_all(shared.db.pool())
-        .await?;
+        let promoted: Vec<(i64, i64, String)> = sqlx::query_as(PROMOTE)
+            .bind(i64::try_from(BATCH).unwrap_or(i64::MAX))
+            .fetch_all(shared.db.fixed())
+            .await?;
         let is_full = promoted.len() >= BATCH;
         let mut lowest: HashMap<i64, i64> = HashMap::new();
         for (flow, id, kind) in promoted {
@@ -55,13 +48,22 @@ async fn promote(shared: &Shared) -> db::Result<Duration> {
             break;
         }
     }
-    let seconds: Option<f64> = sqlx::query_scalar(
-        "SELECT extract(epoch FROM run_at - clock_timestamp())::float8
-         FROM jobs WHERE state = 1 ORDER BY run_at LIMIT 1",
-    )
-    .fetch_optional(shared.db.pool())
-    .await?;
+    let seconds: Option<f64> = sqlx::query_scalar(NEXT)
+        .fetch_optional(shared.db.fixed())
+        .await?;
     let wait = Duration::try_from_secs_f64(seconds.unwrap_or(3600.0)).unwrap_or_default();
     // A row that is due but locked by its enqueuer is no reason to spin.
     Ok(wait.max(Duration::from_millis(1)))
 }
+
+pub(super) const PROMOTE: &str = "
+    WITH due AS MATERIALIZED (
+        SELECT id FROM jobs WHERE state = 1 AND run_at <= now()
+        ORDER BY run_at LIMIT $1 FOR UPDATE SKIP LOCKED
+    )
+    UPDATE jobs AS j SET state = 0 WHERE j.id = ANY(ARRAY(SELECT id FROM due))
+    RETURNING j.flow, j.id, j.kind";
+
+pub(super) const NEXT: &str = "
+    SELECT extract(epoch FROM run_at - clock_timestamp())::float8
+    FROM jobs WHERE state = 1 ORDER BY run_at LIMIT 1";

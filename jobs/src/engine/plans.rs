@@ -4,6 +4,8 @@ use sqlx::{AssertSqlSafe, Executor as _};
 use testkit::TestDb;
 
 use super::claim::{CLAIM, CLAIM_LIMITED};
+use super::discover::{HEADS, LOOK};
+use super::due::{NEXT, PROMOTE};
 use super::finish::again::AGAIN;
 use super::finish::end::END;
 use crate::keys::{LOCK, RELEASE};
@@ -38,9 +40,16 @@ async fn kept_plans(statement: &str, types: &str, arguments: &str) -> Vec<String
         for sql in tables {
             connection.execute(*sql).await.unwrap();
         }
-        let prepare = format!("PREPARE kept ({types}) AS {statement}");
+        let types = match types {
+            "" => String::new(),
+            types => format!("({types})"),
+        };
+        let prepare = format!("PREPARE kept {types} AS {statement}");
         connection.execute(AssertSqlSafe(prepare)).await.unwrap();
-        let explain = format!("EXPLAIN EXECUTE kept ({arguments})");
+        let explain = match arguments {
+            "" => "EXPLAIN EXECUTE kept".to_owned(),
+            arguments => format!("EXPLAIN EXECUTE kept ({arguments})"),
+        };
         let lines: Vec<String> = sqlx::query_scalar(AssertSqlSafe(explain))
             .fetch_all(&mut *connection)
             .await
@@ -84,6 +93,32 @@ async fn claims_step_from_flow_to_flow_by_their_index() {
             assert!(plan.contains("jobs_ready_idx"), "{plan}");
             finds_rows_by_id(&plan);
         }
+    }
+}
+
+/// By conditions on the index: one that filters what an index gives reads all flows for each page.
+#[tokio::test]
+async fn flows_are_looked_at_by_their_index() {
+    for plan in kept_plans(LOOK, "bigint, integer", "1, 1000").await {
+        assert!(plan.contains("Index Cond: (flow > $1)"), "{plan}");
+        assert!(plan.contains("Index Cond: (flow > heads_1.flow)"), "{plan}");
+    }
+    for plan in kept_plans(HEADS, "bigint[]", "'{1}'").await {
+        assert!(
+            plan.contains("Index Cond: ((ROW(flow, id) >= ROW(f.flow, 0)) AND (flow <= f.flow))"),
+            "{plan}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn due_jobs_are_found_by_when_they_are_due() {
+    for plan in kept_plans(PROMOTE, "bigint", "1000").await {
+        assert!(plan.contains("Index Cond: (run_at <= now())"), "{plan}");
+        finds_rows_by_id(&plan);
+    }
+    for plan in kept_plans(NEXT, "", "").await {
+        assert!(!plan.contains("Sort"), "{plan}");
     }
 }
 

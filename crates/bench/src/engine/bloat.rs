@@ -110,6 +110,7 @@ async fn watch(db: &Db, rate: f64, time: Duration) -> anyhow::Result<(Vec<Sample
         enqueued += missing;
         if begun.elapsed() >= LOOK * u32::try_from(samples.len() + 1)? {
             samples.push(look(db, begun.elapsed()).await?);
+            tell(&samples);
         }
         if emptied.elapsed() >= EMPTIED {
             sqlx::query("TRUNCATE job_history")
@@ -119,6 +120,23 @@ async fn watch(db: &Db, rate: f64, time: Duration) -> anyhow::Result<(Vec<Sample
         }
     }
     Ok((samples, enqueued))
+}
+
+/// Says once a minute how the tables are.
+fn tell(samples: &[Sample]) {
+    const MINUTE: usize = 60;
+    if let Some(Sample {
+        dead_rows,
+        megabytes,
+        ..
+    }) = samples.last()
+        && samples.len().is_multiple_of(MINUTE)
+    {
+        let minutes = samples.len() / MINUTE;
+        say(&format!(
+            "minute {minutes}: {dead_rows:.0} dead rows, {megabytes:.0} MB"
+        ));
+    }
 }
 
 #[expect(
