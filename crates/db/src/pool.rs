@@ -27,9 +27,13 @@ const FIXED: u32 = 8;
 /// What the engine's connections are told. Planning its statements anew costs more than running them,
 /// as soon as the planner thinks that it gains anything by knowing how many jobs it is asked for.
 /// They find their rows by index whatever the tables look like: a plan is kept while these grow.
-const FIXED_PLANS: [(&str, &str); 2] = [
+///
+/// A statement that its client gave up goes on in the server, with its locks: not for longer than
+/// this, which is more than any client waits.
+const FIXED_SETTINGS: [(&str, &str); 3] = [
     ("plan_cache_mode", "force_generic_plan"),
     ("enable_seqscan", "off"),
+    ("statement_timeout", "30s"),
 ];
 
 /// Prepared statements that a connection keeps; this program has fewer.
@@ -81,7 +85,7 @@ impl Db {
             .application_name("metachat")
             .statement_cache_capacity(STATEMENTS);
         let pool = pool_of(options, options.max_connections, connect.clone());
-        let fixed = pool_of(options, FIXED, connect.options(FIXED_PLANS));
+        let fixed = pool_of(options, FIXED, connect.options(FIXED_SETTINGS));
         let shutdown = CancellationToken::new();
         let signals = Signals::start(&pool, &shutdown);
         Ok(Self {

@@ -65,7 +65,7 @@ async fn beat(shared: &Shared, connection: &mut Option<PgConnection>) -> Result<
     let open = match connection {
         Some(open) => open,
         None => {
-            let options = shared.db.pool().connect_options();
+            let options = shared.db.fixed().connect_options();
             connection.insert(PgConnection::connect_with(&options).await?)
         }
     };
@@ -103,28 +103,30 @@ async fn renew(
     asked: &[(i64, i32)],
 ) -> Result<Vec<(i64, bool, bool)>> {
     let (ids, claims): (Vec<i64>, Vec<i32>) = asked.iter().copied().unzip();
-    Ok(sqlx::query_as(
-        "WITH held AS (
-             SELECT j.id, j.cancel_requested_at IS NOT NULL AS is_cancelled FROM jobs AS j
-             JOIN unnest($1::bigint[], $2::integer[]) AS h(id, claims) ON j.id = h.id
-             WHERE j.id = ANY($1)
-               AND CASE WHEN j.session_id = $3 THEN j.claims = h.claims ELSE false END
-         ), free AS MATERIALIZED (
-             SELECT id FROM jobs
-             WHERE id = ANY(ARRAY(SELECT id FROM held)) AND session_id = $3
-             ORDER BY id FOR UPDATE SKIP LOCKED
-         ), renewed AS (
-             UPDATE jobs AS j SET lease_until = now() + make_interval(secs => $4)
-             FROM free AS f WHERE j.id = f.id
-             RETURNING j.id
-         )
-         SELECT h.id, r.id IS NOT NULL, h.is_cancelled
-         FROM held AS h LEFT JOIN renewed AS r ON r.id = h.id",
-    )
-    .bind(&ids)
-    .bind(&claims)
-    .bind(shared.session)
-    .bind(shared.options.lease.as_secs_f64())
-    .fetch_all(connection)
-    .await?)
+    Ok(sqlx::query_as(RENEW)
+        .bind(&ids)
+        .bind(&claims)
+        .bind(shared.session)
+        .bind(shared.options.lease.as_secs_f64())
+        .fetch_all(connection)
+        .await?)
 }
+
+pub(super) const RENEW: &str = "
+    WITH held AS MATERIALIZED (
+        SELECT j.id, j.cancel_requested_at IS NOT NULL AS is_cancelled FROM jobs AS j
+        JOIN unnest($1::bigint[], $2::integer[]) AS h(id, claims) ON j.id = h.id
+        WHERE j.id = ANY($1)
+          AND CASE WHEN j.session_id = $3 THEN j.claims = h.claims ELSE false END
+    ), free AS MATERIALIZED (
+        SELECT id FROM jobs
+        WHERE id = ANY(ARRAY(SELECT id FROM held))
+          AND CASE WHEN session_id = $3 THEN true ELSE false END
+        ORDER BY id FOR UPDATE SKIP LOCKED
+    ), renewed AS (
+        UPDATE jobs AS j SET lease_until = now() + make_interval(secs => $4)
+        WHERE j.id = ANY(ARRAY(SELECT id FROM free))
+        RETURNING j.id
+    )
+    SELECT h.id, r.id IS NOT NULL, h.is_cancelled
+    FROM held AS h LEFT JOIN renewed AS r ON r.id = h.id";

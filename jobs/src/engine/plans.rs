@@ -8,6 +8,8 @@ use super::discover::{HEADS, LOOK};
 use super::due::{NEXT, PROMOTE};
 use super::finish::again::AGAIN;
 use super::finish::end::END;
+use super::lease::RENEW;
+use super::rescue::{EXHAUSTED, LATE, PUT_BACK};
 use crate::keys::{LOCK, RELEASE};
 
 /// What the tables may look like when a plan is made, which then is kept while they grow.
@@ -81,6 +83,30 @@ async fn jobs_that_run_again_are_found_by_id_whatever_the_statistics_say() {
     let arguments = "'{2}', '{0}', '{0}', '{retry}', '{e}', '{f}', 1";
     for plan in kept_plans(AGAIN, types, arguments).await {
         finds_rows_by_id(&plan);
+    }
+}
+
+#[tokio::test]
+async fn jobs_whose_leases_are_renewed_are_found_by_id_whatever_the_statistics_say() {
+    let types = "bigint[], integer[], bigint, float8";
+    for plan in kept_plans(RENEW, types, "'{2}', '{0}', 1, 30").await {
+        finds_rows_by_id(&plan);
+        assert_eq!(plan.matches("Index Cond: (id = ANY").count(), 3, "{plan}");
+    }
+}
+
+#[tokio::test]
+async fn abandoned_and_late_jobs_are_found_by_their_times() {
+    let arguments = "'{probe}', 200";
+    for plan in kept_plans(EXHAUSTED, "text[], bigint", arguments).await {
+        assert!(plan.contains("Index Cond: (lease_until < now())"), "{plan}");
+    }
+    for plan in kept_plans(LATE, "text[], bigint", arguments).await {
+        assert!(plan.contains("Index Cond: (deadline_at < now())"), "{plan}");
+    }
+    for plan in kept_plans(PUT_BACK, "text[], bigint, text", "'{probe}', 200, 'e'").await {
+        assert!(plan.contains("Index Cond: (lease_until < now())"), "{plan}");
+        assert!(plan.contains("Index Cond: (id = ANY"), "{plan}");
     }
 }
 

@@ -78,6 +78,32 @@ macro_rules! select {
     };
 }
 
+pub(super) const EXHAUSTED: &str = select!(
+    "WHERE state = 3 AND lease_until < now() AND kind = ANY($1)
+       AND attempt >= max_attempts AND cancel_requested_at IS NULL
+     LIMIT $2"
+);
+pub(super) const LATE: &str = select!(
+    "WHERE deadline_at IS NOT NULL AND state <> 3 AND deadline_at < now() AND kind = ANY($1)
+     ORDER BY deadline_at LIMIT $2"
+);
+pub(super) const PUT_BACK: &str = "
+    WITH lost AS MATERIALIZED (
+        SELECT id, session_id, attempt, permits FROM jobs
+        WHERE state = 3 AND lease_until < now() AND kind = ANY($1)
+          AND (attempt < max_attempts OR cancel_requested_at IS NOT NULL)
+        LIMIT $2 FOR UPDATE SKIP LOCKED
+    ), moved AS (
+        UPDATE jobs AS j SET state = 0, session_id = NULL, lease_until = NULL, permits = NULL,
+               last_error = $3, attempt = least(j.attempt, j.max_attempts - 1)
+        FROM lost WHERE j.id = ANY(ARRAY(SELECT id FROM lost)) AND j.id = lost.id
+        RETURNING j.id, j.kind, j.flow, lost.attempt, j.claimed_at, lost.session_id, lost.permits
+    ), logged AS (
+        INSERT INTO job_attempts (job_id, attempt, claimed_at, session_id, outcome, error)
+        SELECT id, attempt, claimed_at, session_id, 'crashed', $3 FROM moved
+    )
+    SELECT id, kind, flow, coalesce(permits, '{}') AS permits FROM moved";
+
 /// Back to ready while attempts are left, to the dead letters otherwise. Every process does this
 /// for the kinds it knows.
 pub(super) async fn rescue_for_ever(shared: Arc<Shared>) {
@@ -107,15 +133,11 @@ async fn round(shared: &Shared) -> Result<()> {
 
 /// Buries jobs whose last attempt was abandoned.
 async fn bury_exhausted(shared: &Shared) -> Result<()> {
-    let exhausted: Vec<Row> = sqlx::query_as(select!(
-        "WHERE state = 3 AND lease_until < now() AND kind = ANY($1)
-           AND attempt >= max_attempts AND cancel_requested_at IS NULL
-         LIMIT $2"
-    ))
-    .bind(&shared.kinds)
-    .bind(BATCH)
-    .fetch_all(shared.db.pool())
-    .await?;
+    let exhausted: Vec<Row> = sqlx::query_as(EXHAUSTED)
+        .bind(&shared.kinds)
+        .bind(BATCH)
+        .fetch_all(shared.db.fixed())
+        .await?;
     for row in exhausted {
         let burial = Burial::of_abandoned(row.session_id.unwrap_or_default());
         let reason = format!("{CRASHED} in attempt {}", row.attempt);
@@ -126,14 +148,11 @@ async fn bury_exhausted(shared: &Shared) -> Result<()> {
 
 /// Buries waiting jobs whose deadline has passed.
 async fn bury_late(shared: &Shared) -> Result<()> {
-    let late: Vec<Row> = sqlx::query_as(select!(
-        "WHERE deadline_at IS NOT NULL AND state <> 3 AND deadline_at < now() AND kind = ANY($1)
-         ORDER BY deadline_at LIMIT $2"
-    ))
-    .bind(&shared.kinds)
-    .bind(BATCH)
-    .fetch_all(shared.db.pool())
-    .await?;
+    let late: Vec<Row> = sqlx::query_as(LATE)
+        .bind(&shared.kinds)
+        .bind(BATCH)
+        .fetch_all(shared.db.fixed())
+        .await?;
     for row in late {
         let reason = crate::Failure::Expired.chain();
         let burial = Burial::of_late(row.state == 2);
@@ -172,29 +191,13 @@ struct Rescued {
 /// Puts abandoned jobs back. One that somebody cancelled goes back as well, and is refused by
 /// whoever claims it.
 async fn put_back(shared: &Shared) -> Result<()> {
-    let mut tx = shared.db.begin().await?;
-    let rescued: Vec<Rescued> = sqlx::query_as(
-        "WITH lost AS MATERIALIZED (
-             SELECT id, session_id, attempt, permits FROM jobs
-             WHERE state = 3 AND lease_until < now() AND kind = ANY($1)
-               AND (attempt < max_attempts OR cancel_requested_at IS NOT NULL)
-             LIMIT $2 FOR UPDATE SKIP LOCKED
-         ), moved AS (
-             UPDATE jobs AS j SET state = 0, session_id = NULL, lease_until = NULL, permits = NULL,
-                    last_error = $3, attempt = least(j.attempt, j.max_attempts - 1)
-             FROM lost WHERE j.id = lost.id
-             RETURNING j.id, j.kind, j.flow, lost.attempt, j.claimed_at, lost.session_id, lost.permits
-         ), logged AS (
-             INSERT INTO job_attempts (job_id, attempt, claimed_at, session_id, outcome, error)
-             SELECT id, attempt, claimed_at, session_id, 'crashed', $3 FROM moved
-         )
-         SELECT id, kind, flow, coalesce(permits, '{}') AS permits FROM moved",
-    )
-    .bind(&shared.kinds)
-    .bind(BATCH)
-    .bind(CRASHED)
-    .fetch_all(&mut *tx)
-    .await?;
+    let mut tx = shared.db.begin_fixed().await?;
+    let rescued: Vec<Rescued> = sqlx::query_as(PUT_BACK)
+        .bind(&shared.kinds)
+        .bind(BATCH)
+        .bind(CRASHED)
+        .fetch_all(&mut *tx)
+        .await?;
     if rescued.is_empty() {
         return Ok(());
     }
