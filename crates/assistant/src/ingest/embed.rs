@@ -171,11 +171,16 @@ async fn try_together(
 /// What a model gets to see of each chunk.
 fn texts(run: &[Unembedded]) -> Vec<String> {
     run.iter()
-        .map(|chunk| match &chunk.heading {
-            Some(heading) => format!("{heading}\n{}", chunk.text),
-            None => chunk.text.clone(),
-        })
+        .map(|chunk| text_for_model(chunk.heading.as_deref(), &chunk.text))
         .collect()
+}
+
+/// A chunk as a model gets to see it: with the headings it stands under.
+pub(super) fn text_for_model(heading: Option<&str>, text: &str) -> String {
+    match heading {
+        Some(heading) => format!("{heading}\n{text}"),
+        None => text.to_owned(),
+    }
 }
 
 /// The vectors of one run.
@@ -264,17 +269,28 @@ pub(super) async fn switch_if_whole(
     version: i32,
 ) -> Result<(), Failure> {
     let mut tx = assistant.db.tenant(tenant).await?;
-    if documents::hold(&mut tx, document).await?.is_none()
-        || !documents::is_written(&mut tx, document, version).await?
+    if documents::hold(&mut tx, document).await?.is_some()
+        && documents::is_written(&mut tx, document, version).await?
     {
-        return Ok(());
+        switch_held(assistant, tx, document, version).await?;
     }
+    Ok(())
+}
+
+/// The same in a transaction that holds the document and has seen that all is written; commits it.
+pub(super) async fn switch_held(
+    assistant: &Assistant,
+    mut tx: TenantTx,
+    document: DocumentId,
+    version: i32,
+) -> db::Result<()> {
+    let tenant = tx.tenant();
     let Some(unembedded) = count_unembedded(&mut tx, document, version).await? else {
-        return Ok(());
+        return tx.commit().await;
     };
     if unembedded > 0 {
         documents::set_remaining(&mut tx, document, version, unembedded).await?;
-        return Ok(tx.commit().await?);
+        return tx.commit().await;
     }
     let counts = chunks::count_version(&mut tx, document, version).await?;
     let switched = documents::switch_version(

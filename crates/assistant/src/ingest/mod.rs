@@ -1,6 +1,7 @@
 //! A document becomes searchable: read and cut in a child process, written and embedded run by run,
 //! and made visible whole.
 
+mod at_once;
 mod embed;
 pub mod fetch;
 mod news;

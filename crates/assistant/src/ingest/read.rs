@@ -1,19 +1,21 @@
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use domain::{ChunkId, ChunkingSettings, DocumentStage};
+use domain::{BudgetSettings, ChunkId, ChunkingSettings, DocumentStage};
 use fail::fail_point;
 use jobs::kinds::IngestDocument;
 use jobs::{Failure, JobHandle};
+use llm::Embedder;
 use rag::chunk::{Chunk, Tokenizer};
 use rag::extract::{self, Event, ExtractError, Facts, Limits, Reading, Request};
 use rag::keyword::{self, Indexable, Vocabulary};
 use store::chunks::{self, NewChunk};
 use store::documents::{self, Document, Progress, VersionFacts};
 use store::embedding_sets::EmbeddingSet;
-use store::tenants;
 
+use super::at_once::AtOnce;
 use super::{RUN, as_i32, embed, news, sets};
-use crate::Assistant;
+use crate::{Assistant, TenantProfile};
 
 /// How many runs go to a model at a time: about what fills a request to a provider.
 const RUNS_OF_A_CALL: usize = 8;
@@ -40,8 +42,9 @@ pub async fn ingest(
         job: &job,
         vocabulary: Vocabulary::new(""),
         chunks: 0,
-        enqueued: 0,
-        together: begun.together,
+        provided: 0,
+        together: together(&*begun.embedder),
+        at_once: None,
         sets: Vec::new(),
         noted_at: Instant::now(),
     };
@@ -76,9 +79,8 @@ impl From<Failure> for Problem {
 struct Begun {
     document: Document,
     chunking: ChunkingSettings,
-    tokenizer: Tokenizer,
-    /// How many chunks are worth a call of the embedder, while others are still to come.
-    together: i32,
+    embedder: Arc<dyn Embedder>,
+    budget: BudgetSettings,
 }
 
 /// Notes that the work begins; `None` if nobody wants this version any more.
@@ -92,8 +94,8 @@ async fn begin(
     let Some(document) = documents::find(&mut tx, job.document_id).await? else {
         return Ok(None);
     };
-    let chunking = tenants::get(&mut tx).await?.settings.chunking;
-    let embedder = sets::wanted(assistant, &mut tx).await?;
+    let profile = TenantProfile::load(&mut tx, &assistant.keyring).await?;
+    let embedder = sets::wanted_by(assistant, &profile)?;
     let wanted = documents::mark_processing(&mut tx, job.document_id, job.version).await?;
     let begun = Progress {
         stage: DocumentStage::Reading,
@@ -104,14 +106,19 @@ async fn begin(
     tx.commit().await?;
     Ok(wanted.then(|| Begun {
         document,
-        chunking,
-        tokenizer: Tokenizer::of_embedding_model(embedder.model()),
-        together: as_i32(if embedder.is_worth_keeping() {
-            RUN * RUNS_OF_A_CALL
-        } else {
-            RUN
-        }),
+        chunking: profile.settings.chunking,
+        budget: profile.settings.budget,
+        embedder,
     }))
+}
+
+/// How many chunks are worth a call of the embedder, while others are still to come.
+fn together(embedder: &dyn Embedder) -> i32 {
+    as_i32(if embedder.is_worth_keeping() {
+        RUN * RUNS_OF_A_CALL
+    } else {
+        RUN
+    })
 }
 
 /// Makes the document `failed`, with the reason for its owner, and leaves nothing of the version.
@@ -132,10 +139,12 @@ struct Version<'a> {
     vocabulary: Vocabulary,
     /// How many chunks are written.
     chunks: i32,
-    /// How many of them are on their way to be embedded.
-    enqueued: i32,
-    /// How many go there at a time.
+    /// How many of them have their vectors, or jobs that make them.
+    provided: i32,
+    /// How many jobs are worth it at a time.
     together: i32,
+    /// What makes the vectors, where no jobs are needed.
+    at_once: Option<AtOnce>,
     /// The sets of vectors that there were before the first chunk.
     sets: Vec<i64>,
     noted_at: Instant,
@@ -147,18 +156,20 @@ impl Version<'_> {
         let mut event = next(&begun.document, &mut reading).await?;
         while let Some(current) = event {
             // The reader goes on while what it brought is written.
-            let (written, coming) =
-                tokio::join!(self.take(current), next(&begun.document, &mut reading));
+            let (written, coming) = tokio::join!(
+                self.take(begun, current),
+                next(&begun.document, &mut reading)
+            );
             written?;
             event = coming?;
         }
         self.close().await
     }
 
-    async fn take(&mut self, event: Event) -> Result<(), Problem> {
+    async fn take(&mut self, begun: &Begun, event: Event) -> Result<(), Problem> {
         match event {
             Event::Progress(progress) => self.note(progress).await,
-            Event::Facts(facts) => self.open(&facts).await,
+            Event::Facts(facts) => self.open(begun, &facts).await,
             Event::Chunks(chunks) => self.write(chunks).await,
         }
     }
@@ -178,7 +189,7 @@ impl Version<'_> {
             input: &self.assistant.files.path(&key),
             media_type,
             chunking: begun.chunking,
-            tokenizer: begun.tokenizer,
+            tokenizer: Tokenizer::of_embedding_model(begun.embedder.model()),
         };
         fail_point!("ingest.before_extract");
         Reading::start(&request, &Limits::default())
@@ -205,7 +216,7 @@ impl Version<'_> {
 
     /// Stores what the file says of itself, and leaves nothing of an earlier try, nor of a first
     /// reading where there is a second.
-    async fn open(&mut self, facts: &Facts) -> Result<(), Problem> {
+    async fn open(&mut self, begun: &Begun, facts: &Facts) -> Result<(), Problem> {
         self.vocabulary = Vocabulary::new(facts.text_config.as_str());
         let job = self.job;
         let pages = facts.page_count.and_then(|pages| i32::try_from(pages).ok());
@@ -220,9 +231,12 @@ impl Version<'_> {
             return Err(Problem::Unwanted);
         }
         chunks::delete_version(&mut tx, job.document_id, job.version).await?;
-        self.sets = ids(&sets::ensure(self.assistant, &mut tx).await?);
-        (self.chunks, self.enqueued) = (0, 0);
+        let sets = sets::ensure(self.assistant, &mut tx).await?;
         tx.commit().await?;
+        let of = (job.tenant_id, begun.budget);
+        self.at_once = AtOnce::for_sets(self.assistant, of, &begun.embedder, &sets);
+        self.sets = ids(&sets);
+        (self.chunks, self.provided) = (0, 0);
         Ok(())
     }
 
@@ -230,30 +244,49 @@ impl Version<'_> {
         let job = self.job;
         let new: Vec<NewChunk> = run.into_iter().map(as_row).collect();
         let words: Vec<Indexable<'_>> = new.iter().map(as_words).collect();
+        let made = match &self.at_once {
+            Some(at_once) => at_once.embed(&new).await,
+            None => None,
+        };
         let mut tx = self.assistant.db.tenant(job.tenant_id).await?;
         self.handle.fence(&mut tx).await?;
         chunks::insert_many(&mut tx, job.document_id, job.version, &new).await?;
         let (document, version) = (job.document_id, job.version);
         keyword::index(&mut tx, document, version, &mut self.vocabulary, &words).await?;
         let written = self.chunks + as_i32(new.len());
-        let full = written - written % self.together;
-        sets::enqueue_runs(&mut tx, document, version, self.enqueued..full).await?;
+        let is_embedded = match (&self.at_once, made) {
+            (Some(at_once), Some(made)) => at_once.store(&mut tx, &new, made).await?,
+            _ => false,
+        };
+        let provided = if is_embedded {
+            written
+        } else {
+            // From here on jobs do it: they begin where the vectors end.
+            self.at_once = None;
+            written - written % self.together
+        };
+        if !is_embedded {
+            sets::enqueue_runs(&mut tx, document, version, self.provided..provided).await?;
+        }
         tx.commit().await?;
-        (self.chunks, self.enqueued) = (written, full);
+        (self.chunks, self.provided) = (written, provided);
         Ok(())
     }
 
-    /// Says that all is written, and enqueues the embedding of the rest.
+    /// Says that all is written, and enqueues the embedding of the rest; with none left, searches see
+    /// the version by the same transaction.
     async fn close(&self) -> Result<(), Problem> {
         let (document, version) = (self.job.document_id, self.job.version);
         let mut tx = self.assistant.db.tenant(self.job.tenant_id).await?;
         self.handle.fence(&mut tx).await?;
+        // Before the sets, as whoever switches.
+        documents::hold(&mut tx, document).await?;
         // Held until the commit: a set that is begun meanwhile waits, and then embeds this version
         // too.
         let sets = ids(&sets::ensure(self.assistant, &mut tx).await?);
         documents::mark_written(&mut tx, document, version).await?;
-        // A set that came while the file was read has none of the runs that were embedded before.
-        let first = if sets == self.sets { self.enqueued } else { 0 };
+        // A set that came while the file was read has none of the vectors that were made before.
+        let first = if sets == self.sets { self.provided } else { 0 };
         sets::enqueue_runs(&mut tx, document, version, first..self.chunks).await?;
         let embedding = Progress {
             stage: DocumentStage::Embedding,
@@ -262,12 +295,11 @@ impl Version<'_> {
         };
         documents::set_progress(&mut tx, document, version, embedding).await?;
         fail_point!("ingest.before_commit");
-        tx.commit().await?;
         if first < self.chunks {
-            return Ok(());
+            return Ok(tx.commit().await?);
         }
-        // Every run may be embedded by now, and then none comes that would look.
-        Ok(embed::switch_if_whole(self.assistant, self.job.tenant_id, document, version).await?)
+        // Every chunk may have its vector by now, and then no job comes that would look.
+        Ok(embed::switch_held(self.assistant, tx, document, version).await?)
     }
 }
 

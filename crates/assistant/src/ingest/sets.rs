@@ -32,7 +32,18 @@ pub(super) async fn wanted(
     tx: &mut TenantTx,
 ) -> Result<Arc<dyn Embedder>, Failure> {
     let profile = TenantProfile::load(tx, &assistant.keyring).await?;
-    of_settings(assistant, &profile).map_err(|error| Failure::dead(error.to_string()))
+    wanted_by(assistant, &profile)
+}
+
+/// The same of a tenant that is loaded.
+///
+/// # Errors
+/// Death for settings that lead to no embedder.
+pub(super) fn wanted_by(
+    assistant: &Assistant,
+    profile: &TenantProfile,
+) -> Result<Arc<dyn Embedder>, Failure> {
+    of_settings(assistant, profile).map_err(|error| Failure::dead(error.to_string()))
 }
 
 fn of_settings(

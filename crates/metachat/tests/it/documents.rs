@@ -1,5 +1,7 @@
 //! Files that cannot be read harm nothing but their own document; a crash leaves no half document.
 
+use serde_json::{Value, json};
+
 use crate::pdf_writer::Pdf;
 use crate::process::until;
 use crate::shop::Shop;
@@ -68,11 +70,21 @@ async fn process_bad_pdf_fails_with_a_sentence_and_the_worker_goes_on() {
     worker.drained().await;
 }
 
+/// An embedder that is done before a job for it would be handed out.
+fn builtin() -> Value {
+    json!({"provider": "builtin"})
+}
+
+/// An embedder whose vectors take jobs of their own.
+fn openai() -> Value {
+    json!({"provider": "openai", "dimensions": 64})
+}
+
 /// Kills a worker at `point` while it makes a document searchable, and starts another.
-async fn kill_a_worker_at(point: &str) {
+async fn kill_a_worker_at(point: &str, embedding: &Value) {
     let stage = Stage::new().await;
     let api = stage.api().await;
-    let shop = Shop::open(&api.http).await;
+    let shop = Shop::open_embedded_by(&api.http, embedding).await;
     let doomed = stage.worker_with(&format!("{point}=kill"));
     let lines = ["Returns are free for thirty days."];
     let bytes = Pdf::with_pages(&[&lines, &["Lamps are sold without bulbs."]]).bytes();
@@ -98,15 +110,20 @@ async fn kill_a_worker_at(point: &str) {
 
 #[tokio::test]
 async fn process_killed_before_a_file_is_read() {
-    kill_a_worker_at("ingest.before_extract").await;
+    kill_a_worker_at("ingest.before_extract", &builtin()).await;
 }
 
 #[tokio::test]
 async fn process_killed_before_chunks_are_stored() {
-    kill_a_worker_at("ingest.before_commit").await;
+    kill_a_worker_at("ingest.before_commit", &builtin()).await;
+}
+
+#[tokio::test]
+async fn process_killed_before_the_embedding_of_chunks_is_enqueued() {
+    kill_a_worker_at("ingest.before_commit", &openai()).await;
 }
 
 #[tokio::test]
 async fn process_killed_before_a_document_is_switched_to() {
-    kill_a_worker_at("embed.before_switch").await;
+    kill_a_worker_at("embed.before_switch", &openai()).await;
 }

@@ -26,7 +26,17 @@ impl Shop {
 
     /// Creates a tenant that answers at once by that model, and connects its number.
     pub(crate) async fn open_with(http: &Http, llm: &Value) -> Self {
-        let tenant = tenant(http, llm).await;
+        Self::of_tenant(http, tenant(http, llm).await).await
+    }
+
+    /// Creates a tenant whose documents are embedded as `embedding` says, and connects its number.
+    pub(crate) async fn open_embedded_by(http: &Http, embedding: &Value) -> Self {
+        let body = json!({"name": "Shop", "settings": {"embedding": embedding}});
+        let tenant = id(&http.post("/api/tenants", &body).await.expect(201));
+        Self::of_tenant(http, tenant).await
+    }
+
+    async fn of_tenant(http: &Http, tenant: String) -> Self {
         let channel = json!({"type": "whatsapp", "name": "Shop", "config": {
             "phone_number_id": NUMBER,
             "access_token": "EAAG-the-shops-own",
