@@ -659,7 +659,7 @@ CREATE TABLE public.jobs (
     CONSTRAINT jobs_check1 CHECK (((state = 3) = (lease_until IS NOT NULL))),
     CONSTRAINT jobs_check2 CHECK (((ordering_key IS NULL) = (ordering_seq IS NULL))),
     CONSTRAINT jobs_check3 CHECK (((state <> 2) OR (ordering_key IS NOT NULL))),
-    CONSTRAINT jobs_lane_check CHECK ((lane = ANY (ARRAY[0, 1]))),
+    CONSTRAINT jobs_lane_check CHECK ((lane = ANY (ARRAY[0, 1, 2]))),
     CONSTRAINT jobs_max_attempts_check CHECK ((max_attempts > 0)),
     CONSTRAINT jobs_state_check CHECK (((state >= 0) AND (state <= 3)))
 )
@@ -1084,7 +1084,9 @@ CREATE TABLE public.worker_sessions (
     interactive_slots integer DEFAULT 0 NOT NULL,
     interactive_busy integer DEFAULT 0 NOT NULL,
     bulk_slots integer DEFAULT 0 NOT NULL,
-    bulk_busy integer DEFAULT 0 NOT NULL
+    bulk_busy integer DEFAULT 0 NOT NULL,
+    answers_slots integer DEFAULT 0 NOT NULL,
+    answers_busy integer DEFAULT 0 NOT NULL
 );
 
 ALTER TABLE ONLY public.job_attempts ATTACH PARTITION public.job_attempts_default DEFAULT;

@@ -34,22 +34,24 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
 /// Who waits for a job: each lane has worker slots of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Lane {
-    /// A customer waits.
+    /// A customer waits, and it is done in no time.
     Interactive,
+    /// A customer waits for a model, which takes its time.
+    Answers,
     /// Nobody waits for any single one.
     Bulk,
 }
 
 impl Lane {
-    /// Both, in the order of urgency.
-    pub const ALL: [Self; 2] = [Self::Interactive, Self::Bulk];
+    /// All, in the order of urgency.
+    pub const ALL: [Self; 3] = [Self::Interactive, Self::Answers, Self::Bulk];
 
     /// The lane with a number of the database.
     pub(crate) const fn of_number(number: i16) -> Self {
-        if number == 0 {
-            Self::Interactive
-        } else {
-            Self::Bulk
+        match number {
+            0 => Self::Interactive,
+            2 => Self::Answers,
+            _ => Self::Bulk,
         }
     }
 
@@ -57,6 +59,7 @@ impl Lane {
     pub const fn number(self) -> i16 {
         match self {
             Self::Interactive => 0,
+            Self::Answers => 2,
             Self::Bulk => 1,
         }
     }
@@ -65,6 +68,7 @@ impl Lane {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Interactive => "interactive",
+            Self::Answers => "answers",
             Self::Bulk => "bulk",
         }
     }

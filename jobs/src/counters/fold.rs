@@ -16,6 +16,10 @@ pub struct ProcessLoad {
     pub interactive_slots: usize,
     /// Interactive jobs in hand.
     pub interactive_busy: usize,
+    /// Slots for answers.
+    pub answers_slots: usize,
+    /// Answers in hand.
+    pub answers_busy: usize,
     /// Slots for bulk jobs.
     pub bulk_slots: usize,
     /// Bulk jobs in hand.
@@ -154,12 +158,15 @@ pub(crate) async fn add_depths<'e>(
 async fn note_load(db: &Db, session: i64, load: ProcessLoad) -> Result<()> {
     sqlx::query(
         "UPDATE worker_sessions SET interactive_slots = $2, interactive_busy = $3,
-                                    bulk_slots = $4, bulk_busy = $5
+                                    answers_slots = $4, answers_busy = $5,
+                                    bulk_slots = $6, bulk_busy = $7
          WHERE id = $1",
     )
     .bind(session)
     .bind(count(load.interactive_slots))
     .bind(count(load.interactive_busy))
+    .bind(count(load.answers_slots))
+    .bind(count(load.answers_busy))
     .bind(count(load.bulk_slots))
     .bind(count(load.bulk_busy))
     .execute(db.pool())

@@ -87,10 +87,13 @@ impl Shared {
             })
         };
         let (interactive_slots, interactive_busy) = slots(Lane::Interactive);
+        let (answers_slots, answers_busy) = slots(Lane::Answers);
         let (bulk_slots, bulk_busy) = slots(Lane::Bulk);
         ProcessLoad {
             interactive_slots,
             interactive_busy,
+            answers_slots,
+            answers_busy,
             bulk_slots,
             bulk_busy,
         }

@@ -7,8 +7,10 @@ use crate::{JobMetrics, KindInfo, Lane};
 pub struct EngineOptions {
     /// The kinds this process knows; it claims no others.
     pub kinds: Vec<KindInfo>,
-    /// How many interactive jobs run at a time. Bulk work never takes one of these slots.
+    /// How many interactive jobs run at a time. Nothing else takes one of these slots.
     pub interactive_slots: usize,
+    /// How many answers are made at a time: slow models take nothing but these slots.
+    pub answers_slots: usize,
     /// How many bulk jobs run at a time.
     pub bulk_slots: usize,
     /// How long a claim holds without a heartbeat. Default 30 seconds; renewed every third of it.
@@ -25,11 +27,12 @@ pub struct EngineOptions {
 }
 
 impl EngineOptions {
-    /// Options with 64 interactive and 16 bulk slots.
+    /// Options with 64 slots for interactive jobs, as many for answers, and 16 for bulk work.
     pub fn new(kinds: Vec<KindInfo>) -> Self {
         Self {
             kinds,
             interactive_slots: 64,
+            answers_slots: 64,
             bulk_slots: 16,
             lease: Duration::from_secs(30),
             poll: Duration::from_secs(1),
@@ -42,6 +45,7 @@ impl EngineOptions {
     pub(super) const fn slots(&self, lane: Lane) -> usize {
         match lane {
             Lane::Interactive => self.interactive_slots,
+            Lane::Answers => self.answers_slots,
             Lane::Bulk => self.bulk_slots,
         }
     }

@@ -261,7 +261,7 @@ fn ratio(part: f64, whole: f64) -> Option<f64> {
 fn lane_status(lane: Lane, live: &[Worker]) -> LaneStatus {
     let loads = live
         .iter()
-        .map(|worker| worker.load(lane.number()))
+        .map(|worker| worker.load(lane))
         .filter(|load| load.slots > 0);
     let mut status = LaneStatus {
         lane,

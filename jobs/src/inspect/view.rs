@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::JobState;
 use super::redact::redact;
 use super::waiting::WaitingCode;
+use crate::Lane;
 
 /// A job as operators see it.
 #[derive(Clone, Debug)]
@@ -125,5 +126,5 @@ impl Row {
 
 /// The name of a lane by its number.
 pub(super) const fn lane_name(number: i16) -> &'static str {
-    if number == 0 { "interactive" } else { "bulk" }
+    Lane::of_number(number).as_str()
 }

@@ -4,6 +4,7 @@ use uuid::Uuid;
 use super::JobState;
 use super::facts::{Facts, LastAttempt};
 use super::view::{Row, lane_name};
+use crate::Lane;
 use crate::control::{LimitScope, LimitView, scope_of};
 
 /// Why a job does not run, for programs. The names never change.
@@ -177,7 +178,7 @@ fn lane_full(row: &Row, facts: &Facts) -> Option<(WaitingCode, String)> {
     let loads = facts
         .sessions()
         .filter(|session| session.knows(&row.kind))
-        .map(|session| session.load(row.lane))
+        .map(|session| session.load(Lane::of_number(row.lane)))
         // A process that has not told of its slots yet is no full one.
         .filter(|load| load.slots > 0);
     let (mut workers, mut slots) = (0, 0);

@@ -4,6 +4,7 @@ use domain::{Cursor, Page};
 use sqlx::FromRow;
 
 use super::limit_time;
+use crate::Lane;
 
 /// The most processes that are looked at to say why a job waits.
 const MOST: i64 = 1000;
@@ -29,6 +30,8 @@ pub struct Worker {
     pub lost_leases: i64,
     /// Its interactive lane.
     pub interactive: LaneLoad,
+    /// Its lane of answers.
+    pub answers: LaneLoad,
     /// Its bulk lane.
     pub bulk: LaneLoad,
 }
@@ -47,12 +50,12 @@ impl Worker {
         self.kinds.iter().any(|known| known == kind)
     }
 
-    /// How busy it is in a lane, by the lane's number.
-    pub(super) const fn load(&self, lane: i16) -> LaneLoad {
-        if lane == 0 {
-            self.interactive
-        } else {
-            self.bulk
+    /// How busy it is in a lane.
+    pub(super) const fn load(&self, lane: Lane) -> LaneLoad {
+        match lane {
+            Lane::Interactive => self.interactive,
+            Lane::Answers => self.answers,
+            Lane::Bulk => self.bulk,
         }
     }
 }
@@ -69,6 +72,8 @@ struct Row {
     lost_leases: i64,
     interactive_slots: i32,
     interactive_busy: i32,
+    answers_slots: i32,
+    answers_busy: i32,
     bulk_slots: i32,
     bulk_busy: i32,
 }
@@ -81,6 +86,7 @@ impl From<Row> for Worker {
         };
         Self {
             interactive: load(row.interactive_slots, row.interactive_busy),
+            answers: load(row.answers_slots, row.answers_busy),
             bulk: load(row.bulk_slots, row.bulk_busy),
             id: row.id,
             host: row.host,
@@ -106,7 +112,7 @@ pub async fn list_workers(
     limit_time(tx).await?;
     let rows: Vec<Row> = sqlx::query_as(
         "SELECT id, host, process_id, kinds, started_at, seen_at, lost_leases, interactive_slots,
-                interactive_busy, bulk_slots, bulk_busy,
+                interactive_busy, answers_slots, answers_busy, bulk_slots, bulk_busy,
                 seen_at > now() - interval '30 seconds' AS live
          FROM worker_sessions WHERE id < coalesce($1, 9223372036854775807)
          ORDER BY id DESC LIMIT $2",
@@ -125,7 +131,7 @@ pub async fn list_workers(
 pub(super) async fn live(tx: &mut impl Tx) -> Result<Vec<Worker>> {
     let rows: Vec<Row> = sqlx::query_as(
         "SELECT id, host, process_id, kinds, started_at, seen_at, lost_leases, interactive_slots,
-                interactive_busy, bulk_slots, bulk_busy, true AS live
+                interactive_busy, answers_slots, answers_busy, bulk_slots, bulk_busy, true AS live
          FROM worker_sessions WHERE seen_at > now() - interval '30 seconds'
          ORDER BY id DESC LIMIT $1",
     )

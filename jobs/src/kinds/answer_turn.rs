@@ -25,7 +25,7 @@ pub struct AnswerTurn {
 
 impl Job for AnswerTurn {
     const KIND: &'static str = "answer-turn";
-    const LANE: Lane = Lane::Interactive;
+    const LANE: Lane = Lane::Answers;
     const POLICY: Policy = Policy {
         max_attempts: 5,
         timeout: Duration::from_mins(3),

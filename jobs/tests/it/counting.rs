@@ -259,6 +259,8 @@ async fn a_worker_sets_the_depths_right_when_it_starts_and_folds_once_more_at_it
     let load = ProcessLoad {
         interactive_slots: 64,
         interactive_busy: 3,
+        answers_slots: 32,
+        answers_busy: 2,
         bulk_slots: 16,
         bulk_busy: 1,
     };
@@ -279,11 +281,13 @@ async fn a_worker_sets_the_depths_right_when_it_starts_and_folds_once_more_at_it
     stop.cancel();
     running.await.unwrap();
     assert_eq!(depth(&db, "a").await, Some(depth_of("a", 1, 0, 0)));
-    let noted: (i32, i32, i32, i32) = sqlx::query_as(
-        "SELECT interactive_slots, interactive_busy, bulk_slots, bulk_busy FROM worker_sessions",
+    let noted: (i32, i32, i32, i32, i32, i32) = sqlx::query_as(
+        "SELECT interactive_slots, interactive_busy, answers_slots, answers_busy, bulk_slots,
+                bulk_busy
+         FROM worker_sessions",
     )
     .fetch_one(test_db.pool())
     .await
     .unwrap();
-    assert_eq!(noted, (64, 3, 16, 1));
+    assert_eq!(noted, (64, 3, 32, 2, 16, 1));
 }

@@ -58,10 +58,11 @@ async fn the_overview_names_every_kind_and_counts_live_slots() {
     let desk = Desk::new().await;
     desk.sql(
         "INSERT INTO worker_sessions (host, process_id, kinds, seen_at, interactive_slots,
-                                      interactive_busy, bulk_slots, bulk_busy)
-         VALUES ('a', 1, ARRAY['probe', 'send-reply'], now(), 8, 3, 4, 4),
-                ('b', 2, ARRAY['probe'], now(), 8, 8, 0, 0),
-                ('gone', 3, ARRAY['probe'], now() - interval '1 minute', 8, 8, 8, 8)",
+                                      interactive_busy, answers_slots, answers_busy,
+                                      bulk_slots, bulk_busy)
+         VALUES ('a', 1, ARRAY['probe', 'send-reply'], now(), 8, 3, 6, 1, 4, 4),
+                ('b', 2, ARRAY['probe'], now(), 8, 8, 5, 5, 0, 0),
+                ('gone', 3, ARRAY['probe'], now() - interval '1 minute', 8, 8, 8, 8, 8, 8)",
     )
     .await;
     let mut tx = desk.tx().await;
@@ -86,7 +87,11 @@ async fn the_overview_names_every_kind_and_counts_live_slots() {
         .collect();
     assert_eq!(
         lanes,
-        [(Lane::Interactive, 2, 16, 11), (Lane::Bulk, 1, 4, 4)]
+        [
+            (Lane::Interactive, 2, 16, 11),
+            (Lane::Answers, 2, 11, 6),
+            (Lane::Bulk, 1, 4, 4)
+        ]
     );
     assert!(find_queue(&mut tx, "no-such-kind").await.unwrap().is_none());
     let workers = list_workers(&mut tx, None, 2).await.unwrap();

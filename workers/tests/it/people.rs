@@ -1,5 +1,6 @@
 //! Conversations go to a person and come back.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use assistant::people;
@@ -7,6 +8,7 @@ use domain::{
     AssignReason, Author, Content, ConversationStatus, ConversationStep, MessageStatus,
     TenantSettings, UnansweredReason, WhenClosed,
 };
+use llm::HashedNgrams;
 use serde_json::json;
 use store::conversations::{self, Conversation};
 use store::messages::Message;
@@ -300,6 +302,32 @@ async fn a_person_who_writes_has_the_conversation_and_waits_for_no_model() {
     assert_eq!(conversation.assign_reason, Some(AssignReason::Taken));
     assert_eq!(conversation.assigned_to.as_deref(), Some("Kim"));
     assert_eq!(conversation.read_seq, written[0].seq);
+}
+
+#[tokio::test]
+async fn who_asks_for_a_person_waits_for_no_answer_that_others_wait_for() {
+    const SLOTS: usize = 2;
+    let mut stage = Stage::set(settings(), Arc::new(HashedNgrams)).await;
+    stage.model.otherwise(OpenAiFault::Hang);
+    stage
+        .work_with(|options| {
+            (options.interactive_slots, options.answers_slots) = (SLOTS, SLOTS);
+        })
+        .await;
+    for phone in ["49151000001", "49151000002", "49151000003", "49151000004"] {
+        stage.say_as(phone, "Do you sell tea?").await;
+    }
+    eventually("every slot waits for the model", async || {
+        (stage.model.received().len() == SLOTS).then_some(())
+    })
+    .await;
+    stage.say_as("49151000005", ASKS).await;
+    let sent = stage.graph.wait_for(1, PATIENCE).await.unwrap();
+    assert_eq!(
+        (sent[0].to.as_str(), sent[0].text.as_str()),
+        ("+49151000005", COMES)
+    );
+    assert_eq!(stage.count("jobs WHERE kind = 'answer-turn'").await, 4);
 }
 
 #[tokio::test]

@@ -94,9 +94,15 @@ impl Stage {
     }
 
     pub(crate) async fn work(&mut self) {
+        self.work_with(|_| {}).await;
+    }
+
+    /// Starts the workers with other options than the tests' own.
+    pub(crate) async fn work_with(&mut self, change: impl FnOnce(&mut EngineOptions)) {
         let mut options = EngineOptions::new(workers::known_kinds());
         options.poll = Duration::from_millis(200);
         options.drain = Duration::from_secs(2);
+        change(&mut options);
         let workers = Workers::start(self.assistant.clone(), options).await;
         self.workers = Some(workers.unwrap());
     }
@@ -153,7 +159,11 @@ impl Stage {
 
     /// The post of a message that the customer writes at this moment of the test's clock.
     pub(crate) fn written(&self, text: &str) -> SignedPost {
-        let mut message = TextMessage::new(Sender::phone(CUSTOMER, "Ana"), text);
+        self.written_by(CUSTOMER, text)
+    }
+
+    fn written_by(&self, phone: &str, text: &str) -> SignedPost {
+        let mut message = TextMessage::new(Sender::phone(phone, "Ana"), text);
         message.at = self.assistant.clock.now();
         Self::sign(&WhatsappPost::to_number(NUMBER).text(&message))
     }
@@ -161,6 +171,11 @@ impl Stage {
     /// The customer writes.
     pub(crate) async fn say(&self, text: &str) {
         self.deliver(&self.written(text)).await;
+    }
+
+    /// Somebody else writes.
+    pub(crate) async fn say_as(&self, phone: &str, text: &str) {
+        self.deliver(&self.written_by(phone, text)).await;
     }
 
     /// Meta reports how far a message has come; without its tag, as Meta may.

@@ -15,8 +15,10 @@ use crate::payload::Checks;
 #[oai(rename_all = "snake_case", rename = "JobLane")]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Lane {
-    /// A customer.
+    /// A customer; it is done in no time.
     Interactive,
+    /// A customer, and the job for a model.
+    Answers,
     /// Nobody in particular.
     Bulk,
 }
@@ -98,6 +100,7 @@ impl From<Lane> for jobs::Lane {
     fn from(lane: Lane) -> Self {
         match lane {
             Lane::Interactive => Self::Interactive,
+            Lane::Answers => Self::Answers,
             Lane::Bulk => Self::Bulk,
         }
     }
@@ -107,6 +110,7 @@ impl From<jobs::Lane> for Lane {
     fn from(lane: jobs::Lane) -> Self {
         match lane {
             jobs::Lane::Interactive => Self::Interactive,
+            jobs::Lane::Answers => Self::Answers,
             jobs::Lane::Bulk => Self::Bulk,
         }
     }

@@ -104,6 +104,10 @@ pub(super) struct WorkerView {
     interactive_slots: i64,
     /// Those that are taken.
     interactive_busy: i64,
+    /// Its slots for answers.
+    answers_slots: i64,
+    /// Those that are taken.
+    answers_busy: i64,
     /// Its bulk slots.
     bulk_slots: i64,
     /// Those that are taken.
@@ -181,6 +185,8 @@ impl From<inspect::Worker> for WorkerView {
             lost_leases: worker.lost_leases,
             interactive_slots: worker.interactive.slots,
             interactive_busy: worker.interactive.busy,
+            answers_slots: worker.answers.slots,
+            answers_busy: worker.answers.busy,
             bulk_slots: worker.bulk.slots,
             bulk_busy: worker.bulk.busy,
         }

@@ -85,6 +85,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
 async fn start(db: &Db, arguments: &Arguments) -> anyhow::Result<(Engine, Vec<LaneBackend>)> {
     let mut options = EngineOptions::new(arguments.version.kinds());
     options.interactive_slots = SLOTS;
+    options.answers_slots = SLOTS;
     options.bulk_slots = SLOTS;
     options.lease = Duration::from_millis(arguments.lease_ms);
     options.poll = Duration::from_millis(300);

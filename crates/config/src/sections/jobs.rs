@@ -10,6 +10,10 @@ section! {
     /// Jobs that a worker process runs at once while a customer waits for them.
     "METACHAT_WORKER_SLOTS_INTERACTIVE" = "64" => slots_interactive: NonZeroUsize;
 
+    /// Answers that a worker process makes at once. A slow model takes none of the slots above, so
+    /// messages are taken in, handed to people and sent meanwhile.
+    "METACHAT_WORKER_SLOTS_ANSWERS" = "64" => slots_answers: NonZeroUsize;
+
     /// Jobs that a worker process runs at once in the background, such as reading documents.
     "METACHAT_WORKER_SLOTS_BULK" = "16" => slots_bulk: NonZeroUsize;
 

@@ -109,6 +109,7 @@ pub(crate) async fn start_workers(
 ) -> anyhow::Result<Workers> {
     let mut options = EngineOptions::new(workers::known_kinds());
     options.interactive_slots = config.jobs.slots_interactive.into();
+    options.answers_slots = config.jobs.slots_answers.into();
     options.bulk_slots = config.jobs.slots_bulk.into();
     options.lease = config.jobs.lease;
     options.metrics = Some(job_metrics(registry, &assistant));
