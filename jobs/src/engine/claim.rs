@@ -374,12 +374,3 @@ fn settle(pick: Pick, took: Took, rows: Vec<Row>, permits: &[i64]) -> Claimed {
         is_spent: false,
     }
 }
-
-/// A claimed job with this process's hold on it.
-#[derive(Clone, Debug)]
-pub(super) struct Hold {
-    /// When it was claimed, by the steady clock.
-    pub(super) since: Instant,
-    pub(super) job: Arc<ClaimedJob>,
-    pub(super) lease: Arc<super::inflight::Lease>,
-}

@@ -1,5 +1,4 @@
 use std::sync::Arc;
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use db::Tx;
@@ -59,15 +58,6 @@ impl ClaimedJob {
     /// Every key whose limits hold for it: its tenant's, its kind's, and those it names itself.
     pub fn limit_keys(&self) -> impl Iterator<Item = &str> {
         self.flow.limit_keys.iter().map(AsRef::as_ref)
-    }
-
-    /// How long this attempt may take: its kind's time, or less before its deadline.
-    pub(super) fn time(&self) -> Duration {
-        let timeout = self.flow.kind.policy.timeout;
-        match self.deadline_in {
-            Some(secs) => timeout.min(Duration::try_from_secs_f64(secs).unwrap_or_default()),
-            None => timeout,
-        }
     }
 }
 

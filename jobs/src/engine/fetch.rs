@@ -10,8 +10,9 @@ use futures::stream::FuturesUnordered;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::Shared;
-use super::claim::{self, Claimed, Hold};
+use super::claim::{self, Claimed};
 use super::finish::{Ended, Outcome};
+use super::hold::Hold;
 use super::inflight::lock;
 use super::ready::{Pick, Ready, Took};
 use crate::Lane;

@@ -6,7 +6,7 @@ use db::{Db, Result};
 use sqlx::{Connection, PgConnection};
 
 use super::Shared;
-use super::inflight::Beat;
+use super::inflight::{Beat, Held};
 
 /// Notes this process start and gives it a number: claims and fences carry that, never a name, so
 /// that a restart under the same name cannot be taken for its predecessor.
@@ -69,7 +69,7 @@ async fn beat(shared: &Shared, connection: &mut Option<PgConnection>) -> Result<
             connection.insert(PgConnection::connect_with(&options).await?)
         }
     };
-    let asked = shared.inflight.held();
+    let Held { holds: asked, lost } = shared.inflight.held(Instant::now());
     let until = Instant::now() + shared.options.lease;
     let mut learned = HashMap::new();
     if !asked.is_empty() {
@@ -82,7 +82,7 @@ async fn beat(shared: &Shared, connection: &mut Option<PgConnection>) -> Result<
             }
         }
     }
-    let lost = shared.inflight.beat(&asked, &learned, until);
+    let lost = lost + shared.inflight.beat(&asked, &learned, until);
     sqlx::query(
         "UPDATE worker_sessions SET seen_at = now(), lost_leases = lost_leases + $2 WHERE id = $1",
     )

@@ -10,6 +10,7 @@ mod discover;
 mod due;
 mod fetch;
 mod finish;
+mod hold;
 mod inflight;
 mod lease;
 mod limits;

@@ -38,3 +38,5 @@ mod ordering;
 mod outcomes;
 #[cfg(test)]
 mod scheduling;
+#[cfg(test)]
+mod stuck;
