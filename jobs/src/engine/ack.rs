@@ -109,7 +109,7 @@ where
     let handle = |hold: &Hold| {
         shared.notes.began(&hold.job, begun - hold.since);
         let (job, lease) = (Arc::clone(&hold.job), Arc::clone(&hold.lease));
-        JobHandle::new(job, shared.session, lease)
+        JobHandle::new(job, shared.session.id, lease)
     };
     let handles = holds.iter().map(handle).collect();
     let work = run_halving(handler.clone(), Batch { handles });

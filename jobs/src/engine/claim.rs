@@ -320,7 +320,7 @@ async fn run<'e>(
         .bind(flows)
         .bind(from)
         .bind(wants)
-        .bind(shared.session)
+        .bind(shared.session.id)
         .bind(shared.options.lease.as_secs_f64())
         .bind(permits)
         .bind(share.at)

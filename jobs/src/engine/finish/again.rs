@@ -105,7 +105,7 @@ async fn put_back(
         .bind(outcomes)
         .bind(errors)
         .bind(give_backs)
-        .bind(shared.session)
+        .bind(shared.session.id)
         .fetch_all(conn)
         .await?)
 }

@@ -48,7 +48,7 @@ where
         .bind(ids)
         .bind(claims)
         .bind(reasons)
-        .bind(shared.session)
+        .bind(shared.session.id)
         .fetch_all(executor)
         .await?;
     gone.sort_unstable();

@@ -238,7 +238,7 @@ async fn bury(shared: &Shared, dying: &[Ended]) -> Result<()> {
             job: Arc::clone(&ended.job),
             reason: reason.clone(),
         };
-        let burial = Burial::of_own(shared.session, outcome);
+        let burial = Burial::of_own(shared.session.id, outcome);
         let buried = dead::bury(shared, &dead, burial).await?;
         if buried {
             shared.notes.ended(&ended.job, &ended.outcome, ended.run);
