@@ -348,39 +348,3 @@ async fn a_worker_that_was_struck_off_while_it_lived_is_seen_again() {
     assert_eq!(after.started_at, before.started_at);
     bench.shut_down().await;
 }
-
-#[tokio::test]
-async fn an_earlier_hold_on_a_snoozed_job_cannot_fence_the_later_one() {
-    let holds = Arc::new(std::sync::Mutex::new(Vec::new()));
-    let kept = Arc::clone(&holds);
-    let gate = Arc::new(Semaphore::new(0));
-    let open = Arc::clone(&gate);
-    let bench = Bench::start(behave(move |_, handle, _| {
-        let (kept, open) = (Arc::clone(&kept), Arc::clone(&open));
-        async move {
-            let runs = {
-                let mut kept = kept.lock().unwrap();
-                kept.push(handle);
-                kept.len()
-            };
-            if runs == 1 {
-                return Err(Failure::snooze(Duration::from_millis(10), "once"));
-            }
-            open.acquire().await.unwrap().forget();
-            Ok(())
-        }
-    }))
-    .await;
-    let id = bench.enqueue(&Probe::new(1)).await;
-    // The same attempt twice, which is what makes the two hard to tell apart.
-    assert_eq!(bench.next_run().await, (1, 1));
-    assert_eq!(bench.next_run().await, (1, 1));
-    let holds = holds.lock().unwrap().clone();
-    let mut tx = bench.db.system().await.unwrap();
-    assert!(holds[0].fence(&mut tx).await.is_err());
-    holds[1].fence(&mut tx).await.unwrap();
-    drop(tx);
-    gate.add_permits(1);
-    bench.reach(id, JobState::Done).await;
-    bench.shut_down().await;
-}

@@ -21,6 +21,8 @@ mod desk;
 #[cfg(test)]
 mod enqueueing;
 #[cfg(test)]
+mod fencing;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod inspect;
