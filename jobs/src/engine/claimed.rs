@@ -6,6 +6,7 @@ use domain::TenantId;
 
 use super::inflight::Lease;
 use super::ready::Flow;
+use crate::failure::undecodable;
 use crate::{Failure, Job};
 
 /// A job in the hands of this process, as the claim returned it.
@@ -51,8 +52,7 @@ impl ClaimedJob {
     /// # Errors
     /// [`Failure::Dead`] with the reason: what cannot be read today cannot be read tomorrow.
     pub fn decode<J: Job>(&self) -> Result<J, Failure> {
-        serde_json::from_str(&self.payload)
-            .map_err(|error| Failure::dead(format!("undecodable payload: {error}")))
+        serde_json::from_str(&self.payload).map_err(|error| Failure::dead(undecodable(&error)))
     }
 
     /// Every key whose limits hold for it: its tenant's, its kind's, and those it names itself.
