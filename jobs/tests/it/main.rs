@@ -39,6 +39,8 @@ mod ordering;
 #[cfg(test)]
 mod outcomes;
 #[cfg(test)]
+mod promises;
+#[cfg(test)]
 mod scheduling;
 #[cfg(test)]
 mod stuck;
