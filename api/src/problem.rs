@@ -336,7 +336,7 @@ impl From<ControlError> for Problem {
             ControlError::Unconfirmed { count } => {
                 let (jobs, more) = (count.jobs, if count.more { " or more" } else { "" });
                 let detail = format!(
-                    "This filter hits everything, which is {jobs}{more}; send that count along."
+                    "This filter may hit everything: it hits {jobs}{more}; send that count along."
                 );
                 let problem = Self::conflict("confirmation_required", detail);
                 let errors = vec![FieldProblem::new(

@@ -24,7 +24,7 @@ pub async fn enqueue<J: Job>(tx: &mut impl Tx, job: &J) -> Result<Enqueued> {
     let options = job.options();
     let row = Row::new(job, &options)?;
     let inserted = match &options.ordering_key {
-        None => insert(tx.conn(), &row, None).await?,
+        None => insert_free(tx.conn(), &row).await?,
         Some(key) => insert_keyed(tx.conn(), &row, key).await?,
     };
     if let Some(word) = inserted.word() {
@@ -32,6 +32,8 @@ pub async fn enqueue<J: Job>(tx: &mut impl Tx, job: &J) -> Result<Enqueued> {
     }
     if !inserted.duplicate {
         counters::enqueued(tx, J::KIND, Place::of_state(inserted.state), 1);
+    } else if inserted.is_put_off {
+        counters::put_off(tx, J::KIND);
     }
     Ok(Enqueued {
         id: inserted.id,
@@ -176,6 +178,8 @@ struct Inserted {
     flow: i64,
     state: i16,
     duplicate: bool,
+    /// It was ready, and waits for its time.
+    is_put_off: bool,
 }
 
 impl Inserted {
@@ -190,6 +194,17 @@ impl Inserted {
             _ => None,
         }
     }
+}
+
+/// Enqueues without an ordering key.
+async fn insert_free(conn: &mut PgConnection, row: &Row<'_>) -> Result<Inserted> {
+    // One that is left alone where it is there already needs no look beforehand.
+    if row.max_wait_secs > 0.0
+        && let Some(duplicate) = push_duplicate(conn, row).await?
+    {
+        return Ok(duplicate);
+    }
+    insert(conn, row, None).await
 }
 
 /// Enqueues behind an ordering key: takes its row lock, the next sequence number, and a place at the
@@ -227,7 +242,7 @@ async fn insert_behind(conn: &mut PgConnection, row: &Row<'_>, key: &str) -> Res
                 $9::jsonb, $2, place.last_seq, $10, $11, $12,
                 job_flow($1, $3, $4, $6, $10, $11)
          FROM place
-         RETURNING id, flow, state, false AS duplicate",
+         RETURNING id, flow, state, false AS duplicate, false AS is_put_off",
     )
     .bind(row.kind)
     .bind(key)
@@ -251,14 +266,18 @@ async fn push_duplicate(conn: &mut PgConnection, row: &Row<'_>) -> Result<Option
         return Ok(None);
     };
     Ok(sqlx::query_as(
-        "UPDATE jobs SET
-             run_at = CASE WHEN $4 = 0 THEN run_at ELSE least(
-                 created_at + make_interval(secs => $4), now() + make_interval(secs => $3)) END,
-             state = CASE WHEN $4 > 0 AND state = 0 AND now() < least(
-                 created_at + make_interval(secs => $4), now() + make_interval(secs => $3))
-                 THEN 1 ELSE state END
-         WHERE kind = $1 AND unique_key = $2
-         RETURNING id, flow, state, true AS duplicate",
+        "WITH first AS MATERIALIZED (
+             SELECT id, state, least(created_at + make_interval(secs => $4),
+                                     now() + make_interval(secs => $3)) AS pushed_to
+             FROM jobs WHERE kind = $1 AND unique_key = $2 FOR UPDATE
+         )
+         UPDATE jobs AS j SET
+             run_at = CASE WHEN $4 = 0 OR f.state = 3 THEN j.run_at ELSE f.pushed_to END,
+             state = CASE WHEN $4 > 0 AND f.state = 0 AND now() < f.pushed_to THEN 1
+                          ELSE f.state END
+         FROM first AS f WHERE j.id = f.id
+         RETURNING j.id, j.flow, j.state, true AS duplicate,
+                   f.state = 0 AND j.state = 1 AS is_put_off",
     )
     .bind(row.kind)
     .bind(unique_key)
@@ -283,14 +302,18 @@ macro_rules! insert_sql {
     };
 }
 
-const INSERT: &str = concat!(insert_sql!(""), "false AS duplicate");
+const INSERT: &str = concat!(insert_sql!(""), "false AS duplicate, false AS is_put_off");
+/// A conflict that a push meets here came up just now: the next count sets its counters right.
 const INSERT_UNIQUE: &str = concat!(
     insert_sql!(
         "ON CONFLICT (kind, unique_key) WHERE unique_key IS NOT NULL DO UPDATE SET
              run_at = CASE WHEN $17 = 0 OR j.state = 3 THEN j.run_at ELSE least(
-                 j.created_at + make_interval(secs => $17), excluded.run_at) END"
+                 j.created_at + make_interval(secs => $17), excluded.run_at) END,
+             state = CASE WHEN $17 > 0 AND j.state = 0 AND now() < least(
+                 j.created_at + make_interval(secs => $17), excluded.run_at)
+                 THEN 1 ELSE j.state END"
     ),
-    "xmax <> 0 AS duplicate"
+    "xmax <> 0 AS duplicate, false AS is_put_off"
 );
 
 /// Inserts the row; `place` is its ordering key and its place in it.

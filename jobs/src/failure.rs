@@ -90,7 +90,44 @@ impl From<db::Error> for Failure {
     }
 }
 
+/// Why a payload cannot be read: where it stops to make sense, but not what stands there.
+pub(crate) fn undecodable(error: &serde_json::Error) -> String {
+    // What the error says quotes the payload, except where it names what our types want.
+    let text = error.to_string();
+    let missing = text
+        .strip_prefix("missing field `")
+        .and_then(|rest| rest.split_once('`'));
+    match missing {
+        Some((field, _)) => format!("undecodable payload: without {field}"),
+        None => {
+            let (line, column) = (error.line(), error.column());
+            format!("undecodable payload: line {line}, column {column} is not as its kind has it")
+        }
+    }
+}
+
 /// A text as a row can hold it: without NUL, and not whole bodies that an error quotes.
 pub(crate) fn printable(text: &str) -> String {
     text.chars().filter(|c| *c != '\0').take(2000).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    #[expect(dead_code, reason = "nobody gets that far")]
+    struct Payload {
+        n: i64,
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_payload_is_told_without_quoting_it() {
+        let said = |text: &str| undecodable(&serde_json::from_str::<Payload>(text).unwrap_err());
+        let wrong = said(r#"{"n": "+4930123456"}"#);
+        assert!(wrong.contains("line 1, column 19"), "{wrong}");
+        assert!(!wrong.contains("4930123456"), "{wrong}");
+        assert_eq!(said("{}"), "undecodable payload: without n");
+        assert!(!said(r#""a secret""#).contains("secret"));
+    }
 }

@@ -17,8 +17,8 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
     const LANE: Lane;
     /// Attempts, time and backoff.
     const POLICY: Policy;
-    /// How long after it was due it may still begin; later it is dead as `expired`. `None`: for
-    /// ever.
+    /// How long after it was due it may still begin or run; later it is dead as `expired`. A run of
+    /// several goes on as long as the one that may take longest. `None`: for ever.
     const DEADLINE: Option<Duration> = None;
     /// The most jobs of one flow that one run of a batch handler takes; 1: one at a time.
     const BATCH: usize = 1;

@@ -69,7 +69,8 @@ pub async fn delete_minutes(db: &Db) -> Result<u64> {
 }
 
 /// Deletes the rows of limits that limit nothing, count nothing, and were set and last used more than a
-/// day ago; says how many. One that is in use at this moment is left for the next time.
+/// day ago; says how many. One that is in use at this moment, or that a job carries the key of, is left
+/// for the next time.
 ///
 /// # Errors
 /// Those of the database.
@@ -77,13 +78,15 @@ pub async fn delete_idle_limits(db: &Db) -> Result<u64> {
     let mut tx = db.system().await?;
     let deleted = sqlx::query(
         "DELETE FROM job_limits WHERE id = ANY(ARRAY(
-             SELECT id FROM job_limits
+             SELECT l.id FROM job_limits AS l
              WHERE (rate_per_second IS NULL AND concurrency IS NULL AND weight IS NULL
                     OR key LIKE 'wa-pair:%')
                AND coalesce(paused_until, '-infinity') <= now()
                AND running = 0 AND changed_at < now() - interval '1 day'
                AND refilled_at < now() - interval '1 day'
-             ORDER BY id FOR UPDATE SKIP LOCKED))",
+               AND NOT EXISTS (SELECT FROM jobs AS j WHERE j.limit_key_1 = l.key)
+               AND NOT EXISTS (SELECT FROM jobs AS j WHERE j.limit_key_2 = l.key)
+             ORDER BY l.id FOR UPDATE OF l SKIP LOCKED))",
     )
     .execute(tx.conn())
     .await?

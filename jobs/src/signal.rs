@@ -63,6 +63,13 @@ impl Word {
 /// The most words one signal carries; beyond them it says that anything may have changed.
 const MAX_WORDS: usize = 200;
 
+/// Signals that say all of these words, however many there are.
+pub(crate) fn say_all(words: impl IntoIterator<Item = Word>) -> Vec<Signal> {
+    let words: Vec<Word> = words.into_iter().collect();
+    let parts = words.chunks(MAX_WORDS);
+    parts.map(|part| say(part.iter().copied())).collect()
+}
+
 /// The signal that says these words.
 pub(crate) fn say(words: impl IntoIterator<Item = Word>) -> Signal {
     let words: Vec<String> = words.into_iter().map(|word| word.to_string()).collect();
@@ -107,6 +114,16 @@ mod tests {
     #[test]
     fn too_much_to_say_is_anything() {
         assert!(words(&say([Word::Due; MAX_WORDS + 1]).payload).is_none());
+    }
+
+    #[test]
+    fn what_must_not_get_lost_is_said_in_several_signals() {
+        let said: Vec<Word> = (0..450).map(Word::Cancel).collect();
+        let signals = say_all(said.iter().copied());
+        assert_eq!(signals.len(), 3);
+        let heard = signals.iter().flat_map(|it| words(&it.payload).unwrap());
+        assert_eq!(heard.collect::<Vec<_>>(), said);
+        assert!(say_all([]).is_empty());
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod providers;
 mod queues;
 mod raw_items;
 mod retrieval;
+mod schedules;
 mod search;
 mod settings;
 mod tenants;
@@ -57,7 +58,12 @@ pub(crate) type Routes = (
         contacts::ContactRoutes,
     ),
     webhooks::WebhookRoutes,
-    (jobs::JobRoutes, queues::QueueRoutes, limits::LimitRoutes),
+    (
+        jobs::JobRoutes,
+        queues::QueueRoutes,
+        limits::LimitRoutes,
+        schedules::ScheduleRoutes,
+    ),
     raw_items::RawItemRoutes,
     (
         webchat::WebchatRoutes,
@@ -92,7 +98,12 @@ pub(crate) fn all() -> Routes {
             contacts::ContactRoutes,
         ),
         webhooks::WebhookRoutes,
-        (jobs::JobRoutes, queues::QueueRoutes, limits::LimitRoutes),
+        (
+            jobs::JobRoutes,
+            queues::QueueRoutes,
+            limits::LimitRoutes,
+            schedules::ScheduleRoutes,
+        ),
         raw_items::RawItemRoutes,
         (
             webchat::WebchatRoutes,
@@ -129,6 +140,8 @@ pub(crate) enum Tag {
     Jobs,
     /// How the kinds of jobs stand, what limits them, and who runs them.
     Queues,
+    /// What makes jobs by the clock.
+    Schedules,
     /// What channels posted.
     RawItems,
     /// The chat on a web site.

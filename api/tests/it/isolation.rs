@@ -61,6 +61,7 @@ async fn things(server: &TestServer, tenant: &str) -> Vec<(&'static str, String)
         ("{job_id}", job),
         ("{kind}", "ingest-document".to_owned()),
         ("{limit_key}", "endpoint:7".to_owned()),
+        ("{schedule_name}", "upkeep".to_owned()),
         ("{question_id}", id(&question)),
         ("{run_id}", run(server, tenant).await),
         ("{contact_id}", contact),
@@ -208,7 +209,7 @@ async fn no_operation_meets_another_tenants_things() {
             called += 1;
         }
     }
-    assert!(called > 56, "only {called} operations were called");
+    assert!(called > 61, "only {called} operations were called");
     let jobs = server.get(ADMIN_KEY, "/api/jobs?state=ready").await;
     assert_eq!(jobs.expect(200)["data"][0]["id"].to_string(), things[6].1);
     assert_eq!(server.get(ADMIN_KEY, &victim).await.expect(200), before);

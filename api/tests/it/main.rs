@@ -19,6 +19,7 @@ mod problems;
 mod providers;
 mod queues;
 mod resources;
+mod schedules;
 mod search;
 mod server;
 mod traces;

@@ -7,6 +7,8 @@ pub(crate) enum Sabotage {
     Lost,
     /// Running jobs are given to a second worker, and handlers do without the fence.
     Double,
+    /// Leases run out while their jobs run, and workers finish what they have lost all the same.
+    Unfenced,
     /// Held jobs go before their turn.
     Reorder,
     /// Limits forget whom they counted.
@@ -30,7 +32,19 @@ pub(crate) enum Sabotage {
 impl Sabotage {
     /// Whether the worker itself is the broken one.
     pub(crate) const fn is_in_worker(self) -> bool {
-        matches!(self, Self::Double | Self::Swallow | Self::Fragile)
+        matches!(
+            self,
+            Self::Double | Self::Unfenced | Self::Swallow | Self::Fragile
+        )
+    }
+
+    /// The failpoint that takes a promise out of the engine itself, if that is how it is broken. Only a
+    /// build with failpoints has any.
+    pub(crate) const fn failpoint(self) -> Option<&'static str> {
+        match self {
+            Self::Unfenced => Some("finish.unfenced"),
+            _ => None,
+        }
     }
 
     /// What is done to the tables over and over, if that is how it is broken.
@@ -44,6 +58,11 @@ impl Sabotage {
                 "UPDATE jobs SET state = 0, session_id = NULL, lease_until = NULL, permits = NULL
                  WHERE id IN (SELECT id FROM jobs WHERE state = 3 AND permits IS NULL
                      AND ordering_key IS NULL ORDER BY random() LIMIT 2 FOR UPDATE SKIP LOCKED)",
+            ),
+            Self::Unfenced => Some(
+                "UPDATE jobs SET lease_until = now() - interval '1 s'
+                 WHERE id IN (SELECT id FROM jobs WHERE state = 3 AND ordering_key IS NULL
+                     ORDER BY random() LIMIT 2 FOR UPDATE SKIP LOCKED)",
             ),
             Self::Reorder => Some(
                 "UPDATE jobs SET state = 0 WHERE id IN (SELECT id FROM jobs WHERE state = 2

@@ -66,14 +66,6 @@ impl BulkAction {
         }
     }
 
-    /// Whether the filter would hit everything the action can be done to. A tenant's key sees its own
-    /// jobs alone: to it, those are everything.
-    const fn hits_everything(self, filter: &JobFilter, tenant_implied: bool) -> bool {
-        let by_tenant = filter.tenant.is_some() && !tenant_implied;
-        let by_state = matches!(self, Self::Cancel) && filter.state.is_some();
-        !(filter.narrows() || by_tenant || by_state)
-    }
-
     fn check(self, filter: &JobFilter) -> Result<()> {
         let fits = filter.state.is_none_or(|state| self.applies_to(state));
         if fits {
@@ -116,8 +108,8 @@ pub async fn count_matching(
 
 /// Does an action to the jobs that match, 500 a transaction and 10,000 a call.
 ///
-/// With `tenant_implied` the filter's tenant is the caller and no choice of it. A filter that would
-/// hit everything needs the count that [`count_matching`] gave. An error after the first transaction
+/// With `tenant_implied` the filter's tenant is the caller and no choice of it. A filter that may hit
+/// everything, because it names no more than a state, a lane or times, needs the count that [`count_matching`] gave. An error after the first transaction
 /// leaves what was done before it done: call again.
 ///
 /// # Errors
@@ -131,7 +123,7 @@ pub async fn act_on_matching(
     reason: &str,
 ) -> Result<BulkDone> {
     action.check(filter)?;
-    if action.hits_everything(filter, tenant_implied) {
+    if !filter.narrows(tenant_implied) {
         let mut tx = db.system().await?;
         let count = count_matching(&mut tx, action, filter).await?;
         if confirmed != Some(count.jobs) {

@@ -217,8 +217,9 @@ pub(super) async fn cancel_batch(tx: &mut impl Tx, ids: &[i64], reason: &str) ->
     .bind(ids)
     .fetch_all(tx.conn())
     .await?;
-    if !asked.is_empty() {
-        tx.signal_after_commit(signal::say(asked.iter().copied().map(Word::Cancel)));
+    // No look makes good for a cancel that was not told before the next heartbeat.
+    for signal in signal::say_all(asked.iter().copied().map(Word::Cancel)) {
+        tx.signal_after_commit(signal);
     }
     Ok(jobs.into_iter().map(|job| job.id).chain(asked).collect())
 }

@@ -144,6 +144,15 @@ pub(crate) fn enqueued(tx: &mut impl Tx, kind: &'static str, place: Place, n: i6
     }
 }
 
+/// Notes that a ready job waits for its time instead, once the transaction is committed.
+pub(crate) fn put_off(tx: &mut impl Tx, kind: &'static str) {
+    if let Some(counters) = tx.extensions().get::<Counters>() {
+        tx.after_commit(Box::new(move || {
+            counters.moved(kind, Some(Place::Ready), Some(Place::Scheduled), 1);
+        }));
+    }
+}
+
 /// How many jobs of a kind stand where, give or take what happened in the last second.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
 pub struct KindCount {

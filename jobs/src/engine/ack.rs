@@ -1,3 +1,4 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -6,9 +7,9 @@ use futures::future::BoxFuture;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::backend::Delivered;
-use super::claim::Hold;
 use super::fetch::{Delivery, LaneState};
 use super::finish::{Ended, Outcome};
+use super::hold::{Hold, expect_end, run_time};
 use super::inflight::Interrupt;
 use super::run::{Batch, Results, run_halving};
 use super::{ClaimedJob, JobHandle, Shared};
@@ -23,6 +24,8 @@ struct Run {
     holds: Vec<Hold>,
     work: BoxFuture<'static, Results>,
     begun: Instant,
+    /// How long it may take.
+    time: Duration,
 }
 
 /// Runs what was delivered, and turns what the handlers returned into the jobs' outcomes; returns
@@ -45,7 +48,15 @@ where
     let mut ended = Vec::with_capacity(runs.len());
     let mut going = Vec::new();
     let mut begun = Instant::now();
+    // Those that wait for the ones before them are not to wait for ever, either.
+    for holds in &runs {
+        expect_end(holds, begun);
+    }
     for holds in runs {
+        let holds = take_refused(holds, begun, &mut ended);
+        if holds.is_empty() {
+            continue;
+        }
         let mut run = begin(&shared, &handler, holds, begun);
         match futures::poll!(&mut run.work) {
             Poll::Ready(results) => {
@@ -55,6 +66,7 @@ where
                 ended.extend(settled(&run.holds, Ending::Itself(results), time));
             }
             Poll::Pending if is_alone => {
+                shared.finishes.send(ended).await;
                 return go_on(&shared, &lane, run).await;
             }
             Poll::Pending => {
@@ -73,6 +85,21 @@ where
     futures::future::join_all(going).await;
 }
 
+/// Takes the jobs out that are not to begin, with their outcomes; leaves those that are.
+fn take_refused(mut holds: Vec<Hold>, now: Instant, ended: &mut Vec<Ended>) -> Vec<Hold> {
+    let refused = holds.extract_if(.., |hold| hold.refusal(now).is_some());
+    ended.extend(refused.filter_map(|hold| {
+        let outcome = outcome_of(&hold, hold.refusal(now)?);
+        hold.lease.finish();
+        Some(Ended {
+            job: hold.job,
+            outcome,
+            run: Duration::ZERO,
+        })
+    }));
+    holds
+}
+
 /// Begins to run jobs; nothing happens before it is polled.
 fn begin<F, Fut>(shared: &Shared, handler: &F, holds: Vec<Hold>, begun: Instant) -> Run
 where
@@ -82,17 +109,27 @@ where
     let handle = |hold: &Hold| {
         shared.notes.began(&hold.job, begun - hold.since);
         let (job, lease) = (Arc::clone(&hold.job), Arc::clone(&hold.lease));
-        JobHandle::new(job, shared.session, lease)
+        JobHandle::new(job, shared.session.id, lease)
     };
     let handles = holds.iter().map(handle).collect();
     let work = run_halving(handler.clone(), Batch { handles });
-    Run { holds, work, begun }
+    let time = run_time(&holds, begun);
+    expect_end(&holds, begun);
+    Run {
+        holds,
+        work,
+        begun,
+        time,
+    }
 }
 
 /// Waits until a run that has begun has ended, and hands over the outcomes.
-async fn go_on(shared: &Shared, lane: &LaneState, run: Run) {
-    let Run { holds, work, begun } = run;
-    let ending = until_ended(&holds, work, begun).await;
+async fn go_on(shared: &Shared, lane: &LaneState, mut run: Run) {
+    let ending = until_ended(&mut run).await;
+    let Run {
+        holds, work, begun, ..
+    } = run;
+    drop_work(work);
     let time = begun.elapsed();
     note(shared, lane, &holds, time);
     let ended: Vec<Ended> = settled(&holds, ending, time).collect();
@@ -101,6 +138,14 @@ async fn go_on(shared: &Shared, lane: &LaneState, run: Run) {
         shared.inflight.remove_all(lost);
     } else {
         shared.finishes.send(ended).await;
+    }
+}
+
+/// Drops what a handler has left. What that drops may panic, which must not keep the outcome from
+/// being committed.
+fn drop_work(work: BoxFuture<'static, Results>) {
+    if catch_unwind(AssertUnwindSafe(move || drop(work))).is_err() {
+        tracing::error!("a handler panicked while it was dropped");
     }
 }
 
@@ -114,18 +159,20 @@ enum Ending {
 }
 
 /// Runs until the work is done or has to end.
-async fn until_ended(holds: &[Hold], work: BoxFuture<'static, Results>, begun: Instant) -> Ending {
-    let time = holds
-        .iter()
-        .map(|hold| hold.job.time())
-        .min()
-        .unwrap_or_default();
+async fn until_ended(run: &mut Run) -> Ending {
+    let Run {
+        holds,
+        work,
+        begun,
+        time,
+    } = run;
+    let left = time.saturating_sub(begun.elapsed());
     tokio::select! {
         biased;
         results = work => Ending::Itself(results),
         why = interrupted(holds) => Ending::Interrupted(why),
         () = cancelled(holds) => Ending::Cancelled,
-        () = tokio::time::sleep(time.saturating_sub(begun.elapsed())) => Ending::TimedOut(time),
+        () = tokio::time::sleep(left) => Ending::TimedOut(*time),
     }
 }
 

@@ -127,6 +127,8 @@ pub(super) struct Claimed {
     pub(super) pick: Pick,
     pub(super) took: Took,
     pub(super) jobs: Vec<ClaimedJob>,
+    /// A limit has no room for more: not a pause, nor a row that somebody else has locked.
+    pub(super) is_spent: bool,
 }
 
 /// Claims, and says until when the claims surely hold by the steady clock.
@@ -144,6 +146,7 @@ pub(super) async fn claim(shared: &Shared, picks: Vec<Pick>) -> Result<(Vec<Clai
                 pick,
                 took: Took::Limited { limit, until },
                 jobs: Vec::new(),
+                is_spent: false,
             }),
         }
     }
@@ -254,6 +257,7 @@ async fn claim_granted(shared: &Shared, asked: Asked, ids: &[i64]) -> Result<Vec
     let _gate = shared.limits_gate.lock().await;
     let mut tx = shared.db.begin_fixed().await?;
     let mut locked = limits::lock_rows(&mut tx, ids, limits::Busy::Skip).await?;
+    shared.limits.forget_gone(&mut tx, ids, &locked).await?;
     let rows = &mut locked.rows;
     let wishes: Vec<_> = asked
         .iter()
@@ -275,7 +279,14 @@ async fn claim_granted(shared: &Shared, asked: Asked, ids: &[i64]) -> Result<Vec
             Some((limit, until)) if jobs.len() >= grant.want => Took::Limited { limit, until },
             _ => took(grant.want, &jobs),
         };
-        claimed.push(settle(pick, took, jobs, permits));
+        let is_spent = match took {
+            Took::Limited { limit, .. } => rows.get(&limit).is_some_and(|row| !row.is_paused()),
+            _ => false,
+        };
+        claimed.push(Claimed {
+            is_spent,
+            ..settle(pick, took, jobs, permits)
+        });
     }
     if let Some(at) = locked.at {
         limits::take(&mut tx, rows, at).await?;
@@ -309,7 +320,7 @@ async fn run<'e>(
         .bind(flows)
         .bind(from)
         .bind(wants)
-        .bind(shared.session)
+        .bind(shared.session.id)
         .bind(shared.options.lease.as_secs_f64())
         .bind(permits)
         .bind(share.at)
@@ -356,14 +367,10 @@ fn settle(pick: Pick, took: Took, rows: Vec<Row>, permits: &[i64]) -> Claimed {
         .into_iter()
         .map(|row| row.into_job(&pick, permits))
         .collect();
-    Claimed { pick, took, jobs }
-}
-
-/// A claimed job with this process's hold on it.
-#[derive(Clone, Debug)]
-pub(super) struct Hold {
-    /// When it was claimed, by the steady clock.
-    pub(super) since: Instant,
-    pub(super) job: Arc<ClaimedJob>,
-    pub(super) lease: Arc<super::inflight::Lease>,
+    Claimed {
+        pick,
+        took,
+        jobs,
+        is_spent: false,
+    }
 }

@@ -1,5 +1,4 @@
 use std::sync::Arc;
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use db::Tx;
@@ -7,6 +6,7 @@ use domain::TenantId;
 
 use super::inflight::Lease;
 use super::ready::Flow;
+use crate::failure::undecodable;
 use crate::{Failure, Job};
 
 /// A job in the hands of this process, as the claim returned it.
@@ -52,22 +52,12 @@ impl ClaimedJob {
     /// # Errors
     /// [`Failure::Dead`] with the reason: what cannot be read today cannot be read tomorrow.
     pub fn decode<J: Job>(&self) -> Result<J, Failure> {
-        serde_json::from_str(&self.payload)
-            .map_err(|error| Failure::dead(format!("undecodable payload: {error}")))
+        serde_json::from_str(&self.payload).map_err(|error| Failure::dead(undecodable(&error)))
     }
 
     /// Every key whose limits hold for it: its tenant's, its kind's, and those it names itself.
     pub fn limit_keys(&self) -> impl Iterator<Item = &str> {
         self.flow.limit_keys.iter().map(AsRef::as_ref)
-    }
-
-    /// How long this attempt may take: its kind's time, or less before its deadline.
-    pub(super) fn time(&self) -> Duration {
-        let timeout = self.flow.kind.policy.timeout;
-        match self.deadline_in {
-            Some(secs) => timeout.min(Duration::try_from_secs_f64(secs).unwrap_or_default()),
-            None => timeout,
-        }
     }
 }
 

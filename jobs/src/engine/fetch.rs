@@ -10,8 +10,9 @@ use futures::stream::FuturesUnordered;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::Shared;
-use super::claim::{self, Claimed, Hold};
+use super::claim::{self, Claimed};
 use super::finish::{Ended, Outcome};
+use super::hold::Hold;
 use super::inflight::lock;
 use super::ready::{Pick, Ready, Took};
 use crate::Lane;
@@ -239,11 +240,17 @@ fn take_in(shared: &Shared, lane: &LaneState, claimed: Vec<Claimed>, until: Inst
     let now = Instant::now();
     let (mut picked, mut got) = (0, 0);
     let mut ready = lock(&lane.ready);
-    for Claimed { pick, took, jobs } in claimed {
+    for Claimed {
+        pick,
+        took,
+        jobs,
+        is_spent,
+    } in claimed
+    {
         picked += pick.want;
         got += jobs.len();
         shared.notes.claimed(pick.flow.kind.name, jobs.len());
-        if matches!(took, Took::Limited { .. }) {
+        if is_spent {
             shared.notes.limited(pick.flow.tenant);
         }
         let holds = jobs

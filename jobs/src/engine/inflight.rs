@@ -1,5 +1,5 @@
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,10 @@ pub(super) struct Lease {
     until: Mutex<Instant>,
     /// The handler has ended; its outcome waits to be committed.
     finishing: AtomicBool,
+    /// When the run has ended at the latest; `None`: it is not known.
+    end_by: Mutex<Option<Instant>>,
+    /// It did not end by then, and is not renewed any more.
+    is_overdue: AtomicBool,
     why: OnceLock<Interrupt>,
     /// Somebody wants the job ended; the handler is told and has a while.
     is_cancelled: AtomicBool,
@@ -47,6 +51,16 @@ impl Lease {
     /// Notes that the handler has ended.
     pub(super) fn finish(&self) {
         self.finishing.store(true, Ordering::SeqCst);
+    }
+
+    /// Notes when the run has ended at the latest.
+    pub(super) fn expect_end(&self, by: Option<Instant>) {
+        *lock(&self.end_by) = by;
+    }
+
+    /// Whether the handler should have ended by now.
+    fn is_overdue_at(&self, now: Instant) -> bool {
+        !self.finishing.load(Ordering::SeqCst) && lock(&self.end_by).is_some_and(|by| by < now)
     }
 
     fn interrupt(&self, why: Interrupt) {
@@ -103,8 +117,27 @@ pub(super) enum Beat {
 #[derive(Debug, Default)]
 pub(super) struct InFlight {
     leases: Mutex<HashMap<i64, Arc<Lease>>>,
+    /// Jobs that somebody cancelled lately and that this process does not have: the answer to their
+    /// claim may be on its way.
+    cancelled: Mutex<HashMap<i64, Instant>>,
+    /// Leases that turned out to be lost between two heartbeats.
+    lost: AtomicUsize,
     emptied: Notify,
 }
+
+/// What a heartbeat has to renew.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Held {
+    /// Every (id, claim).
+    pub(super) holds: Vec<(i64, i32)>,
+    /// How many leases were lost, or let go, since the heartbeat before.
+    pub(super) lost: usize,
+}
+
+/// For how long a cancel is remembered: longer than a claim takes.
+const REMEMBERED: Duration = Duration::from_secs(15);
+/// The most cancels that are remembered.
+const MOST_REMEMBERED: usize = 10_000;
 
 impl InFlight {
     /// Notes a claim that surely holds until `until`.
@@ -113,13 +146,27 @@ impl InFlight {
             claim,
             until: Mutex::new(until),
             finishing: AtomicBool::new(false),
+            end_by: Mutex::new(None),
+            is_overdue: AtomicBool::new(false),
             why: OnceLock::new(),
             is_cancelled: AtomicBool::new(false),
             changed: Notify::new(),
         });
-        let earlier = lock(&self.leases).insert(id, Arc::clone(&lease));
-        // An earlier hold on the same job was lost without anybody having noticed.
+        let earlier = {
+            let mut leases = lock(&self.leases);
+            let cancelled = lock(&self.cancelled).remove(&id);
+            if cancelled.is_some_and(|at| at.elapsed() < REMEMBERED) {
+                lease.cancel();
+            }
+            leases.insert(id, Arc::clone(&lease))
+        };
         if let Some(earlier) = earlier {
+            // It has ended, was let go, or was lost without anybody having noticed.
+            if !earlier.finishing.load(Ordering::SeqCst)
+                && !earlier.is_overdue.load(Ordering::SeqCst)
+            {
+                self.lost.fetch_add(1, Ordering::SeqCst);
+            }
             earlier.interrupt(Interrupt::Lost);
         }
         lease
@@ -138,12 +185,22 @@ impl InFlight {
         }
     }
 
-    /// Every (id, claim) held.
-    pub(super) fn held(&self) -> Vec<(i64, i32)> {
-        lock(&self.leases)
-            .iter()
-            .map(|(id, lease)| (*id, lease.claim))
-            .collect()
+    /// What is to be renewed. A run that should have ended long ago blocks its thread, where nothing can
+    /// end it: its lease is let go, so that another worker takes its job.
+    pub(super) fn held(&self, now: Instant) -> Held {
+        let mut held = Held {
+            lost: self.lost.swap(0, Ordering::SeqCst),
+            ..Held::default()
+        };
+        for (id, lease) in lock(&self.leases).iter() {
+            if !lease.is_overdue_at(now) {
+                held.holds.push((*id, lease.claim));
+            } else if !lease.is_overdue.swap(true, Ordering::SeqCst) {
+                tracing::warn!(job.id = id, "a handler does not end: its lease is let go");
+                held.lost += 1;
+            }
+        }
+        held
     }
 
     /// Notes what a heartbeat that asked for `asked` learned: leases it does not name are lost.
@@ -173,11 +230,24 @@ impl InFlight {
         lost
     }
 
-    /// Tells the handler of a job that it is cancelled, if this process runs it.
+    /// Tells the handler of a job that it is cancelled, if this process has it, or is about to.
     pub(super) fn cancel(&self, id: i64) {
-        if let Some(lease) = lock(&self.leases).get(&id) {
-            lease.cancel();
+        let leases = lock(&self.leases);
+        match leases.get(&id) {
+            Some(lease) => lease.cancel(),
+            None => self.remember(id, Instant::now()),
         }
+    }
+
+    fn remember(&self, id: i64, now: Instant) {
+        let mut cancelled = lock(&self.cancelled);
+        if cancelled.len() >= MOST_REMEMBERED {
+            cancelled.retain(|_, at| now.duration_since(*at) < REMEMBERED);
+        }
+        if cancelled.len() >= MOST_REMEMBERED {
+            cancelled.clear();
+        }
+        cancelled.insert(id, now);
     }
 
     /// Asks every running job to be dropped and given back.
@@ -205,4 +275,73 @@ impl InFlight {
 /// A panic while one of these short locks is held leaves the map whole.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_mins(1)
+    }
+
+    #[test]
+    fn a_cancel_that_comes_before_the_answer_to_its_claim_is_heeded() {
+        let inflight = InFlight::default();
+        inflight.cancel(7);
+        assert!(inflight.insert(7, 1, soon()).is_cancelled());
+        assert!(!inflight.insert(8, 1, soon()).is_cancelled());
+        inflight.cancel(8);
+        // It was told to who had the job then.
+        assert!(!inflight.insert(8, 2, soon()).is_cancelled());
+    }
+
+    #[test]
+    fn cancels_of_jobs_that_others_have_are_forgotten() {
+        let inflight = InFlight::default();
+        let long_ago = Instant::now().checked_sub(REMEMBERED).unwrap();
+        inflight.remember(-1, long_ago);
+        assert!(!inflight.insert(-1, 1, soon()).is_cancelled());
+        for id in 0..3 * MOST_REMEMBERED {
+            inflight.cancel(i64::try_from(id).unwrap());
+        }
+        assert!(lock(&inflight.cancelled).len() <= MOST_REMEMBERED);
+    }
+
+    #[test]
+    fn a_run_that_should_have_ended_is_let_go_once() {
+        let inflight = InFlight::default();
+        let lease = inflight.insert(1, 4, soon());
+        let now = Instant::now();
+        let after = now + Duration::from_secs(1);
+        let all = Held {
+            holds: vec![(1, 4)],
+            lost: 0,
+        };
+        assert_eq!(inflight.held(after), all, "it has not begun");
+        lease.expect_end(Some(now));
+        assert_eq!(inflight.held(now), all);
+        let gone = |lost| Held {
+            holds: Vec::new(),
+            lost,
+        };
+        assert_eq!(inflight.held(after), gone(1));
+        assert_eq!(inflight.held(after), gone(0));
+        // Its outcome waits for the database: that may take as long as it takes.
+        lease.finish();
+        assert_eq!(inflight.held(after), all);
+    }
+
+    #[test]
+    fn a_lease_that_is_found_lost_by_the_next_claim_counts_as_lost() {
+        let inflight = InFlight::default();
+        let first = inflight.insert(1, 1, soon());
+        let second = inflight.insert(1, 2, soon());
+        assert!(first.is_lost() && !second.is_lost());
+        assert_eq!(inflight.held(Instant::now()).lost, 1);
+        // This one ended, and its job is to run again.
+        second.finish();
+        inflight.insert(1, 3, soon());
+        assert_eq!(inflight.held(Instant::now()).lost, 0);
+    }
 }

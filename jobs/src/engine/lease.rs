@@ -2,31 +2,60 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use db::{Db, Result};
 use sqlx::{Connection, PgConnection};
 
 use super::Shared;
-use super::inflight::Beat;
+use super::inflight::{Beat, Held};
+use crate::inspect::LIVE;
 
-/// Notes this process start and gives it a number: claims and fences carry that, never a name, so
-/// that a restart under the same name cannot be taken for its predecessor.
-pub(super) async fn open_session(db: &Db, kinds: &[&'static str]) -> Result<i64> {
+/// The longest a process goes without a heartbeat, whatever its leases: one that was not seen for
+/// [`LIVE`] counts as gone.
+const MOST: Duration = Duration::from_secs(10);
+const _: () = assert!(MOST.as_secs() * 3 <= LIVE.as_secs());
+
+/// How often the heart of a process beats.
+fn every(lease: Duration) -> Duration {
+    (lease / 3).min(MOST)
+}
+
+/// A process start: its number, and what else its row says, so that it can be written anew.
+pub(super) struct Session {
+    /// What claims and fences carry, never a name, so that a restart under the same name cannot be
+    /// taken for its predecessor.
+    pub(super) id: i64,
+    host: String,
+    process_id: i32,
+    started_at: DateTime<Utc>,
+}
+
+/// Notes this process start and gives it a number.
+pub(super) async fn open_session(db: &Db, kinds: &[&'static str]) -> Result<Session> {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let session = sqlx::query_scalar(
-        "INSERT INTO worker_sessions (host, process_id, kinds) VALUES ($1, $2, $3) RETURNING id",
+    let host = host.trim().to_owned();
+    let process_id = i32::try_from(std::process::id()).unwrap_or(0);
+    let (id, started_at) = sqlx::query_as(
+        "INSERT INTO worker_sessions (host, process_id, kinds) VALUES ($1, $2, $3)
+         RETURNING id, started_at",
     )
-    .bind(host.trim())
-    .bind(i32::try_from(std::process::id()).unwrap_or(0))
+    .bind(&host)
+    .bind(process_id)
     .bind(kinds)
     .fetch_one(db.pool())
     .await?;
-    Ok(session)
+    Ok(Session {
+        id,
+        host,
+        process_id,
+        started_at,
+    })
 }
 
 /// Strikes the session off; a session that crashed is struck off by whoever rescues its jobs.
-pub(super) async fn close_session(db: &Db, session: i64) {
+pub(super) async fn close_session(db: &Db, session: &Session) {
     let closed = sqlx::query("DELETE FROM worker_sessions WHERE id = $1")
-        .bind(session)
+        .bind(session.id)
         .execute(db.pool());
     match tokio::time::timeout(Duration::from_secs(2), closed).await {
         Ok(Ok(_)) => {}
@@ -38,7 +67,7 @@ pub(super) async fn close_session(db: &Db, session: i64) {
 /// Renews the leases of the jobs really held, on a connection of its own, so that a busy pool
 /// cannot starve it.
 pub(super) async fn beat_for_ever(shared: Arc<Shared>) {
-    let every = shared.options.lease / 3;
+    let every = every(shared.options.lease);
     let mut connection = None;
     loop {
         tokio::time::sleep(every).await;
@@ -69,7 +98,7 @@ async fn beat(shared: &Shared, connection: &mut Option<PgConnection>) -> Result<
             connection.insert(PgConnection::connect_with(&options).await?)
         }
     };
-    let asked = shared.inflight.held();
+    let Held { holds: asked, lost } = shared.inflight.held(Instant::now());
     let until = Instant::now() + shared.options.lease;
     let mut learned = HashMap::new();
     if !asked.is_empty() {
@@ -82,15 +111,38 @@ async fn beat(shared: &Shared, connection: &mut Option<PgConnection>) -> Result<
             }
         }
     }
-    let lost = shared.inflight.beat(&asked, &learned, until);
-    sqlx::query(
+    let lost = lost + shared.inflight.beat(&asked, &learned, until);
+    be_seen(shared, open, lost).await?;
+    Ok(lost)
+}
+
+/// Notes a sign of life. Others strike off whoever gives none for long, as where the database was
+/// away: who is there all the same puts its row back.
+async fn be_seen(shared: &Shared, connection: &mut PgConnection, lost: usize) -> Result<()> {
+    let session = &shared.session;
+    let lost = i64::try_from(lost).unwrap_or(0);
+    let seen = sqlx::query(
         "UPDATE worker_sessions SET seen_at = now(), lost_leases = lost_leases + $2 WHERE id = $1",
     )
-    .bind(shared.session)
-    .bind(i64::try_from(lost).unwrap_or(0))
-    .execute(open)
+    .bind(session.id)
+    .bind(lost)
+    .execute(&mut *connection)
     .await?;
-    Ok(lost)
+    if seen.rows_affected() == 0 {
+        sqlx::query(
+            "INSERT INTO worker_sessions (id, host, process_id, kinds, started_at, lost_leases)
+             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING",
+        )
+        .bind(session.id)
+        .bind(&session.host)
+        .bind(session.process_id)
+        .bind(&shared.kinds)
+        .bind(session.started_at)
+        .bind(lost)
+        .execute(connection)
+        .await?;
+    }
+    Ok(())
 }
 
 /// Renews what can be renewed without waiting, and says of each job that is still held whether it
@@ -106,7 +158,7 @@ async fn renew(
     Ok(sqlx::query_as(RENEW)
         .bind(&ids)
         .bind(&claims)
-        .bind(shared.session)
+        .bind(shared.session.id)
         .bind(shared.options.lease.as_secs_f64())
         .fetch_all(connection)
         .await?)
@@ -130,3 +182,18 @@ pub(super) const RENEW: &str = "
     )
     SELECT h.id, r.id IS NOT NULL, h.is_cancelled
     FROM held AS h LEFT JOIN renewed AS r ON r.id = h.id";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_seen_however_long_its_leases_are() {
+        let secs = Duration::from_secs;
+        assert_eq!(every(secs(6)), secs(2));
+        assert_eq!(every(secs(30)), secs(10));
+        for lease in [91, 300, 86_400] {
+            assert!(every(secs(lease)) <= LIVE / 3);
+        }
+    }
+}

@@ -10,6 +10,7 @@ mod discover;
 mod due;
 mod fetch;
 mod finish;
+mod hold;
 mod inflight;
 mod lease;
 mod limits;
@@ -48,7 +49,7 @@ struct Shared {
     /// The names of the kinds, as statements take them.
     kinds: Vec<&'static str>,
     /// This process start, in every claim and every fence.
-    session: i64,
+    session: lease::Session,
     inflight: inflight::InFlight,
     dead_hooks: DeadHooks,
     finishes: finish::Finishes,
@@ -227,7 +228,7 @@ impl Engine {
             let metrics = &shared.notes.metrics;
             metrics.watch_slots(lane.lane, lane.slots, move || state.free());
         }
-        let (db, session) = (shared.db.clone(), shared.session);
+        let (db, session) = (shared.db.clone(), shared.session.id);
         let counters = Arc::clone(&shared.notes.counters);
         let load = move || shared.load();
         let folding = crate::counters::run(db, counters, Some(session), load, self.end.clone());
@@ -241,7 +242,7 @@ impl Engine {
 
     /// The number of this process start.
     pub fn session(&self) -> i64 {
-        self.shared.session
+        self.shared.session.id
     }
 
     /// Waits until this process has no job. A claim that was on its way when claiming was stopped may
@@ -268,6 +269,6 @@ impl Engine {
         self.end.cancel();
         self.claimers.wait().await;
         self.tasks.wait().await;
-        lease::close_session(&self.shared.db, self.shared.session).await;
+        lease::close_session(&self.shared.db, &self.shared.session).await;
     }
 }

@@ -35,7 +35,7 @@ impl Notes {
         }
     }
 
-    /// A limit stood in the way of a tenant.
+    /// A limit was spent, and jobs of a tenant wait for it.
     pub(super) fn limited(&self, tenant: Option<TenantId>) {
         self.metrics.limited(tenant, 1);
     }

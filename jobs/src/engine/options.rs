@@ -13,7 +13,8 @@ pub struct EngineOptions {
     pub answers_slots: usize,
     /// How many bulk jobs run at a time.
     pub bulk_slots: usize,
-    /// How long a claim holds without a heartbeat. Default 30 seconds; renewed every third of it.
+    /// How long a claim holds without a heartbeat. Default 30 seconds; renewed every third of it,
+    /// and at least every 10 seconds.
     pub lease: Duration,
     /// The longest wait between looks at the tables, for signals that were lost. Default 1 second.
     pub poll: Duration,

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::dead::{self, Burial, DeadJob};
 use super::ready::Flow;
 use super::{ClaimedJob, Shared, limits};
+use crate::inspect::LIVE;
 use crate::signal::{self, Word};
 
 /// The most jobs one round takes of each sort.
@@ -120,12 +121,18 @@ async fn round(shared: &Shared) -> Result<()> {
     bury_exhausted(shared).await?;
     bury_late(shared).await?;
     put_back(shared).await?;
+    strike_off(shared).await
+}
+
+/// Strikes off others that give no sign of life. This process is here, even if it could not say so.
+async fn strike_off(shared: &Shared) -> Result<()> {
     sqlx::query(
         "DELETE FROM worker_sessions AS s
-         WHERE seen_at < now() - make_interval(secs => $1)
+         WHERE seen_at < now() - make_interval(secs => $1) AND s.id <> $2
            AND NOT EXISTS (SELECT FROM jobs WHERE state = 3 AND session_id = s.id)",
     )
-    .bind((shared.options.lease * 10).as_secs_f64())
+    .bind((shared.options.lease * 10).max(LIVE).as_secs_f64())
+    .bind(shared.session.id)
     .execute(shared.db.pool())
     .await?;
     Ok(())

@@ -37,13 +37,6 @@ where
     Fut: Future<Output = Vec<Result<(), Failure>>> + Send + 'static,
 {
     Box::pin(async move {
-        let refused: Option<Failure> = match batch.handles.as_slice() {
-            [only] => refusal(only),
-            _ => None,
-        };
-        if let Some(failure) = refused {
-            return Results(vec![Err(failure)]);
-        }
         let scope = scope(&batch);
         // Only what can be halved is needed again.
         let again = (batch.handles.len() > 1).then(|| batch.clone());
@@ -77,15 +70,6 @@ fn scope(batch: &Batch) -> Scope {
         first.attempt,
         first.traceparent.as_deref(),
     )
-}
-
-/// Why a job that was claimed is not to begin.
-fn refusal(handle: &JobHandle) -> Option<Failure> {
-    if handle.job.is_cancelled {
-        return Some(Failure::Cancel("cancelled before it began".to_owned()));
-    }
-    let is_late = handle.job.deadline_in.is_some_and(|secs| secs <= 0.0);
-    is_late.then_some(Failure::Expired)
 }
 
 fn message(panic: &(dyn std::any::Any + Send)) -> String {

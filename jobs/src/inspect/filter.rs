@@ -3,6 +3,7 @@ use domain::TenantId;
 use sqlx::{Postgres, QueryBuilder};
 
 use super::JobState;
+use super::redact::{HASH_DIGITS, hash_digits};
 use crate::Lane;
 use crate::control::{LimitKey, LimitScope};
 
@@ -17,7 +18,7 @@ pub struct JobFilter {
     pub tenant: Option<TenantId>,
     /// Only of this lane.
     pub lane: Option<Lane>,
-    /// Only with this ordering key.
+    /// Only with this ordering key, or with one that is shown as this hash.
     pub ordering_key: Option<String>,
     /// Only those that this limit applies to: a key they carry, or one of their tenant or kind.
     pub limit_key: Option<LimitKey>,
@@ -63,15 +64,18 @@ impl Table {
 }
 
 impl JobFilter {
-    /// Whether any field but the tenant and the state narrows.
-    pub(crate) const fn narrows(&self) -> bool {
-        self.kind.is_some()
-            || self.lane.is_some()
+    /// Whether it names something that not all jobs have. All of them may be in one state and one lane,
+    /// and of one time: those narrow nothing by themselves. To whom a tenant is `implied`, all jobs are
+    /// of that tenant.
+    pub(crate) fn narrows(&self, tenant_implied: bool) -> bool {
+        let key = self.limit_key.as_ref();
+        let is_of_tenant = |key: &LimitKey| matches!(key.scope(), LimitScope::Tenant(_));
+        let by_tenant = self.tenant.is_some() || key.is_some_and(is_of_tenant);
+        (by_tenant && !tenant_implied)
+            || key.is_some_and(|key| !is_of_tenant(key))
+            || self.kind.is_some()
             || self.ordering_key.is_some()
-            || self.limit_key.is_some()
             || self.unique_key.is_some()
-            || self.created_before.is_some()
-            || self.created_after.is_some()
             || self.error.is_some()
     }
 
@@ -92,7 +96,9 @@ impl JobFilter {
             };
         }
         push_equal(query, "j.kind", self.kind.as_deref());
-        push_equal(query, "j.ordering_key", self.ordering_key.as_deref());
+        if let Some(key) = &self.ordering_key {
+            push_key(query, key);
+        }
         push_equal(query, "j.unique_key", self.unique_key.as_deref());
         push_equal(query, "j.tenant_id", self.tenant.map(TenantId::as_uuid));
         push_equal(query, "j.lane", self.lane.map(Lane::number));
@@ -136,6 +142,18 @@ where
     }
 }
 
+fn push_key(query: &mut QueryBuilder<Postgres>, key: &str) {
+    query.push(" AND (j.ordering_key = ").push_bind(key);
+    if let Some(digits) = hash_digits(key) {
+        query
+            .push(" OR left(encode(sha256(convert_to(j.ordering_key, 'UTF8')), 'hex'), ")
+            .push(HASH_DIGITS)
+            .push(") = ")
+            .push_bind(digits.to_ascii_lowercase());
+    }
+    query.push(")");
+}
+
 fn push_limit(query: &mut QueryBuilder<Postgres>, key: &LimitKey) {
     match key.scope() {
         LimitScope::Tenant(tenant) => push_equal(query, "j.tenant_id", Some(tenant.as_uuid())),
@@ -174,6 +192,40 @@ mod tests {
     #[test]
     fn a_searched_text_matches_only_itself() {
         assert_eq!(escape_like(r"100% of a_b\c"), r"100\% of a\_b\\c");
+    }
+
+    #[test]
+    fn what_all_jobs_may_have_in_common_does_not_narrow() {
+        let tenant = TenantId::new();
+        let key = |text: &str| Some(LimitKey::parse(text).unwrap());
+        let at = Some(DateTime::UNIX_EPOCH);
+        let any = JobFilter {
+            state: Some(JobState::Ready),
+            lane: Some(Lane::Bulk),
+            created_before: at,
+            created_after: at,
+            ..JobFilter::default()
+        };
+        assert!(!any.narrows(false));
+        for (tenant, limit_key) in [
+            (Some(tenant), None),
+            (None, key(&format!("tenant:{tenant}"))),
+        ] {
+            let of_tenant = JobFilter {
+                tenant,
+                limit_key,
+                ..any.clone()
+            };
+            assert!(of_tenant.narrows(false) && !of_tenant.narrows(true));
+        }
+        for limit_key in ["kind:probe", "endpoint:7"] {
+            let limit_key = key(limit_key);
+            let limited = JobFilter {
+                limit_key,
+                ..any.clone()
+            };
+            assert!(limited.narrows(true));
+        }
     }
 
     #[test]

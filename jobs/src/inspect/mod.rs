@@ -28,6 +28,7 @@ pub use waiting::WaitingCode;
 pub use workers::{LaneLoad, Worker, list_workers};
 
 pub(crate) use filter::Table;
+pub(crate) use workers::LIVE;
 
 /// Ends every further statement of the transaction after five seconds.
 pub(crate) async fn limit_time(tx: &mut impl Tx) -> Result<()> {

@@ -1,4 +1,5 @@
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 /// What stands in place of a value that is not shown.
 const REDACTED: &str = "redacted";
@@ -21,6 +22,33 @@ fn shown(kind: &str) -> Option<&'static [&'static str]> {
         "check-channels" | "refresh-sources" | "release-conversations" | "upkeep" => &[],
         _ => return None,
     })
+}
+
+/// Whether the ordering keys of a kind are made of ids alone.
+fn has_plain_keys(kind: &str) -> bool {
+    shown(kind).is_some() && kind != "inbound-message"
+}
+
+/// What stands before the hash of a key.
+const HASH: &str = "hash:";
+/// How many hexadecimal digits of it are shown.
+pub(super) const HASH_DIGITS: usize = 12;
+
+/// An ordering key as it may be shown: one that may name a person as a short hash, by which its jobs
+/// are known for those of one key. Whoever knows the key can recompute it.
+pub(super) fn redact_key(kind: &str, key: String) -> String {
+    if has_plain_keys(kind) {
+        return key;
+    }
+    let digits = hex::encode(Sha256::digest(key.as_bytes()));
+    format!("{HASH}{}", digits.get(..HASH_DIGITS).unwrap_or_default())
+}
+
+/// The digits of a key that is a hash as [`redact_key`] shows it.
+pub(super) fn hash_digits(key: &str) -> Option<&str> {
+    let digits = key.strip_prefix(HASH)?;
+    let is_hash = digits.len() == HASH_DIGITS && digits.bytes().all(|it| it.is_ascii_hexdigit());
+    is_hash.then_some(digits)
 }
 
 /// The payload with the names of all its fields and the values of those that may be shown.
@@ -111,6 +139,21 @@ mod tests {
             json!({"text": REDACTED, "list": REDACTED})
         );
         assert_eq!(redact("of-tomorrow", json!("secret")), json!(REDACTED));
+    }
+
+    #[test]
+    fn keys_that_may_name_a_person_are_hashes() {
+        let key = || "7:+4930123456".to_owned();
+        let hidden = redact_key("inbound-message", key());
+        assert_eq!(hidden, redact_key("of-tomorrow", key()));
+        assert_ne!(hidden, redact_key("inbound-message", "7:1".to_owned()));
+        assert_eq!(
+            hash_digits(&hidden).map(str::len),
+            Some(HASH_DIGITS),
+            "{hidden}"
+        );
+        assert_eq!(redact_key("send-reply", key()), key());
+        assert_eq!(hash_digits("hash:of something"), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::JobState;
-use super::redact::redact;
+use super::redact::{redact, redact_key};
 use super::waiting::WaitingCode;
 use crate::Lane;
 
@@ -40,7 +40,7 @@ pub struct JobView {
     pub deadline_at: Option<DateTime<Utc>>,
     /// When somebody asked to cancel it while it ran.
     pub cancel_requested_at: Option<DateTime<Utc>>,
-    /// Its ordering key.
+    /// Its ordering key, or a hash of one that may name a person.
     pub ordering_key: Option<String>,
     /// Its own limit keys.
     pub limit_keys: [Option<String>; 2],
@@ -111,7 +111,7 @@ impl Row {
             finished_at: self.finished_at,
             deadline_at: self.deadline_at,
             cancel_requested_at: self.cancel_requested_at,
-            ordering_key: self.ordering_key,
+            ordering_key: self.ordering_key.map(|key| redact_key(&self.kind, key)),
             limit_keys: [self.limit_key_1, self.limit_key_2],
             unique_key: self.unique_key,
             session: self.session_id,

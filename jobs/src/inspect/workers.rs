@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use db::{Result, Tx};
 use domain::{Cursor, Page};
@@ -6,6 +8,8 @@ use sqlx::FromRow;
 use super::limit_time;
 use crate::Lane;
 
+/// How long after its last heartbeat a process counts as alive.
+pub(crate) const LIVE: Duration = Duration::from_secs(30);
 /// The most processes that are looked at to say why a job waits.
 const MOST: i64 = 1000;
 
@@ -113,12 +117,13 @@ pub async fn list_workers(
     let rows: Vec<Row> = sqlx::query_as(
         "SELECT id, host, process_id, kinds, started_at, seen_at, lost_leases, interactive_slots,
                 interactive_busy, answers_slots, answers_busy, bulk_slots, bulk_busy,
-                seen_at > now() - interval '30 seconds' AS live
+                seen_at > now() - make_interval(secs => $3) AS live
          FROM worker_sessions WHERE id < coalesce($1, 9223372036854775807)
          ORDER BY id DESC LIMIT $2",
     )
     .bind(after)
     .bind(i64::try_from(limit + 1).unwrap_or(i64::MAX))
+    .bind(LIVE.as_secs_f64())
     .fetch_all(tx.conn())
     .await?;
     let workers = rows.into_iter().map(Worker::from).collect();
@@ -132,10 +137,11 @@ pub(super) async fn live(tx: &mut impl Tx) -> Result<Vec<Worker>> {
     let rows: Vec<Row> = sqlx::query_as(
         "SELECT id, host, process_id, kinds, started_at, seen_at, lost_leases, interactive_slots,
                 interactive_busy, answers_slots, answers_busy, bulk_slots, bulk_busy, true AS live
-         FROM worker_sessions WHERE seen_at > now() - interval '30 seconds'
+         FROM worker_sessions WHERE seen_at > now() - make_interval(secs => $2)
          ORDER BY id DESC LIMIT $1",
     )
     .bind(MOST)
+    .bind(LIVE.as_secs_f64())
     .fetch_all(tx.conn())
     .await?;
     Ok(rows.into_iter().map(Worker::from).collect())

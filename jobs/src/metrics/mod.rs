@@ -105,7 +105,7 @@ impl JobMetrics {
             );
             part.register(
                 "metachat_job_limiter_waits",
-                "Jobs that were passed over because a limit was spent, by tenant",
+                "Claims that left jobs of a tenant waiting because a limit was spent",
                 inner.limiter_waits.clone(),
             );
             part.register_collector(Box::new(inner.depths.clone()));
@@ -213,9 +213,9 @@ impl JobMetrics {
         self.0.leases_lost.inc_by(leases);
     }
 
-    /// Notes jobs of a tenant that were passed over because a limit was spent; `None`: the
+    /// Notes claims that left jobs of a tenant waiting because a limit was spent; `None`: the
     /// platform's. The first 100 tenants have a series of their own.
-    pub fn limited(&self, tenant: Option<TenantId>, jobs: u64) {
+    pub fn limited(&self, tenant: Option<TenantId>, claims: u64) {
         let label = match tenant {
             Some(tenant) => self.0.limited_tenants.of(tenant.to_string()),
             None => "platform".into(),
@@ -224,7 +224,7 @@ impl JobMetrics {
             .0
             .limiter_waits
             .get_or_create_owned(&[("tenant", label)]);
-        waits.inc_by(jobs);
+        waits.inc_by(claims);
     }
 
     fn of<T>(&self, kind: &str, note: impl FnOnce(&OfKind) -> T) -> T {

@@ -71,7 +71,7 @@ pub async fn list(tx: &mut SystemTx) -> Result<Vec<ScheduleView>> {
 /// `NotFound` if there is none of that name.
 pub async fn get(tx: &mut SystemTx, name: &str) -> Result<ScheduleView> {
     sqlx::query_as(VIEW)
-        .bind(name)
+        .bind(known_name(name)?)
         .fetch_optional(tx.conn())
         .await?
         .ok_or(Error::NotFound)
@@ -128,7 +128,7 @@ pub async fn pause(tx: &mut SystemTx, name: &str) -> Result<()> {
              paused = true
          WHERE name = $1",
     )
-    .bind(name)
+    .bind(known_name(name)?)
     .execute(tx.conn())
     .await?;
     found(paused.rows_affected())
@@ -144,7 +144,7 @@ pub async fn resume(tx: &mut SystemTx, name: &str) -> Result<()> {
     let row: Option<(String, DateTime<Utc>, bool)> = sqlx::query_as(
         "SELECT spec, next_at, paused FROM job_schedules WHERE name = $1 FOR UPDATE",
     )
-    .bind(name)
+    .bind(known_name(name)?)
     .fetch_optional(tx.conn())
     .await?;
     let (spec, next_at, paused) = row.ok_or(Error::NotFound)?;
@@ -173,7 +173,7 @@ pub async fn resume(tx: &mut SystemTx, name: &str) -> Result<()> {
 /// `NotFound` if there is none of that name.
 pub async fn delete(tx: &mut SystemTx, name: &str) -> Result<()> {
     let deleted = sqlx::query("DELETE FROM job_schedules WHERE name = $1")
-        .bind(name)
+        .bind(known_name(name)?)
         .execute(tx.conn())
         .await?;
     found(deleted.rows_affected())
@@ -187,7 +187,7 @@ pub async fn delete(tx: &mut SystemTx, name: &str) -> Result<()> {
 pub async fn run_now(tx: &mut SystemTx, kinds: &[Kind], name: &str) -> Result<Enqueued> {
     let row: Option<(String, String)> =
         sqlx::query_as("SELECT kind, payload::text FROM job_schedules WHERE name = $1")
-            .bind(name)
+            .bind(known_name(name)?)
             .fetch_optional(tx.conn())
             .await?;
     let (kind, payload) = row.ok_or(Error::NotFound)?;
@@ -208,6 +208,11 @@ pub(super) fn checked_name(name: &str) -> Result<&str> {
         let reason = "must be 1 to 63 of the characters a to z, 0 to 9 and -";
         Err(Error::refused("name", reason))
     }
+}
+
+/// The name, if there may be a schedule of that name.
+fn known_name(name: &str) -> Result<&str> {
+    checked_name(name).map_err(|_| Error::NotFound)
 }
 
 fn found(rows: u64) -> Result<()> {

@@ -45,11 +45,27 @@ async fn run<F>(
 where
     F: Fn(i64, &[i64]) -> Result<(), Failure> + Send + Sync + 'static,
 {
+    run_after(jobs, "SELECT", outcome).await
+}
+
+/// The same, with a statement between.
+async fn run_after<F>(
+    jobs: &[Together],
+    statement: &'static str,
+    outcome: F,
+) -> (TestDb, db::Db, Engine, mpsc::UnboundedReceiver<Vec<i64>>)
+where
+    F: Fn(i64, &[i64]) -> Result<(), Failure> + Send + Sync + 'static,
+{
     let test_db = TestDb::new().await;
     let db = connect(&test_db).await;
     let mut tx = db.system().await.unwrap();
     jobs::enqueue_many(&mut tx, jobs).await.unwrap();
     tx.commit().await.unwrap();
+    sqlx::query(statement)
+        .execute(test_db.pool())
+        .await
+        .unwrap();
     let mut options = EngineOptions::new(vec![KindInfo::of::<Together>()]);
     options.poll = Duration::from_millis(200);
     options.bulk_slots = 2;
@@ -139,4 +155,20 @@ async fn a_batch_that_panics_is_halved_until_only_the_culprit_pays() {
     assert_eq!(view.attempt, 2);
     assert!(view.error.unwrap().contains("job three"));
     engine.shut_down().await;
+}
+
+#[tokio::test]
+async fn a_cancelled_job_of_a_batch_does_not_begin() {
+    let jobs = of(TenantId::new(), 1..5);
+    // As a rescue leaves one that was cancelled while it ran.
+    let cancelled = "UPDATE jobs SET cancel_requested_at = now() WHERE id = 2";
+    let (_test_db, db, engine, mut runs) = run_after(&jobs, cancelled, |_, _| Ok(())).await;
+    for id in [1, 3, 4] {
+        ends(&db, id, JobState::Done).await;
+    }
+    ends(&db, 2, JobState::Cancelled).await;
+    engine.shut_down().await;
+    while let Ok(batch) = runs.try_recv() {
+        assert!(!batch.contains(&2), "{batch:?}");
+    }
 }

@@ -2,6 +2,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jobs::control::{self, Cancelled};
 use jobs::{Failure, JobState};
 use sqlx::PgPool;
 use tokio::sync::Semaphore;
@@ -81,5 +82,44 @@ async fn a_waiting_job_that_was_cancelled_never_begins() {
     let witness = bench.enqueue(&Probe::new(2)).await;
     bench.reach(witness, JobState::Done).await;
     assert_eq!(bench.next_run().await.0, 2);
+    bench.shut_down().await;
+}
+
+#[tokio::test]
+async fn a_job_that_is_cancelled_while_it_waits_for_a_slot_in_the_process_never_begins() {
+    let gate = Arc::new(Semaphore::new(0));
+    let open = Arc::clone(&gate);
+    let mut single = options();
+    single.interactive_slots = 1;
+    let behaviour = behave(move |probe: Probe, _, _| {
+        let open = Arc::clone(&open);
+        async move {
+            if probe.n == 1 {
+                open.acquire().await.unwrap().forget();
+            }
+            Ok(())
+        }
+    });
+    let bench = Bench::start_with(single, HashMap::new(), behaviour).await;
+    // Handlers that take next to no time: more is claimed than there are slots.
+    let mut tx = bench.db.system().await.unwrap();
+    let quick: Vec<_> = (100..500).map(Probe::new).collect();
+    jobs::enqueue_many(&mut tx, &quick).await.unwrap();
+    tx.commit().await.unwrap();
+    for _ in &quick {
+        bench.next_run().await;
+    }
+    bench.enqueue(&Probe::new(1)).await;
+    assert_eq!(bench.next_run().await.0, 1);
+    let id = bench.enqueue(&Probe::new(2)).await;
+    bench.reach(id, JobState::Running).await;
+    let mut tx = bench.db.system().await.unwrap();
+    let cancelled = control::cancel(&mut tx, id, None, "by a test").await;
+    assert_eq!(cancelled.unwrap(), Cancelled::Requested);
+    tx.commit().await.unwrap();
+    gate.add_permits(1);
+    bench.reach(id, JobState::Cancelled).await;
+    bench.enqueue(&Probe::new(3)).await;
+    assert_eq!(bench.next_run().await.0, 3);
     bench.shut_down().await;
 }

@@ -156,6 +156,23 @@ async fn to_hit_everything_its_count_has_to_be_confirmed() {
         desk.enqueue(&of(n, tenant)).await;
     }
     let all = JobFilter::default();
+    let of_all = [
+        JobFilter {
+            state: Some(JobState::Ready),
+            ..JobFilter::default()
+        },
+        JobFilter {
+            created_after: Some(chrono::DateTime::UNIX_EPOCH),
+            ..JobFilter::default()
+        },
+    ];
+    for filter in &of_all {
+        let refused = act_on_matching(&desk.db, BulkAction::Cancel, filter, false, None, "").await;
+        let Err(ControlError::Unconfirmed { count }) = refused else {
+            panic!("{refused:?}");
+        };
+        assert_eq!(count.jobs, 3);
+    }
     for confirmed in [None, Some(2), Some(4)] {
         let refused =
             act_on_matching(&desk.db, BulkAction::Cancel, &all, false, confirmed, "").await;

@@ -320,37 +320,31 @@ async fn a_row_locked_by_its_own_handler_holds_up_no_other_lease() {
 }
 
 #[tokio::test]
-async fn an_earlier_hold_on_a_snoozed_job_cannot_fence_the_later_one() {
-    let holds = Arc::new(std::sync::Mutex::new(Vec::new()));
-    let kept = Arc::clone(&holds);
-    let gate = Arc::new(Semaphore::new(0));
-    let open = Arc::clone(&gate);
-    let bench = Bench::start(behave(move |_, handle, _| {
-        let (kept, open) = (Arc::clone(&kept), Arc::clone(&open));
-        async move {
-            let runs = {
-                let mut kept = kept.lock().unwrap();
-                kept.push(handle);
-                kept.len()
-            };
-            if runs == 1 {
-                return Err(Failure::snooze(Duration::from_millis(10), "once"));
-            }
-            open.acquire().await.unwrap().forget();
-            Ok(())
+async fn a_worker_that_was_struck_off_while_it_lived_is_seen_again() {
+    let bench = Bench::start(behave(|_, _, _| async { Ok(()) })).await;
+    let workers = async || {
+        let mut tx = bench.db.system().await.unwrap();
+        jobs::inspect::list_workers(&mut tx, None, 10)
+            .await
+            .unwrap()
+            .data
+    };
+    let before = workers().await.pop().unwrap();
+    sqlx::query("DELETE FROM worker_sessions")
+        .execute(bench.test_db.pool())
+        .await
+        .unwrap();
+    let after = loop {
+        if let Some(worker) = workers().await.pop() {
+            break worker;
         }
-    }))
-    .await;
-    let id = bench.enqueue(&Probe::new(1)).await;
-    // The same attempt twice, which is what makes the two hard to tell apart.
-    assert_eq!(bench.next_run().await, (1, 1));
-    assert_eq!(bench.next_run().await, (1, 1));
-    let holds = holds.lock().unwrap().clone();
-    let mut tx = bench.db.system().await.unwrap();
-    assert!(holds[0].fence(&mut tx).await.is_err());
-    holds[1].fence(&mut tx).await.unwrap();
-    drop(tx);
-    gate.add_permits(1);
-    bench.reach(id, JobState::Done).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert!(after.live);
+    assert_eq!(
+        (after.id, after.host, after.process_id, after.kinds),
+        (before.id, before.host, before.process_id, before.kinds)
+    );
+    assert_eq!(after.started_at, before.started_at);
     bench.shut_down().await;
 }

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use jobs::{JobState, OnDuplicate, Options, Unique, Until};
 
+use crate::desk::Desk;
 use crate::harness::{Bench, Probe, behave, find};
 
 fn unique(n: i64, until: Until, on_duplicate: OnDuplicate, delay: Duration) -> Probe {
@@ -108,6 +109,35 @@ async fn a_push_delays_the_first_job_anew_but_not_for_ever() {
         .await;
     assert_eq!(run_at().await, created + chrono::TimeDelta::hours(3));
     bench.shut_down().await;
+}
+
+#[tokio::test]
+async fn a_push_delays_a_job_that_is_ready_with_an_ordering_key_or_without() {
+    let desk = Desk::new().await;
+    let counters = jobs::counters::Counters::install(&desk.db);
+    let hour = Duration::from_hours(1);
+    let push = OnDuplicate::Push { max_wait: hour * 3 };
+    for (n, ordering_key) in [(1, None), (2, Some("k".to_owned()))] {
+        let mut first = unique(n, Until::Ended, push, Duration::ZERO);
+        first.options.ordering_key = ordering_key;
+        first.options.unique.as_mut().unwrap().key = n.to_string();
+        let id = desk.enqueue(&first).await;
+        assert_eq!(desk.state(id).await, JobState::Ready);
+        first.options.delay = hour;
+        assert_eq!(desk.enqueue(&first).await, id);
+        let pushed = desk.view(id).await;
+        assert_eq!(pushed.state, JobState::Scheduled);
+        let by = pushed.run_at.unwrap() - pushed.created_at;
+        assert!(by >= chrono::TimeDelta::hours(1), "{by}");
+        // One that runs is not touched.
+        desk.run(id).await;
+        let running = desk.view(id).await.run_at;
+        assert_eq!(desk.enqueue(&first).await, id);
+        let view = desk.view(id).await;
+        assert_eq!((view.state, view.run_at), (JobState::Running, running));
+    }
+    counters.fold(&desk.db, None).await.unwrap();
+    assert_eq!((desk.depth(0).await, desk.depth(1).await), (0, 2));
 }
 
 #[tokio::test]

@@ -150,3 +150,29 @@ async fn limits_that_limit_nothing_any_more_go_unless_they_are_in_use() {
     assert_eq!(column::<String>(test_db.pool(), left).await, expected);
     assert_eq!(retention::delete_idle_limits(&db).await.unwrap(), 1);
 }
+
+#[tokio::test]
+async fn a_pair_that_is_idle_goes_unless_a_job_carries_its_key() {
+    let test_db = TestDb::new().await;
+    let db = Db::connect_lazy(&DbOptions::new(test_db.url())).unwrap();
+    execute(
+        test_db.pool(),
+        "INSERT INTO job_limits (key, rate_per_second, burst, changed_at, refilled_at)
+         SELECT 'wa-pair:' || n, 0.1, 1, now() - interval '2 days', now() - interval '2 days'
+         FROM generate_series(1, 3) AS n",
+    )
+    .await;
+    for (nth, key) in ["wa-pair:1", "wa-pair:2"].into_iter().enumerate() {
+        let mut probe = Probe::new(1);
+        probe.options.limit_keys[nth] = Some(key.to_owned());
+        let mut tx = db.system().await.unwrap();
+        jobs::enqueue(&mut tx, &probe).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+    assert_eq!(retention::delete_idle_limits(&db).await.unwrap(), 1);
+    let left = "SELECT key FROM job_limits ORDER BY key";
+    let left = column::<String>(test_db.pool(), left).await;
+    assert_eq!(left, ["wa-pair:1", "wa-pair:2"]);
+    execute(test_db.pool(), "DELETE FROM jobs").await;
+    assert_eq!(retention::delete_idle_limits(&db).await.unwrap(), 2);
+}

@@ -187,6 +187,27 @@ async fn a_retry_takes_its_place_and_its_token_anew() {
 }
 
 #[tokio::test]
+async fn a_limit_whose_row_is_gone_holds_up_nobody() {
+    let bench = Bench::start(behave(|_, _, _| async { Ok(()) })).await;
+    let key = "wa-pair:7:8";
+    let columns = "rate_per_second, burst, tokens";
+    limit(bench.test_db.pool(), key, columns, "100, 10, 10").await;
+    settle(&bench).await;
+    let mut probe = of(TenantId::new(), 1);
+    probe.options.limit_keys = [Some(key.to_owned()), None];
+    let before = bench.enqueue(&probe).await;
+    bench.reach(before, JobState::Done).await;
+    sqlx::query("DELETE FROM job_limits WHERE key = $1")
+        .bind(key)
+        .execute(bench.test_db.pool())
+        .await
+        .unwrap();
+    let after = bench.enqueue(&probe).await;
+    bench.reach(after, JobState::Done).await;
+    bench.shut_down().await;
+}
+
+#[tokio::test]
 async fn a_small_tenant_does_not_wait_for_a_whale() {
     let mut few = options();
     few.interactive_slots = 2;

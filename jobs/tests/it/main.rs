@@ -21,6 +21,8 @@ mod desk;
 #[cfg(test)]
 mod enqueueing;
 #[cfg(test)]
+mod fencing;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod inspect;
@@ -37,4 +39,8 @@ mod ordering;
 #[cfg(test)]
 mod outcomes;
 #[cfg(test)]
+mod promises;
+#[cfg(test)]
 mod scheduling;
+#[cfg(test)]
+mod stuck;

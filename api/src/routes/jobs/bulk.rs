@@ -37,7 +37,7 @@ pub(super) struct BulkRequest {
     #[serde(default)]
     #[oai(default)]
     dry_run: bool,
-    /// How many jobs a dry run counted: needed where the filter does not narrow.
+    /// How many jobs a dry run counted: needed where the filter may hit everything.
     confirm_count: Option<u32>,
 }
 

@@ -36,7 +36,7 @@ pub(super) struct Filter {
     pub(super) tenant_id: Option<Uuid>,
     /// Only of this lane.
     pub(super) lane: Option<Lane>,
-    /// Only with this ordering key.
+    /// Only with this ordering key, or the hash that is shown in its place.
     pub(super) ordering_key: Option<String>,
     /// Only those that this limit applies to, such as `endpoint:7` or `tenant:<id>`.
     pub(super) limit_key: Option<String>,

@@ -46,7 +46,7 @@ impl JobRoutes {
         tenant_id: Query<Option<Uuid>>,
         /// Only of this lane.
         lane: Query<Option<Lane>>,
-        /// Only with this ordering key.
+        /// Only with this ordering key, or the hash that is shown in its place.
         ordering_key: Query<Option<String>>,
         /// Only those that this limit applies to, such as `endpoint:7` or `tenant:<id>`.
         limit_key: Query<Option<String>>,
@@ -167,8 +167,8 @@ impl JobRoutes {
 
     /// Cancel, retry or redrive all jobs that match
     ///
-    /// A dry run counts them. A filter that does not narrow is 409 without the count that the dry
-    /// run gave. One request takes 10,000 jobs at most and says whether some may be left.
+    /// A dry run counts them. A filter that names no more than a state, a lane or times is 409 without
+    /// the count that the dry run gave. One request takes 10,000 jobs at most and says whether some may be left.
     #[oai(path = "/jobs/bulk", method = "post", operation_id = "change_jobs")]
     async fn bulk(
         &self,

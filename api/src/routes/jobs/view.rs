@@ -123,7 +123,8 @@ pub(super) struct Job {
     deadline_at: Option<DateTime<Utc>>,
     /// When somebody asked to cancel it while it ran.
     cancel_requested_at: Option<DateTime<Utc>>,
-    /// Jobs of one kind and key run one after the other.
+    /// Jobs of one kind and key run one after the other. A key that may name a person is shown as a
+    /// hash.
     ordering_key: Option<String>,
     /// The limits that it carries itself.
     limit_keys: Vec<String>,

@@ -94,6 +94,9 @@ pub(crate) async fn run(mut arguments: Arguments) -> anyhow::Result<bool> {
     if arguments.short {
         (arguments.jobs, arguments.faults) = (1500, 24);
     }
+    if arguments.sabotage.and_then(Sabotage::failpoint).is_some() {
+        anyhow::ensure!(fail::has_failpoints(), "this build has no failpoints");
+    }
     let seed = arguments
         .seed
         .unwrap_or_else(|| rand::random_range(1..1_000_000));

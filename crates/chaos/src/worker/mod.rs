@@ -57,6 +57,9 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         .with_ansi(false)
         .with_max_level(tracing::Level::WARN)
         .init();
+    if let Some(failpoint) = arguments.sabotage.and_then(Sabotage::failpoint) {
+        fail::cfg(failpoint, "return").map_err(anyhow::Error::msg)?;
+    }
     let mut terminations = signal(SignalKind::terminate())?;
     let db = Db::connect_lazy(&DbOptions {
         url: arguments.url.clone(),

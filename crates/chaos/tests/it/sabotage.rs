@@ -68,6 +68,12 @@ async fn process_a_job_given_to_two_workers_without_a_fence_is_seen_running_twic
     names("double", "0", &["double-run", "accounts", "effects"]).await;
 }
 
+/// Needs the program built with failpoints, as the whole workspace is for its tests.
+#[tokio::test]
+async fn process_workers_that_finish_what_they_have_lost_are_noticed() {
+    names("unfenced", "0", &["accounts"]).await;
+}
+
 #[tokio::test]
 async fn process_a_held_job_that_goes_before_its_turn_is_out_of_order() {
     names("reorder", "0", &["ordering"]).await;

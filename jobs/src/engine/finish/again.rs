@@ -1,36 +1,49 @@
 use db::Result;
 use sqlx::FromRow;
 
-use super::{Ended, Outcome, note_ended};
+use super::{Ended, Outcome, is_fenced, note_ended};
 use crate::engine::{Shared, limits};
 use crate::signal;
 use crate::signal::Word;
 
 /// Puts jobs back: at once, or until their wait is over. The fence stands as where jobs end.
-pub(in crate::engine) const AGAIN: &str = "
-    WITH ended AS (
-        SELECT * FROM unnest($1::bigint[], $2::integer[], $3::float8[], $4::text[], $5::text[],
-                             $6::bool[]) AS e(id, claims, after, outcome, error, give_back)
-    ), moved AS (
-        UPDATE jobs AS j SET
-            state = CASE WHEN e.after > 0 THEN 1 ELSE 0 END,
-            run_at = CASE WHEN e.after > 0 THEN now() + make_interval(secs => e.after)
-                          ELSE j.run_at END,
-            attempt = j.attempt - CASE WHEN e.give_back THEN 1 ELSE 0 END,
-            last_error = coalesce(e.error, j.last_error),
-            session_id = NULL,
-            lease_until = NULL,
-            permits = NULL
-        FROM ended AS e
-        WHERE j.id = ANY($1) AND j.id = e.id
-          AND CASE WHEN j.session_id = $7 THEN j.claims = e.claims ELSE false END
-        RETURNING j.id, j.flow, j.state, j.attempt + CASE WHEN e.give_back THEN 1 ELSE 0 END
-                  AS attempt, j.claimed_at, e.outcome, e.error
-    ), logged AS (
-        INSERT INTO job_attempts (job_id, attempt, claimed_at, session_id, outcome, error)
-        SELECT id, attempt, claimed_at, $7, outcome, error FROM moved WHERE outcome IS NOT NULL
-    )
-    SELECT id, flow, state FROM moved";
+macro_rules! again_sql {
+    ($fence:literal) => {
+        concat!(
+            "WITH ended AS (
+                 SELECT * FROM unnest($1::bigint[], $2::integer[], $3::float8[], $4::text[],
+                                      $5::text[], $6::bool[])
+                     AS e(id, claims, after, outcome, error, give_back)
+             ), moved AS (
+                 UPDATE jobs AS j SET
+                     state = CASE WHEN e.after > 0 THEN 1 ELSE 0 END,
+                     run_at = CASE WHEN e.after > 0 THEN now() + make_interval(secs => e.after)
+                                   ELSE j.run_at END,
+                     attempt = j.attempt - CASE WHEN e.give_back THEN 1 ELSE 0 END,
+                     last_error = coalesce(e.error, j.last_error),
+                     session_id = NULL,
+                     lease_until = NULL,
+                     permits = NULL
+                 FROM ended AS e
+                 WHERE j.id = ANY($1) AND j.id = e.id AND ",
+            $fence,
+            "
+                 RETURNING j.id, j.flow, j.state, j.attempt + CASE WHEN e.give_back THEN 1 ELSE 0 END
+                           AS attempt, j.claimed_at, e.outcome, e.error
+             ), logged AS (
+                 INSERT INTO job_attempts (job_id, attempt, claimed_at, session_id, outcome, error)
+                 SELECT id, attempt, claimed_at, $7, outcome, error FROM moved
+                 WHERE outcome IS NOT NULL
+             )
+             SELECT id, flow, state FROM moved"
+        )
+    };
+}
+
+pub(in crate::engine) const AGAIN: &str =
+    again_sql!("CASE WHEN j.session_id = $7 THEN j.claims = e.claims ELSE false END");
+/// What must never run: whoever lost the lease puts the job back all the same.
+const UNFENCED: &str = again_sql!("$7::bigint IS NOT NULL");
 
 #[derive(FromRow)]
 struct Moved {
@@ -98,14 +111,14 @@ async fn put_back(
         errors.push(error);
         give_backs.push(give_back);
     }
-    Ok(sqlx::query_as(AGAIN)
+    Ok(sqlx::query_as(if is_fenced() { AGAIN } else { UNFENCED })
         .bind(ids)
         .bind(claims)
         .bind(delays)
         .bind(outcomes)
         .bind(errors)
         .bind(give_backs)
-        .bind(shared.session)
+        .bind(shared.session.id)
         .fetch_all(conn)
         .await?)
 }

@@ -1,6 +1,6 @@
 use db::Result;
 
-use super::{Ended, Outcome, note_ended};
+use super::{Ended, Outcome, is_fenced, note_ended};
 use crate::engine::{Shared, limits};
 use crate::signal::Word;
 use crate::{keys, signal};
@@ -11,25 +11,38 @@ use crate::{keys, signal};
 /// The CASE hides the fence from the planner. Its statistics know of hardly any running job, so
 /// that it would read them all first and compare each with every outcome: seconds for a thousand
 /// of them. Rows are found by id alone; that there is a session means that the job is running.
-pub(in crate::engine) const END: &str = "
-    WITH ended AS (
-        SELECT * FROM unnest($1::bigint[], $2::integer[], $3::text[]) AS e(id, claims, reason)
-    ), gone AS (
-        DELETE FROM jobs AS j USING ended AS e
-        WHERE j.id = ANY($1) AND j.id = e.id
-          AND CASE WHEN j.session_id = $4 THEN j.claims = e.claims ELSE false END
-        RETURNING j.id, j.kind, j.lane, j.tenant_id,
-                  CASE WHEN e.reason IS NULL THEN 'done' ELSE 'cancelled' END AS outcome,
-                  j.attempt, j.max_attempts, j.created_at, j.claimed_at, j.ordering_key, j.payload,
-                  j.run_at, j.session_id, j.priority, j.limit_key_1, j.limit_key_2, j.traceparent,
-                  e.reason
-    ), kept AS (
-        INSERT INTO job_history (id, kind, lane, tenant_id, outcome, attempt, max_attempts,
-                                 created_at, claimed_at, ordering_key, payload, run_at, session_id,
-                                 priority, limit_key_1, limit_key_2, traceparent, reason)
-        SELECT * FROM gone
-    )
-    SELECT id FROM gone";
+macro_rules! end_sql {
+    ($fence:literal) => {
+        concat!(
+            "WITH ended AS (
+                 SELECT * FROM unnest($1::bigint[], $2::integer[], $3::text[])
+                     AS e(id, claims, reason)
+             ), gone AS (
+                 DELETE FROM jobs AS j USING ended AS e
+                 WHERE j.id = ANY($1) AND j.id = e.id AND ",
+            $fence,
+            "
+                 RETURNING j.id, j.kind, j.lane, j.tenant_id,
+                           CASE WHEN e.reason IS NULL THEN 'done' ELSE 'cancelled' END AS outcome,
+                           j.attempt, j.max_attempts, j.created_at, j.claimed_at, j.ordering_key,
+                           j.payload, j.run_at, j.session_id, j.priority, j.limit_key_1,
+                           j.limit_key_2, j.traceparent, e.reason
+             ), kept AS (
+                 INSERT INTO job_history (id, kind, lane, tenant_id, outcome, attempt, max_attempts,
+                                          created_at, claimed_at, ordering_key, payload, run_at,
+                                          session_id, priority, limit_key_1, limit_key_2,
+                                          traceparent, reason)
+                 SELECT * FROM gone
+             )
+             SELECT id FROM gone"
+        )
+    };
+}
+
+pub(in crate::engine) const END: &str =
+    end_sql!("CASE WHEN j.session_id = $4 THEN j.claims = e.claims ELSE false END");
+/// What must never run: whoever lost the lease ends the job all the same.
+const UNFENCED: &str = end_sql!("$4::bigint IS NOT NULL");
 
 async fn end<'e, E>(shared: &Shared, executor: E, batch: &[Ended]) -> Result<Vec<i64>>
 where
@@ -44,11 +57,11 @@ where
             _ => None,
         })
         .collect();
-    let mut gone: Vec<i64> = sqlx::query_scalar(END)
+    let mut gone: Vec<i64> = sqlx::query_scalar(if is_fenced() { END } else { UNFENCED })
         .bind(ids)
         .bind(claims)
         .bind(reasons)
-        .bind(shared.session)
+        .bind(shared.session.id)
         .fetch_all(executor)
         .await?;
     gone.sort_unstable();

@@ -26,7 +26,7 @@ const LEAST: Duration = Duration::from_millis(2);
 impl Allotment {
     /// How many more attempts may begin, and how long until the next one may when none.
     pub(super) fn room(&self) -> (usize, Duration) {
-        if self.paused_secs > 0.0 {
+        if self.is_paused() {
             return (
                 0,
                 Duration::try_from_secs_f64(self.paused_secs).unwrap_or(LOOK_AGAIN),
@@ -44,6 +44,11 @@ impl Allotment {
             usize::try_from(most.saturating_sub(self.running)).unwrap_or(0)
         });
         (by_rate.min(by_concurrency), LOOK_AGAIN)
+    }
+
+    /// Whether somebody paused it: then it has no room, whatever is left of it.
+    pub(in crate::engine) fn is_paused(&self) -> bool {
+        self.paused_secs > 0.0
     }
 
     /// Notes that `jobs` attempts begin.
@@ -110,7 +115,7 @@ pub(in crate::engine) struct Grant {
 }
 
 /// Shares out what the rows have among picks, in their order. `asked` is, for each pick, what it
-/// wants and the rows that hold for it; a row that is not in `rows` was locked by somebody else.
+/// wants and the rows that hold for it; a row that is not in `rows` is locked by somebody else, or gone.
 pub(in crate::engine) fn allot(
     rows: &mut HashMap<i64, Allotment>,
     asked: &[(usize, Vec<i64>)],

@@ -148,3 +148,86 @@ pub(crate) async fn release(conn: &mut PgConnection, permits: &[i64]) -> Result<
     .await?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use proptest::prelude::*;
+    use proptest::strategy::ValueTree as _;
+    use proptest::test_runner::TestRunner;
+    use testkit::TestDb;
+
+    use super::*;
+
+    /// A bucket, and claims: after how many seconds, and for how many jobs.
+    type Case = (f64, i32, Vec<(f64, usize)>);
+
+    fn cases() -> impl Strategy<Value = Case> {
+        let claims = prop::collection::vec((0.0_f64..8.0, 0_usize..12), 1..25);
+        (0.05_f64..5.0, 1_i32..10, claims)
+    }
+
+    /// Lets time pass for every bucket.
+    async fn pass(conn: &mut PgConnection, secs: f64) {
+        sqlx::query("UPDATE job_limits SET refilled_at = refilled_at - make_interval(secs => $1)")
+            .bind(secs)
+            .execute(conn)
+            .await
+            .unwrap();
+    }
+
+    /// Plays one case against the table and against a bucket as the books have it.
+    async fn play(database: &TestDb, (rate, burst, claims): Case) {
+        let case = format!("{rate} a second, {burst} at once, {claims:?}");
+        let mut conn = database.pool().acquire().await.unwrap();
+        let id: i64 = sqlx::query_scalar(
+            "INSERT INTO job_limits (key, rate_per_second, burst, tokens, refilled_at)
+             VALUES ('test:' || gen_random_uuid(), $1, $2, $2, clock_timestamp()) RETURNING id",
+        )
+        .bind(rate)
+        .bind(burst)
+        .fetch_one(&mut *conn)
+        .await
+        .unwrap();
+        let (begun, most) = (Instant::now(), f64::from(burst));
+        let mut tokens = most;
+        for (secs, wanted) in claims {
+            pass(&mut conn, secs).await;
+            tokens = most.min(tokens + rate * secs);
+            let mut locked = lock_rows(&mut conn, &[id], Busy::Wait).await.unwrap();
+            let row = locked.rows.get_mut(&id).unwrap();
+            // The test takes time itself, which the books do not know.
+            let slack = rate * begun.elapsed().as_secs_f64() + 1e-4;
+            assert!(
+                row.tokens >= tokens - 1e-4,
+                "{} of {tokens}: {case}",
+                row.tokens
+            );
+            assert!(
+                row.tokens <= most.min(tokens + slack) + 1e-4,
+                "{} of {tokens}: {case}",
+                row.tokens
+            );
+            let jobs = wanted.min(row.room().0);
+            row.take(jobs);
+            #[expect(clippy::cast_precision_loss, reason = "a dozen at most")]
+            let taken = jobs as f64;
+            assert!(row.tokens >= 0.0, "{case}");
+            take(&mut conn, &locked.rows, locked.at.unwrap())
+                .await
+                .unwrap();
+            tokens = (tokens - taken).max(0.0);
+        }
+    }
+
+    #[tokio::test]
+    async fn buckets_fill_by_their_rate_whenever_they_are_asked() {
+        let database = TestDb::new().await;
+        let mut runner = TestRunner::default();
+        for _ in 0..40 {
+            let case = cases().new_tree(&mut runner).unwrap().current();
+            play(&database, case).await;
+        }
+    }
+}

@@ -1,19 +1,22 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use db::Db;
 use domain::TenantId;
-use sqlx::FromRow;
+use sqlx::{FromRow, PgConnection};
 
 use super::super::Shared;
 use super::super::inflight::lock;
+use super::rows::Locked;
 
 /// The longest a change goes unnoticed when its signal got lost.
 const EVERY: Duration = Duration::from_millis(500);
 /// How far back changes are read again: a transaction may commit later than it says.
 const OVERLAP_SECS: f64 = 15.0;
+/// How often everything is read: rows that were deleted are forgotten then.
+const WHOLE_EVERY: Duration = Duration::from_mins(15);
 
 /// What was set, by key.
 #[derive(Debug, Default)]
@@ -23,6 +26,17 @@ pub(in crate::engine) struct LimitSettings(Mutex<Inner>);
 struct Inner {
     by_key: HashMap<Arc<str>, Setting>,
     newest: Option<DateTime<Utc>>,
+    /// When everything was read last.
+    whole_at: Option<Instant>,
+}
+
+/// How much of the table is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extent {
+    /// What was set lately.
+    Lately,
+    /// All of it.
+    Whole,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -82,9 +96,43 @@ impl LimitSettings {
             .collect()
     }
 
-    /// Fetches what was set lately; limited flows may try again when anything differs.
+    /// Forgets those of the limits `asked` that have no row any more: they are not among the `locked`,
+    /// as those that somebody else has locked. Who has a key without a row is not limited by it.
+    pub(in crate::engine) async fn forget_gone(
+        &self,
+        conn: &mut PgConnection,
+        asked: &[i64],
+        locked: &Locked,
+    ) -> db::Result<()> {
+        let missing = asked.iter().filter(|id| !locked.rows.contains_key(id));
+        let missing: Vec<i64> = missing.copied().collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let there: Vec<i64> = sqlx::query_scalar("SELECT id FROM job_limits WHERE id = ANY($1)")
+            .bind(&missing)
+            .fetch_all(conn)
+            .await?;
+        let is_gone = |id: &i64| missing.contains(id) && !there.contains(id);
+        lock(&self.0)
+            .by_key
+            .retain(|_, setting| !is_gone(&setting.id));
+        Ok(())
+    }
+
+    /// How much to read next.
+    fn extent(&self, now: Instant) -> Extent {
+        match lock(&self.0).whole_at {
+            Some(at) if now.duration_since(at) < WHOLE_EVERY => Extent::Lately,
+            _ => Extent::Whole,
+        }
+    }
+
+    /// Fetches what was set lately, and everything from time to time; limited flows may try again when
+    /// anything differs.
     pub(in crate::engine) async fn load(&self, shared: &Shared) -> db::Result<()> {
-        if self.refresh(&shared.db).await? {
+        let extent = self.extent(Instant::now());
+        if self.refresh(&shared.db, extent).await? {
             let weights = self.weights();
             for lane in shared.lanes.values() {
                 lock(&lane.ready).limits_set(weights.clone());
@@ -94,9 +142,12 @@ impl LimitSettings {
         Ok(())
     }
 
-    /// Fetches what was set lately. Says whether anything differs.
-    async fn refresh(&self, db: &Db) -> db::Result<bool> {
-        let newest = lock(&self.0).newest;
+    /// Fetches what was set. Says whether anything differs.
+    async fn refresh(&self, db: &Db, extent: Extent) -> db::Result<bool> {
+        let since = match extent {
+            Extent::Lately => lock(&self.0).newest,
+            Extent::Whole => None,
+        };
         let asked = Instant::now();
         let rows: Vec<Row> = sqlx::query_as(
             "SELECT id, key, rate_per_second IS NOT NULL OR concurrency IS NOT NULL AS is_limited,
@@ -106,35 +157,32 @@ impl LimitSettings {
              FROM job_limits
              WHERE changed_at > coalesce($1, '-infinity'::timestamptz) - make_interval(secs => $2)",
         )
-        .bind(newest)
+        .bind(since)
         .bind(OVERLAP_SECS)
         // Where claims are made: handlers that have all other connections must not keep a pause from
         // being heard of while claims go on.
         .fetch_all(db.fixed())
         .await?;
+        let there: Option<HashSet<i64>> =
+            (extent == Extent::Whole).then(|| rows.iter().map(|row| row.id).collect());
         let mut inner = lock(&self.0);
         let mut differs = false;
         for row in rows {
             inner.newest = inner.newest.max(Some(row.changed_at));
-            let paused = row
-                .paused_secs
-                .filter(|secs| *secs > 0.0)
-                .map(|secs| Pause {
-                    until: asked + Duration::try_from_secs_f64(secs).unwrap_or_default(),
-                });
-            let setting = Setting {
-                id: row.id,
-                is_limited: row.is_limited,
-                paused,
-                weight: row.weight,
-                changed_at: row.changed_at,
-            };
-            let key: Arc<str> = Arc::from(row.key);
+            let (key, setting) = row.into_setting(asked);
             let known = inner.by_key.get(&key);
             if known.is_none_or(|known| known.changed_at != setting.changed_at) {
                 differs = true;
                 inner.by_key.insert(key, setting);
             }
+        }
+        if let Some(there) = there {
+            let known = inner.by_key.len();
+            inner
+                .by_key
+                .retain(|_, setting| there.contains(&setting.id));
+            differs |= inner.by_key.len() < known;
+            inner.whole_at = Some(asked);
         }
         Ok(differs)
     }
@@ -150,6 +198,26 @@ struct Row {
     changed_at: DateTime<Utc>,
 }
 
+impl Row {
+    /// The key and what was set, as of the moment `asked`.
+    fn into_setting(self, asked: Instant) -> (Arc<str>, Setting) {
+        let paused = self
+            .paused_secs
+            .filter(|secs| *secs > 0.0)
+            .map(|secs| Pause {
+                until: asked + Duration::try_from_secs_f64(secs).unwrap_or_default(),
+            });
+        let setting = Setting {
+            id: self.id,
+            is_limited: self.is_limited,
+            paused,
+            weight: self.weight,
+            changed_at: self.changed_at,
+        };
+        (Arc::from(self.key), setting)
+    }
+}
+
 /// Keeps what was set fresh.
 pub(in crate::engine) async fn refresh_for_ever(shared: Arc<Shared>) {
     loop {
@@ -159,5 +227,78 @@ pub(in crate::engine) async fn refresh_for_ever(shared: Arc<Shared>) {
         if let Err(error) = shared.limits.load(&shared).await {
             tracing::debug!(error = %error, "limits could not be looked up");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use db::DbOptions;
+    use testkit::TestDb;
+
+    use super::super::{Busy, lock_rows};
+    use super::*;
+
+    fn keys(settings: &LimitSettings) -> Vec<String> {
+        let mut keys: Vec<String> = lock(&settings.0)
+            .by_key
+            .keys()
+            .map(ToString::to_string)
+            .collect();
+        keys.sort_unstable();
+        keys
+    }
+
+    /// A database with three limits, and what is known of them.
+    async fn three() -> (TestDb, Db, LimitSettings) {
+        let database = TestDb::new().await;
+        sqlx::query(
+            "INSERT INTO job_limits (key, rate_per_second, burst)
+             VALUES ('test:1', 1, 1), ('test:2', 1, 1), ('test:3', 1, 1)",
+        )
+        .execute(database.pool())
+        .await
+        .unwrap();
+        let db = Db::connect_lazy(&DbOptions::new(database.url())).unwrap();
+        let settings = LimitSettings::default();
+        assert!(settings.refresh(&db, Extent::Whole).await.unwrap());
+        assert_eq!(keys(&settings), ["test:1", "test:2", "test:3"]);
+        (database, db, settings)
+    }
+
+    #[tokio::test]
+    async fn rows_that_were_deleted_are_forgotten_when_everything_is_read() {
+        let (database, db, settings) = three().await;
+        sqlx::query("DELETE FROM job_limits WHERE key = 'test:2'")
+            .execute(database.pool())
+            .await
+            .unwrap();
+        assert!(!settings.refresh(&db, Extent::Lately).await.unwrap());
+        assert_eq!(keys(&settings).len(), 3, "a deletion is no change");
+        assert!(settings.refresh(&db, Extent::Whole).await.unwrap());
+        assert_eq!(keys(&settings), ["test:1", "test:3"]);
+        let read = Instant::now();
+        assert_eq!(settings.extent(read), Extent::Lately);
+        assert_eq!(settings.extent(read + WHOLE_EVERY), Extent::Whole);
+    }
+
+    #[tokio::test]
+    async fn of_what_a_claim_missed_only_what_is_gone_is_forgotten() {
+        let (database, db, settings) = three().await;
+        sqlx::query("DELETE FROM job_limits WHERE key = 'test:2'")
+            .execute(database.pool())
+            .await
+            .unwrap();
+        let mut other = database.pool().begin().await.unwrap();
+        let busy = lock_rows(&mut other, &[1], Busy::Wait).await.unwrap();
+        assert_eq!(busy.rows.len(), 1);
+        let asked = [1, 2, 3];
+        let mut tx = db.begin_fixed().await.unwrap();
+        let locked = lock_rows(&mut tx, &asked, Busy::Skip).await.unwrap();
+        assert!(locked.rows.contains_key(&3) && locked.rows.len() == 1);
+        settings
+            .forget_gone(&mut tx, &asked, &locked)
+            .await
+            .unwrap();
+        assert_eq!(keys(&settings), ["test:1", "test:3"]);
     }
 }
