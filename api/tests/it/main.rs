@@ -21,6 +21,7 @@ mod queues;
 mod resources;
 mod search;
 mod server;
+mod tenant_keys;
 mod traces;
 mod usage;
 mod webchat;
