@@ -14,6 +14,8 @@ use crate::auth::Auth;
 struct ProviderList {
     /// The providers: the tenant's choice first, then its fallbacks.
     data: Vec<ProviderView>,
+    /// What turns the tenant's texts and questions into vectors; its health is that of such calls.
+    embedding: ProviderView,
 }
 
 /// One provider of a tenant's.
@@ -109,7 +111,7 @@ pub(crate) struct ProviderRoutes;
 impl ProviderRoutes {
     /// List a tenant's providers
     ///
-    /// Who would answer, in which order, and how each of them does.
+    /// Who would answer, in which order, what turns texts into vectors, and how each of them does.
     #[oai(
         path = "/tenants/:tenant_id/providers",
         method = "get",
@@ -125,7 +127,8 @@ impl ProviderRoutes {
         auth.0.act_for(tenant).await?;
         let providers = auth.0.state().providers.list(tenant).await?;
         Ok(Answer(ProviderList {
-            data: providers.into_iter().map(ProviderView::new).collect(),
+            embedding: ProviderView::new(providers.embedding),
+            data: providers.chain.into_iter().map(ProviderView::new).collect(),
         }))
     }
 

@@ -203,10 +203,11 @@ impl TenantRoutes {
             sealed_secrets: sealed.as_deref(),
         };
         let tenant = tenants::update(&mut tx, &values).await?;
-        if tenant.settings.embedding != embedding {
+        let has_other_embedding = tenant.settings.embedding != embedding;
+        if has_other_embedding {
             ingest::change_embedder(&mut tx).await?;
         }
-        if providers != (settings.llm, secrets.clone()) {
+        if has_other_embedding || providers != (settings.llm, secrets.clone()) {
             // What was seen of them was seen with other keys or addresses.
             provider_health::delete_all(&mut tx).await?;
         }

@@ -22,6 +22,7 @@ mod resources;
 mod schedules;
 mod search;
 mod server;
+mod tenant_keys;
 mod traces;
 mod usage;
 mod webchat;

@@ -115,6 +115,28 @@ async fn settings_that_lead_nowhere_are_told() {
 }
 
 #[tokio::test]
+async fn what_makes_vectors_is_listed_beside_who_answers() {
+    let server = TestServer::start().await;
+    let (tenant, key) = server.tenant("Shop").await;
+    let path = format!("{tenant}/providers");
+    let embedding = async || server.get(&key, &path).await.expect(200)["embedding"].clone();
+    let own = embedding().await;
+    assert_eq!(
+        (&own["provider"], &own["health"]),
+        (&json!("builtin"), &json!("unknown"))
+    );
+    let change = json!({"settings": {"embedding": {"provider": "openai"}}});
+    server.put(&key, &tenant, change).await.expect(200);
+    let keyless = embedding().await;
+    assert_eq!(
+        (&keyless["account"], &keyless["health"]),
+        (&json!("openai"), &json!("down"))
+    );
+    assert_eq!(keyless["last_error"], "misconfigured");
+    assert_eq!(keyless["detail"], "it needs an API key, and none is set");
+}
+
+#[tokio::test]
 async fn checks_are_held_to_six_a_minute() {
     let (_openai, server) = server().await;
     let (tenant, key) = server.tenant("Shop").await;

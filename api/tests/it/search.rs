@@ -1,12 +1,24 @@
-use domain::{ChunkId, DocumentId};
-use llm::{Embedder as _, HashedNgrams};
+use domain::{ChunkId, DocumentId, TenantId};
+use llm::{Embedder, HashedNgrams};
 use rag::keyword::{self, Indexable, Vocabulary};
 use serde_json::{Value, json};
 use store::chunks::{self, NewChunk};
 use store::embedding_sets::{self, Maker};
 use store::{chunk_embeddings, documents};
+use testkit::standin::{OpenAiFault, OpenAiOptions, OpenAiServer};
 
 use crate::server::{ADMIN_KEY, TestServer};
+
+/// Whose vectors an embedder makes.
+pub(crate) fn maker_of(embedder: &dyn Embedder) -> Maker<'_> {
+    Maker {
+        provider: embedder.provider(),
+        model: embedder.model(),
+        dimensions: embedder.dimensions().try_into().unwrap(),
+        embedder: embedder.key().into(),
+        base_url: None,
+    }
+}
 
 /// Adds a document whose only passage can be searched at once.
 pub(crate) async fn add_ready(server: &TestServer, tenant: &str, name: &str, text: &str) -> String {
@@ -45,11 +57,7 @@ pub(crate) async fn add_ready(server: &TestServer, tenant: &str, name: &str, tex
     )
     .await
     .unwrap();
-    let maker = Maker {
-        provider: HashedNgrams.provider(),
-        model: HashedNgrams.model(),
-        dimensions: 256,
-    };
+    let maker = maker_of(&HashedNgrams);
     let sets = embedding_sets::ensure_live(&mut tx, &maker).await.unwrap();
     chunk_embeddings::insert_many(&mut tx, &sets[0], vec![(chunk.id, vector)])
         .await
@@ -60,6 +68,27 @@ pub(crate) async fn add_ready(server: &TestServer, tenant: &str, name: &str, tex
         .unwrap();
     tx.commit().await.unwrap();
     id
+}
+
+/// Puts a live set by the tenant's own embedder in the place of whatever there is.
+pub(crate) async fn live_by_settings(server: &TestServer, tenant: &str) {
+    let id: TenantId = tenant.rsplit('/').next().unwrap().parse().unwrap();
+    let mut tx = server.state.db.tenant(id).await.unwrap();
+    let settings = store::tenants::get(&mut tx).await.unwrap().settings;
+    tx.commit().await.unwrap();
+    sqlx::query("DELETE FROM embedding_sets")
+        .execute(server.database.pool())
+        .await
+        .unwrap();
+    let embedders = &server.state.assistant.embedders;
+    let embedder = embedders
+        .for_tenant(settings.embedding.as_ref(), None)
+        .unwrap();
+    let mut tx = server.state.db.tenant(id).await.unwrap();
+    embedding_sets::ensure_live(&mut tx, &maker_of(&*embedder))
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
 }
 
 fn titles(found: &Value) -> Vec<&str> {
@@ -194,4 +223,25 @@ async fn a_tenant_that_searches_too_much_is_told_to_wait_and_no_other() {
         .post(ADMIN_KEY, &format!("{other}/search"), asked)
         .await
         .expect(200);
+}
+
+#[tokio::test]
+async fn a_silent_embedder_leaves_the_search_its_words() {
+    let server = TestServer::of_this_machine().await;
+    let (tenant, key) = server.tenant("Shop").await;
+    let silent = OpenAiServer::start(OpenAiOptions::default()).await.unwrap();
+    let embedding = json!({"provider": "openai", "base_url": silent.base_url()});
+    let change = json!({"settings": {"embedding": embedding}});
+    server.put(&key, &tenant, change).await.expect(200);
+    add_ready(&server, &tenant, "Returns", "returns are free").await;
+    live_by_settings(&server, &tenant).await;
+    silent.script_embeddings([OpenAiFault::Hang]);
+    let path = format!("{tenant}/search");
+    let asked = json!({"query": "are returns free"});
+    let found = server.post(&key, &path, asked).await.expect(200);
+    assert_eq!(silent.received().len(), 1);
+    assert_eq!(found["by_vector"], false);
+    assert_eq!(titles(&found), ["Returns"]);
+    let waited = found["timings"]["embed_ms"].as_f64().unwrap();
+    assert!((3000.0..8000.0).contains(&waited), "{waited}");
 }

@@ -1,6 +1,6 @@
 //! The API in the test's own process.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use assistant::spending::Spending;
 use assistant::{Assistant, MetaPlatform, Retention, Settings, WebchatCaps};
 use channels::Graph;
 use db::{Db, DbOptions};
-use domain::Clock;
+use domain::{Clock, EmbeddingSettings};
 use files::Files;
 use llm::manager::{Manager, ManagerPolicy};
-use llm::{Embedders, HashedNgrams, Models, PlatformProviders, Prices, Timeouts};
+use llm::{Embedders, LocalModel, Models, PlatformEmbedding, PlatformProviders, Prices, Timeouts};
 use outbound::Guard;
 use poem::http::{HeaderMap, Method, StatusCode};
 use poem::{Body, Endpoint, Request, Response};
@@ -133,13 +133,24 @@ impl TestServer {
         Self::with(Limits::default(), platform).await
     }
 
+    /// Whose tenants may set addresses on this machine, and choose what embeds for them.
+    pub(crate) async fn of_this_machine() -> Self {
+        let guard = Guard::new(["127.0.0.0/8".parse().unwrap()]);
+        let platform = PlatformProviders::default();
+        Self::with_guard(Limits::default(), platform, guard).await
+    }
+
     async fn with(limits: Limits, platform: PlatformProviders) -> Self {
+        Self::with_guard(limits, platform, Guard::default()).await
+    }
+
+    async fn with_guard(limits: Limits, platform: PlatformProviders, guard: Guard) -> Self {
         let database = TestDb::new().await;
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::fixed("2026-11-23T12:00:00Z".parse().unwrap());
         let db = Db::connect_lazy(&DbOptions::new(database.url())).unwrap();
-        let assistant = assistant(db, &folder, clock.clone(), platform);
-        let state = state_of(assistant, limits);
+        let assistant = assistant(db, &folder, clock.clone(), platform, &guard);
+        let state = state_of(assistant, limits, guard);
         Self {
             state,
             clock,
@@ -246,13 +257,15 @@ impl TestServer {
 
 pub(crate) fn state(db: Db, folder: &TempDir, clock: Clock, limits: Limits) -> Arc<AppState> {
     let platform = PlatformProviders::default();
-    state_of(assistant(db, folder, clock, platform), limits)
+    let guard = Guard::default();
+    let assistant = assistant(db, folder, clock, platform, &guard);
+    state_of(assistant, limits, guard)
 }
 
-fn state_of(assistant: Assistant, limits: Limits) -> Arc<AppState> {
+fn state_of(assistant: Assistant, limits: Limits, guard: Guard) -> Arc<AppState> {
     AppState::new(StateParts {
         assistant,
-        guard: Guard::default(),
+        guard,
         admin_key: ADMIN_KEY.into(),
         limits,
         trust_forwarded_for: false,
@@ -260,21 +273,38 @@ fn state_of(assistant: Assistant, limits: Limits) -> Arc<AppState> {
     })
 }
 
-fn assistant(db: Db, folder: &TempDir, clock: Clock, platform: PlatformProviders) -> Assistant {
-    let guard = Guard::default();
-    let models = Arc::new(Models::new(platform, &guard, Timeouts::default()).unwrap());
+/// What the platform embeds with: no model.
+fn embedders(models: &Arc<Models>) -> Embedders {
+    let platform = PlatformEmbedding {
+        settings: EmbeddingSettings::default(),
+        local: LocalModel {
+            folder: "/nonexistent".into(),
+            at_a_time: NonZeroUsize::MIN,
+        },
+    };
+    Embedders::new(Arc::clone(models), &platform).unwrap()
+}
+
+fn assistant(
+    db: Db,
+    folder: &TempDir,
+    clock: Clock,
+    platform: PlatformProviders,
+    guard: &Guard,
+) -> Assistant {
+    let models = Arc::new(Models::new(platform, guard, Timeouts::default()).unwrap());
     let manager = Manager::new(Arc::clone(&models), ManagerPolicy::default());
     Assistant {
         db,
         clock,
         keyring: Arc::new(Keyring::new(MasterKey::generate(), Vec::new())),
         files: Files::disk(folder.path()),
+        embedders: Arc::new(embedders(&models)),
         models,
         manager: Arc::new(manager),
         spending: Arc::new(Spending::new(Prices::bundled().unwrap())),
-        embedders: Arc::new(Embedders::only(Arc::new(HashedNgrams))),
         trusted: outbound::Client::trusted(outbound::Timeouts::default()).unwrap(),
-        guarded: outbound::Client::guarded(&guard).unwrap(),
+        guarded: outbound::Client::guarded(guard).unwrap(),
         settings: Arc::new(Settings {
             meta: MetaPlatform {
                 graph: Graph {

@@ -5,11 +5,12 @@ use std::fmt;
 use domain::{CircuitState, Health, LlmChoice, TenantId};
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use llm::Payer;
 use llm::manager::{Checked, LinkView};
 pub use llm::manager::{Fault, KeyOwner};
 use store::provider_health::{self, ProviderHealth};
 
-use crate::spending::{Standing, note_health};
+use crate::spending::{Standing, embedding_account, note_health};
 use crate::{Assistant, Error, TenantProfile};
 
 /// How many checks a tenant may ask for in a minute, within one process.
@@ -30,6 +31,15 @@ pub struct ProviderState {
     pub misconfigured: Option<String>,
     /// How it does; `None`: nobody has called it yet.
     pub health: Option<ProviderHealth>,
+}
+
+/// Whom a tenant's texts and questions go to.
+#[derive(Clone, Debug)]
+pub struct ProviderStates {
+    /// Who answers, in the order in which they are asked.
+    pub chain: Vec<ProviderState>,
+    /// What turns texts into vectors.
+    pub embedding: ProviderState,
 }
 
 /// One provider of a tenant's chain, after it was asked how it does.
@@ -68,15 +78,64 @@ impl Providers {
         }
     }
 
-    /// The tenant's providers in the order in which they are asked.
+    /// The tenant's providers, as far as anybody knows how they do.
     ///
     /// # Errors
     /// `NotFound` if the tenant is not there, and those of the database.
-    pub async fn list(&self, tenant: TenantId) -> Result<Vec<ProviderState>, Error> {
+    pub async fn list(&self, tenant: TenantId) -> Result<ProviderStates, Error> {
         let profile = self.profile(tenant).await?;
         let llm = &profile.settings.llm;
         let chain = self.assistant.manager.chain(tenant, llm, &profile.llm_keys);
-        self.states(tenant, chain.view()).await
+        let known = self.known(tenant).await?;
+        let chain = chain.view().into_iter();
+        Ok(ProviderStates {
+            chain: chain.map(|link| state(link, &known)).collect(),
+            embedding: self.embedding(&profile, &known),
+        })
+    }
+
+    /// What turns the tenant's texts into vectors.
+    fn embedding(&self, profile: &TenantProfile, known: &[ProviderHealth]) -> ProviderState {
+        let settings = profile.settings.embedding.as_ref();
+        let key = profile.embedding_key();
+        let has_key = key.is_some();
+        let wanted = settings.cloned().unwrap_or_default();
+        let choice = LlmChoice {
+            provider: wanted.provider,
+            model: wanted.model,
+            base_url: wanted.base_url,
+        };
+        match self.assistant.embedders.for_tenant(settings, key) {
+            Ok(embedder) => {
+                let Payer { account, key } = embedder.payer();
+                ProviderState {
+                    health: health_of(known, &embedding_account(&account)),
+                    account,
+                    model: embedder.model().to_owned(),
+                    key,
+                    misconfigured: None,
+                    choice: LlmChoice {
+                        provider: embedder.provider().to_owned(),
+                        ..choice
+                    },
+                }
+            }
+            Err(error) => ProviderState {
+                health: None,
+                account: choice.account(),
+                model: choice.model.clone(),
+                key: if has_key {
+                    KeyOwner::Tenant
+                } else {
+                    KeyOwner::Platform
+                },
+                misconfigured: Some(match error {
+                    llm::Error::Misconfigured { detail, .. } => detail,
+                    other => other.to_string(),
+                }),
+                choice,
+            },
+        }
     }
 
     /// Asks each of the tenant's providers at once how it does: the list of its models, where it
@@ -97,12 +156,11 @@ impl Providers {
         let checked = manager.check(tenant, llm, keys, &**models).await;
         let standings: Vec<Standing> = checked.iter().filter_map(standing).collect();
         note_health(&self.assistant, tenant, &standings).await?;
-        let links = checked.iter().map(|checked| checked.link.clone());
-        let states = self.states(tenant, links.collect()).await?;
-        let told = checked.iter().zip(states);
-        Ok(told
-            .map(|(checked, state)| CheckedProvider {
-                state,
+        let known = self.known(tenant).await?;
+        Ok(checked
+            .iter()
+            .map(|checked| CheckedProvider {
+                state: state(checked.link.clone(), &known),
                 fault: checked.error.as_ref().map(Fault::of),
                 detail: checked.error.as_ref().map(ToString::to_string),
                 has_model: checked.has_model,
@@ -119,41 +177,38 @@ impl Providers {
         })
     }
 
-    async fn states(
-        &self,
-        tenant: TenantId,
-        links: Vec<LinkView>,
-    ) -> Result<Vec<ProviderState>, Error> {
+    /// What is known of the tenant's accounts, as it is at this moment.
+    async fn known(&self, tenant: TenantId) -> Result<Vec<ProviderHealth>, Error> {
         let mut tx = self.assistant.db.tenant(tenant).await?;
-        let known = provider_health::list(&mut tx).await?;
+        let mut known = provider_health::list(&mut tx).await?;
         let now = self.assistant.clock.now();
-        let health = |account: &str| {
-            let known = known.iter().find(|known| known.account == account);
-            known.cloned().map(|mut health| {
-                // Its time is over: the next call is let through.
-                if health.circuit == CircuitState::Open
-                    && health.retry_at.is_some_and(|at| at <= now)
-                {
-                    health.circuit = CircuitState::HalfOpen;
-                    health.retry_at = None;
-                    if health.health == Health::Down {
-                        health.health = Health::Degraded;
-                    }
+        for health in &mut known {
+            // Its time is over: the next call is let through.
+            if health.circuit == CircuitState::Open && health.retry_at.is_some_and(|at| at <= now) {
+                health.circuit = CircuitState::HalfOpen;
+                health.retry_at = None;
+                if health.health == Health::Down {
+                    health.health = Health::Degraded;
                 }
-                health
-            })
-        };
-        Ok(links
-            .into_iter()
-            .map(|link| ProviderState {
-                health: health(&link.account),
-                choice: link.choice,
-                account: link.account,
-                model: link.model,
-                key: link.key,
-                misconfigured: link.misconfigured,
-            })
-            .collect())
+            }
+        }
+        Ok(known)
+    }
+}
+
+fn health_of(known: &[ProviderHealth], account: &str) -> Option<ProviderHealth> {
+    let health = known.iter().find(|known| known.account == account);
+    health.cloned()
+}
+
+fn state(link: LinkView, known: &[ProviderHealth]) -> ProviderState {
+    ProviderState {
+        health: health_of(known, &link.account),
+        choice: link.choice,
+        account: link.account,
+        model: link.model,
+        key: link.key,
+        misconfigured: link.misconfigured,
     }
 }
 

@@ -51,6 +51,11 @@ pub struct TenantSettings {
     pub retention_days: Option<NonZeroU32>,
 }
 
+impl TenantSettings {
+    /// The most that `answer_deadline_seconds` may be.
+    pub const LONGEST_ANSWER_SECONDS: u32 = 600;
+}
+
 impl Default for TenantSettings {
     fn default() -> Self {
         Self {

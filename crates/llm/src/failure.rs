@@ -169,7 +169,9 @@ impl Refusal {
 
     fn is_too_long(&self) -> bool {
         let message = self.message.to_lowercase();
-        self.is(&["context_length_exceeded"])
+        self.is(&["context_length_exceeded", "max_tokens_per_request"])
+            // More than a whole minute's limit: a 429 that no wait ends.
+            || message.starts_with("request too large")
             || (!self.is(&["rate_limit_exceeded", "slow_down"])
                 && TOO_LONG.iter().any(|part| message.contains(part)))
     }
@@ -268,6 +270,20 @@ mod tests {
             retry_after: None,
             source: Some("crash".into()),
         }
+    }
+
+    #[test]
+    fn a_request_over_a_whole_limit_is_too_long_and_not_too_early() {
+        let is_too_long = |body: &str| Refusal::parse(body).is_too_long();
+        assert!(is_too_long(
+            r#"{"error": {"message": "Request too large for text-embedding-3-small on tokens per min (TPM): Limit 40000, Requested 120000.", "type": "tokens", "code": "rate_limit_exceeded"}}"#
+        ));
+        assert!(is_too_long(
+            r#"{"error": {"message": "Requested 416941 tokens, max 300000 tokens per request", "type": "max_tokens_per_request", "code": "max_tokens_per_request"}}"#
+        ));
+        assert!(!is_too_long(
+            r#"{"error": {"message": "Rate limit reached on tokens per min (TPM): Limit 40000, Used 39000, Requested 2000.", "type": "tokens", "code": "rate_limit_exceeded"}}"#
+        ));
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub use builtin::Builtin;
 pub use embed::LocalEmbeddings;
 pub use embed::{
     Embedded, Embedder, Embedders, HashedNgrams, LocalModel, OllamaEmbeddings, OpenAiEmbeddings,
-    PlatformEmbedding, RetryEmbeddings,
+    Payer, PlatformEmbedding, RetryEmbeddings,
 };
 pub use error::{Cause, Error, Phase};
 pub use listing::ListedModel;

@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use crate::builtin::Builtin;
-use crate::embed::{Embedder, HashedNgrams, OllamaEmbeddings, OpenAiEmbeddings};
+use crate::embed::{Embedder, HashedNgrams, OllamaEmbeddings, OpenAiEmbeddings, Payer};
 use crate::endpoint::Endpoint;
 use crate::listing::{self, ListedModel};
 use crate::providers::{Capabilities, Provider, Wire};
@@ -159,14 +159,16 @@ impl Models {
             let detail = format!("how many dimensions {model} has is not known: set it");
             misconfigured(provider.name, &detail)
         })?;
+        let payer = Payer::of(settings, tenant_key.as_ref());
         let (endpoint, _) = self.endpoint(provider, settings.base_url.as_ref(), tenant_key)?;
         let model = model.to_owned();
         if is_ollama {
             let keep_alive = self.platform.ollama_keep_alive_seconds;
-            let client = OllamaEmbeddings::new(endpoint, model, dimensions, keep_alive);
+            let client = OllamaEmbeddings::new(endpoint, model, dimensions, keep_alive, payer);
             return Ok(Arc::new(client));
         }
-        Ok(Arc::new(OpenAiEmbeddings::new(endpoint, model, dimensions)))
+        let client = OpenAiEmbeddings::new(endpoint, model, dimensions, payer);
+        Ok(Arc::new(client))
     }
 
     /// The models that the provider named by `settings` has, by name: also the cheapest way to see

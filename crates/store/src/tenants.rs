@@ -32,7 +32,8 @@ pub struct Tenant {
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TenantSecrets {
-    /// The tenant's own key to the provider that is first in its settings.
+    /// The tenant's own key to the provider that is first in its settings. This one and the next two
+    /// go to the address that the settings name: whoever changes that lets go of the key.
     pub llm_api_key: Option<String>,
     /// The tenant's own key to its reranker.
     pub rerank_api_key: Option<String>,

@@ -28,7 +28,9 @@ impl Job for AnswerTurn {
     const LANE: Lane = Lane::Answers;
     const POLICY: Policy = Policy {
         max_attempts: 5,
-        timeout: Duration::from_mins(3),
+        // The handler's own deadline decides, which is the tenant's: this is the longest that may be
+        // set, and what stands around it.
+        timeout: Duration::from_mins(11),
         backoff: Backoff::Exponential {
             base: Duration::from_secs(1),
             cap: Duration::from_secs(15),
@@ -49,5 +51,20 @@ impl Job for AnswerTurn {
             delay: self.settle,
             ..Options::default()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::TenantSettings;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_has_the_time_that_its_tenant_gives_it() {
+        // Reading the turn before, and committing the answer after.
+        let around = Duration::from_mins(1);
+        let longest = Duration::from_secs(TenantSettings::LONGEST_ANSWER_SECONDS.into());
+        assert!(AnswerTurn::POLICY.timeout >= longest + around);
     }
 }

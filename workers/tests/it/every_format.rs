@@ -27,6 +27,8 @@ pub(crate) struct Row {
     pub(crate) page: Option<i32>,
     /// The headings it stands under; of a workbook the sheet.
     pub(crate) heading: Option<&'static str>,
+    /// Who wrote it, where it says so.
+    pub(crate) author: Option<&'static str>,
 }
 
 /// One row for each type of file.
@@ -45,6 +47,7 @@ fn plain_rows() -> Vec<Row> {
             content: format!("{OTHER}\n\n{ANSWER}").into_bytes(),
             page: None,
             heading: None,
+            author: None,
         },
         Row {
             name: "rules.md",
@@ -52,6 +55,7 @@ fn plain_rows() -> Vec<Row> {
             content: format!("# Tea\n\n{OTHER}\n\n# Returns\n\n{ANSWER}\n").into_bytes(),
             page: None,
             heading: Some("Returns"),
+            author: None,
         },
         Row {
             name: "rules.pdf",
@@ -59,6 +63,7 @@ fn plain_rows() -> Vec<Row> {
             content: Pdf::with_pages(&pages).bytes(),
             page: Some(2),
             heading: None,
+            author: Some("Ada Lovelace"),
         },
         Row {
             name: "rules.csv",
@@ -66,6 +71,7 @@ fn plain_rows() -> Vec<Row> {
             content: format!("Topic;Rule\nTea;{OTHER}\nReturns;{ANSWER}\n").into_bytes(),
             page: None,
             heading: None,
+            author: None,
         },
         Row {
             name: "rules.html",
@@ -76,6 +82,7 @@ fn plain_rows() -> Vec<Row> {
             .into_bytes(),
             page: None,
             heading: Some("Returns"),
+            author: None,
         },
     ]
 }
@@ -88,6 +95,7 @@ fn office_rows() -> Vec<Row> {
             content: office::docx(&word()),
             page: None,
             heading: Some("Returns"),
+            author: Some("Ada Lovelace"),
         },
         Row {
             name: "rules.pptx",
@@ -95,6 +103,7 @@ fn office_rows() -> Vec<Row> {
             content: office::pptx(&[("Tea", &[OTHER], ""), ("Returns", &[ANSWER], "")]),
             page: Some(2),
             heading: Some("Returns"),
+            author: Some("Ada Lovelace"),
         },
         Row {
             name: "rules.xlsx",
@@ -102,6 +111,15 @@ fn office_rows() -> Vec<Row> {
             content: workbook(),
             page: None,
             heading: Some("Returns"),
+            author: None,
+        },
+        Row {
+            name: "rules.ods",
+            media_type: "application/vnd.oasis.opendocument.spreadsheet",
+            content: office::ods(&sheets()),
+            page: None,
+            heading: Some("Returns"),
+            author: Some("Ada"),
         },
         Row {
             name: "rules.xls",
@@ -109,6 +127,7 @@ fn office_rows() -> Vec<Row> {
             content: office::xls("Returns", &TABLE),
             page: None,
             heading: Some("Returns"),
+            author: None,
         },
     ]
 }
@@ -119,6 +138,24 @@ fn word() -> String {
     [("Tea", OTHER), ("Returns", ANSWER)]
         .map(|(title, text)| office::heading(1, title) + &office::paragraph("", text))
         .concat()
+}
+
+/// The sheets of an OpenDocument spreadsheet.
+fn sheets() -> String {
+    let cell = |text: &str| {
+        format!(
+            "<table:table-cell office:value-type=\"string\"><text:p>{text}</text:p></table:table-cell>"
+        )
+    };
+    let row = |cells: [&str; 2]| {
+        let cells = cells.map(cell).concat();
+        format!("<table:table-row>{cells}</table:table-row>")
+    };
+    let sheet = |(name, text)| {
+        let rows = [row(["Topic", "Rule"]), row([name, text])].concat();
+        format!("<table:table table:name=\"{name}\">{rows}</table:table>")
+    };
+    [("Tea", OTHER), ("Returns", ANSWER)].map(sheet).concat()
 }
 
 fn workbook() -> Vec<u8> {

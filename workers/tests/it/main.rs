@@ -2,7 +2,9 @@
 //! by stand-ins, the database is each test's own.
 #![expect(clippy::unwrap_used, reason = "what the tests share fails as they do")]
 
+mod addresses;
 mod answers;
+mod budgets;
 mod changes;
 mod channel_health;
 mod citations;
@@ -13,6 +15,7 @@ mod every_format;
 mod formats;
 mod http_channel;
 mod library;
+mod limits;
 mod looks;
 mod media;
 mod messenger;
@@ -30,6 +33,7 @@ mod sends;
 mod sources;
 mod spending;
 mod stage;
+mod switches;
 mod tools;
 mod turns;
 mod upkeep;

@@ -20,7 +20,7 @@ use crate::vectors::embedders;
 
 impl Stage {
     /// The calls to models so far, oldest first.
-    async fn calls(&self) -> Vec<ModelCall> {
+    pub(crate) async fn calls(&self) -> Vec<ModelCall> {
         let mut tx = self.assistant.db.tenant(self.tenant).await.unwrap();
         let page = model_calls::list(&mut tx, None, None, 100).await.unwrap();
         page.data.into_iter().rev().collect()
@@ -30,12 +30,12 @@ impl Stage {
     async fn health(&self, place: usize) -> (Health, Option<String>) {
         let providers = Providers::new(self.assistant.clone());
         let listed = providers.list(self.tenant).await.unwrap();
-        let health = listed[place].health.clone().unwrap();
+        let health = listed.chain[place].health.clone().unwrap();
         (health.health, health.fault)
     }
 
     /// Seals the tenant's own keys.
-    async fn set_keys(&self, settings: &TenantSettings, keys: serde_json::Value) {
+    pub(crate) async fn set_keys(&self, settings: &TenantSettings, keys: serde_json::Value) {
         let (table, column) = SECRETS_COLUMN;
         let context = row_context(table, column, self.tenant.as_uuid());
         let secrets = json!({"llm_api_keys": keys});
@@ -74,7 +74,7 @@ fn with_fallbacks(fallbacks: Vec<LlmChoice>) -> TenantSettings {
     }
 }
 
-fn with_budget(monthly: i64, when_spent: WhenSpent) -> TenantSettings {
+pub(crate) fn with_budget(monthly: i64, when_spent: WhenSpent) -> TenantSettings {
     TenantSettings {
         budget: BudgetSettings {
             monthly_microdollars: Some(monthly),

@@ -201,6 +201,19 @@ impl Stage {
         self.deliver(&Self::sign(&post)).await;
     }
 
+    /// The tenant changes its settings; its keys go.
+    pub(crate) async fn change(&self, settings: &TenantSettings) {
+        let values = TenantValues {
+            name: "Shop",
+            enabled: true,
+            settings,
+            sealed_secrets: None,
+        };
+        let mut tx = self.assistant.db.tenant(self.tenant).await.unwrap();
+        tenants::update(&mut tx, &values).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
     /// Time goes by.
     pub(crate) fn pass(&self, time: Duration) {
         let time = TimeDelta::from_std(time).unwrap();

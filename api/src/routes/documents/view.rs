@@ -67,10 +67,14 @@ pub(super) struct DocumentView {
     progress: Option<ProgressView>,
     /// Why its newest version could not be made, for people.
     error: Option<String>,
+    /// What its newest version waits for, where it is more than its turn, such as a spent budget.
+    waiting_because: Option<String>,
     /// Whether answers and searches draw on it.
     enabled: bool,
     /// Its title, where the file says one.
     title: Option<String>,
+    /// Its author, where the file says one.
+    author: Option<String>,
     /// Its pages, where it has any.
     page_count: Option<i32>,
     /// Passages that can be searched.
@@ -186,8 +190,10 @@ pub(super) fn view(document: Document, source: Option<Source>) -> DocumentView {
         status: document.status.into(),
         progress: document.progress.map(view_progress),
         error: document.error,
+        waiting_because: document.waiting_because,
         enabled: document.enabled,
         title: document.title,
+        author: document.author,
         page_count: document.page_count,
         chunk_count: document.chunk_count,
         live_version: document.live_version,

@@ -10,6 +10,7 @@ use store::tenants::TenantSecrets;
 use super::budget::BudgetChange;
 use super::check::check;
 use super::embedding::EmbeddingChange;
+use super::keys::{Named, Receivers, check_receivers};
 use super::llm::{LlmChoiceChange, apply_keys};
 use super::people::{HandoffChange, HoursChange, ModerationChange, OptOutChange};
 use super::{Method, Rag, Rerank};
@@ -68,11 +69,13 @@ pub(crate) struct SettingsChange {
 #[derive(Object, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct LlmChange {
-    /// The provider: `builtin`, `openai`, `anthropic` or `ollama`. Default `builtin`.
+    /// The provider: `builtin`, `openai`, `anthropic` or `ollama`. Default `builtin`. A change of it
+    /// without a new `api_key` takes the old one away.
     provider: Option<String>,
     /// The provider's name of the model; empty: the provider's default.
     model: Option<String>,
-    /// Another address that speaks the provider's format.
+    /// Another address that speaks the provider's format. A change to another scheme, host or port
+    /// without a new `api_key` takes the old one away.
     base_url: Option<String>,
     /// The most tokens an answer may take, 1 to 32000. Default 1024.
     max_output_tokens: Option<u32>,
@@ -83,7 +86,8 @@ struct LlmChange {
     /// How long an Ollama server at `base_url` keeps the model loaded after an answer, in seconds,
     /// at most 604800; 0: not at all.
     keep_alive_seconds: Option<u32>,
-    /// The tenant's own key to the provider. Never comes back; `null` takes it away.
+    /// The tenant's own key to the provider, for it and its address alone. Never comes back; `null`
+    /// takes it away.
     #[oai(write_only)]
     api_key: Option<String>,
     /// Who answers instead, in this order, when the one before cannot, at most 5. Default nobody.
@@ -116,14 +120,16 @@ struct RetrievalChange {
     fusion: Option<Fusion>,
     /// Who ranks the best of them again. Default `off`.
     rerank: Option<Rerank>,
-    /// Where `provider` is: an address to which `/rerank` is added, of Cohere's and Jina's form.
+    /// Where `provider` is: an address to which `/rerank` is added, of Cohere's and Jina's form. A
+    /// change to another scheme, host or port without a new `rerank_api_key` takes the old one away.
     rerank_url: Option<String>,
     /// The provider's name of the reranker's model.
     rerank_model: Option<String>,
     /// Passages that follow each other become one of up to this many tokens, at most 8000; 0 leaves
     /// them apart. Default 1024.
     passage_tokens: Option<u32>,
-    /// The tenant's own key to the reranker. Never comes back; `null` takes it away.
+    /// The tenant's own key to the reranker at `rerank_url`, for that address alone. Never comes back;
+    /// `null` takes it away.
     #[oai(write_only)]
     rerank_api_key: Option<String>,
 }
@@ -158,32 +164,8 @@ impl SettingsChange {
         checks: &mut Checks,
     ) {
         let mut raw = raw.clone();
-        if let Some(llm) = raw.get_mut("llm").and_then(Value::as_object_mut) {
-            // Only the body as sent tells a missing key from `null`.
-            let has_key = llm.shift_remove("api_key").is_some();
-            llm.shift_remove("api_keys");
-            if let Some(change) = self.llm {
-                if has_key {
-                    let key = change.api_key;
-                    let checked = |key: String| checks.text("settings.llm.api_key", &key, 2000);
-                    secrets.llm_api_key = key.map(checked);
-                }
-                apply_keys(change.api_keys.unwrap_or_default(), secrets, checks);
-            }
-        }
-        if takes_key(&mut raw, "retrieval", "rerank_api_key") {
-            let key = self.retrieval.and_then(|change| change.rerank_api_key);
-            let field = "settings.retrieval.rerank_api_key";
-            secrets.rerank_api_key = key.map(|key| checks.text(field, &key, 2000));
-        }
-        if takes_key(&mut raw, "embedding", "api_key") {
-            let key = self.embedding.and_then(|embedding| embedding.api_key);
-            secrets.embedding_api_key =
-                key.map(|key| checks.text("settings.embedding.api_key", &key, 2000));
-        }
-        if raw.get("embedding").is_some_and(Value::is_null) {
-            secrets.embedding_api_key = None;
-        }
+        let receivers = Receivers::of(settings);
+        let named = self.take_keys(&mut raw, secrets, checks);
         let Ok(mut merged) = serde_json::to_value(&*settings) else {
             return;
         };
@@ -195,12 +177,44 @@ impl SettingsChange {
                 return checks.require(false, &field, "is not in its form");
             }
         }
+        receivers.keep_to(settings, named, secrets);
+        check_receivers(settings, secrets, named, checks);
         check(settings, guard, checks);
+    }
+
+    /// Takes the keys out of the change and of its body as sent, which alone tells a missing key from
+    /// `null`; says which there were.
+    fn take_keys(self, raw: &mut Value, secrets: &mut TenantSecrets, checks: &mut Checks) -> Named {
+        let named = Named {
+            llm: takes_key(raw, "llm", "api_key"),
+            embedding: takes_key(raw, "embedding", "api_key"),
+            rerank: takes_key(raw, "retrieval", "rerank_api_key"),
+        };
+        takes_key(raw, "llm", "api_keys");
+        let (mut llm_key, mut by_account) = (None, None);
+        if let Some(llm) = self.llm {
+            (llm_key, by_account) = (llm.api_key, llm.api_keys);
+        }
+        let mut checked = |field: &str, key: Option<String>| {
+            key.map(|key| checks.text(&format!("settings.{field}"), &key, 2000))
+        };
+        if named.llm {
+            secrets.llm_api_key = checked("llm.api_key", llm_key);
+        }
+        if named.embedding {
+            let key = self.embedding.and_then(|embedding| embedding.api_key);
+            secrets.embedding_api_key = checked("embedding.api_key", key);
+        }
+        if named.rerank {
+            let key = self.retrieval.and_then(|change| change.rerank_api_key);
+            secrets.rerank_api_key = checked("retrieval.rerank_api_key", key);
+        }
+        apply_keys(by_account.unwrap_or_default(), secrets, checks);
+        named
     }
 }
 
-/// Takes a key out of a part of the body; tells whether it was there: only the body as sent tells
-/// a missing key from `null`.
+/// Takes a key out of a part of the body; tells whether it was there.
 fn takes_key(raw: &mut Value, part: &str, key: &str) -> bool {
     let part = raw.get_mut(part).and_then(Value::as_object_mut);
     part.is_some_and(|part| part.shift_remove(key).is_some())

@@ -62,7 +62,7 @@ fn check_numbers(settings: &TenantSettings, checks: &mut Checks) {
             "answer_deadline_seconds",
             settings.answer_deadline_seconds,
             5,
-            600,
+            TenantSettings::LONGEST_ANSWER_SECONDS,
         ),
         (
             "retrieval.passage_tokens",

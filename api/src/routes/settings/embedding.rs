@@ -46,17 +46,18 @@ impl EmbeddingView {
 #[serde(deny_unknown_fields)]
 pub(super) struct EmbeddingChange {
     /// The provider: `builtin` (no model), `local` (a model beside the product), `openai`,
-    /// `ollama`. Default `builtin`.
+    /// `ollama`. Default `builtin`. A change of it without a new `api_key` takes the old one away.
     provider: Option<String>,
     /// The provider's name of the model; empty: the provider's default.
     model: Option<String>,
     /// How many numbers a vector has, 1 to 4000; `null`: as many as the model makes by itself.
     /// Needed for a model that the product does not know.
     dimensions: Option<u32>,
-    /// Another address that speaks the provider's format.
+    /// Another address that speaks the provider's format. A change to another scheme, host or port
+    /// without a new `api_key` takes the old one away.
     base_url: Option<String>,
-    /// The tenant's own key to the provider. Never comes back; `null` takes it away, and then the
-    /// key of `llm` is used if that is for the same provider and address.
+    /// The tenant's own key to the provider, for it and its address alone. Never comes back; `null`
+    /// takes it away, and then the key of `llm` is used if that is for the same provider and address.
     #[oai(write_only)]
     pub(super) api_key: Option<String>,
 }

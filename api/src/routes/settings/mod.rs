@@ -4,6 +4,7 @@ mod budget;
 mod change;
 mod check;
 mod embedding;
+mod keys;
 mod llm;
 mod people;
 #[cfg(test)]

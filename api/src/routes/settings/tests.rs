@@ -49,11 +49,43 @@ fn the_key_goes_to_the_secrets_alone() {
     assert!(!serde_json::to_string(&settings).unwrap().contains("sk-new"));
     let (gone, _) = change(&mut settings, &json!({"llm": {"api_key": null}}));
     assert_eq!(gone.llm_api_key, None);
-    let raw = json!({"retrieval": {"rerank_api_key": "rk-new"}});
+    let raw = json!({"retrieval": {
+        "rerank_url": "https://rerank.example/v1", "rerank_api_key": "rk-new"}});
     let (set, _) = change(&mut settings, &raw);
     assert_eq!(set.rerank_api_key.as_deref(), Some("rk-new"));
     assert_eq!(set.llm_api_key.as_deref(), Some("old"));
     assert!(!serde_json::to_string(&settings).unwrap().contains("rk-new"));
+}
+
+#[test]
+fn a_key_goes_with_whoever_it_was_given_for() {
+    let mut settings = TenantSettings::default();
+    let mut kept = |raw: Value| {
+        let (secrets, checked) = change(&mut settings, &raw);
+        checked.unwrap();
+        (
+            secrets.llm_api_key.is_some(),
+            secrets.embedding_api_key.is_some(),
+        )
+    };
+    let at = |url: &str| json!({"llm": {"base_url": url}, "embedding": {"base_url": url}});
+    assert_eq!(kept(json!({"embedding": {"api_key": "sk"}})), (true, true));
+    assert_eq!(kept(at("https://one.example/v1")), (false, false));
+    // The same host, whatever is below it.
+    assert_eq!(kept(at("https://one.example/v2")), (true, true));
+    assert_eq!(kept(at("https://one.example:8443/v2")), (false, false));
+    assert_eq!(kept(at("http://one.example:8443/v2")), (false, false));
+    assert_eq!(kept(at("http://two.example:8443/v2")), (false, false));
+    let other = json!({"llm": {"provider": "ollama"}, "embedding": {"provider": "ollama"}});
+    assert_eq!(kept(other), (false, false));
+    assert_eq!(
+        kept(json!({"llm": null, "embedding": null})),
+        (false, false)
+    );
+    assert_eq!(
+        kept(json!({"llm": {"fallbacks": [{"provider": "openai"}]}})),
+        (true, true)
+    );
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A turn is answered: what the contact wrote since the last answer, the passages that fit it, and
 //! the model of the tenant's choice lead to one message, or to none if the contact went on writing.
 
+mod citations;
 mod ending;
 mod model;
 mod prompt;
@@ -108,7 +109,6 @@ async fn ask(
 ) -> Result<Made, Failure> {
     let settings = &turn.profile.settings;
     let mode = rag_mode(settings, model.as_ref());
-    let passages = turn.find_sources(assistant, mode, calls).await?;
     let question = turn.question();
     let is_extract = model.provider() == Builtin.provider();
     let asking = Asking {
@@ -126,10 +126,15 @@ async fn ask(
         has_tools: mode == RagMode::Tool,
     };
     let mut shown = turn.shown(assistant, attempt_of(handle));
-    let work = asking.ask(passages, &mut shown, || handle.check_lease());
+    let work = async {
+        let passages = turn.find_sources(assistant, mode, calls).await?;
+        let answered = asking.ask(passages, &mut shown, || handle.check_lease());
+        let answered = answered.await;
+        answered.map_err(|stopped| failure_of(stopped, turn))
+    };
     let deadline = deadline(turn);
     let answered = match tokio::time::timeout(deadline, work).await {
-        Ok(answered) => answered.map_err(|stopped| failure_of(stopped, turn))?,
+        Ok(answered) => answered?,
         Err(_) => return Err(Failure::dead(format!("no answer within {deadline:?}"))),
     };
     Ok(Made {

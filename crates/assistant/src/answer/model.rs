@@ -33,7 +33,7 @@ pub(crate) async fn choose(
             let chain = manager.chain(tenant, &settings.llm, &profile.llm_keys);
             Ok(calls.observe(&chain, false))
         }
-        Verdict::Builtin => {
+        Verdict::Builtin { .. } => {
             let chain = manager.chain(tenant, &builtin(), &Keys::default());
             Ok(calls.observe(&chain, true))
         }

@@ -40,7 +40,7 @@ impl AtOnce {
             return None;
         };
         let is_slow = embedder.is_worth_keeping() || only.index_status != IndexStatus::Absent;
-        if is_slow || !only.is_by(&sets::maker(&**embedder)) {
+        if is_slow || !only.is_by(&sets::maker(&**embedder, None)) {
             return None;
         }
         let about = About {
@@ -65,7 +65,7 @@ impl AtOnce {
             .collect();
         let calls = Calls::begin(&self.assistant, self.about);
         let embedded = calls
-            .embed(CallPurpose::Embedding, &*self.embedder, &texts)
+            .embed(CallPurpose::Embedding, &*self.embedder, &texts, None)
             .await;
         let vectors = embedded.ok()?.vectors;
         (vectors.len() == chunks.len()).then_some(Made { vectors, calls })

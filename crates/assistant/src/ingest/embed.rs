@@ -1,3 +1,6 @@
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use db::TenantTx;
 use domain::{ChunkId, DocumentId, TenantId};
 use fail::fail_point;
@@ -7,12 +10,16 @@ use store::chunk_embeddings::{self, Run, Unembedded};
 use store::embedding_sets::{self, EmbeddingSet, SetStatus};
 use store::{chunks, documents};
 
+use super::stopped::Stopped;
 use super::vectors::{Vectors, vectors_so_far};
 use super::{news, sets};
 use crate::{Assistant, TenantProfile};
 
 /// The most chunks of a version that was replaced, deleted by one statement.
 const DELETE_BATCH: i64 = 500;
+
+/// How long a run waits that the model before cannot embed any more, until the next one is live.
+const SWITCH_PAUSE: Duration = Duration::from_secs(10);
 
 /// Embeds one run of chunks, for the live set and for one that is being built; whichever run is the
 /// last makes the version visible, or the set live.
@@ -25,6 +32,7 @@ pub async fn embed(
     job: &EmbedChunk,
 ) -> Result<(), Failure> {
     let work = Work::load(assistant, job.tenant_id, &[job]).await?;
+    let (mut lost, mut is_building) = (None, false);
     for (set, runs) in &work.sets {
         let run = runs.first().map_or(&[][..], Vec::as_slice);
         match work.embed_for(assistant, handle, job, set, run).await {
@@ -33,16 +41,30 @@ pub async fn embed(
                 tracing::warn!(tenant.id = %job.tenant_id, model = set.model, %reason,
                     "the vectors of another model cannot be made");
             }
-            embedded => embedded?,
+            Err(Failure::Dead(reason)) => lost = Some(reason),
+            embedded => {
+                embedded?;
+                is_building |= set.status == SetStatus::Building;
+            }
         }
     }
-    Ok(())
+    match lost {
+        None => Ok(()),
+        // The old model's server or key is gone, and what is embedded is found after the switch.
+        Some(_) if is_building => Err(Failure::snooze(
+            SWITCH_PAUSE,
+            "the vectors of another model are being made",
+        )),
+        Some(reason) => Err(Failure::Dead(reason)),
+    }
 }
 
 /// What is to be embedded for a tenant, as it stood at one moment.
 struct Work {
     tenant: TenantId,
     profile: TenantProfile,
+    /// What it is part of.
+    versions: BTreeSet<(DocumentId, i32)>,
     /// The live set and the one being built, each with the chunks of every run that have no vector
     /// in it.
     sets: Vec<(EmbeddingSet, Vec<Vec<Unembedded>>)>,
@@ -71,9 +93,11 @@ impl Work {
             sets.push((set, runs));
         }
         tx.commit().await?;
+        let versions = jobs.iter().map(|job| (job.document_id, job.version));
         Ok(Self {
             tenant,
             profile,
+            versions: versions.collect(),
             sets,
         })
     }
@@ -87,7 +111,10 @@ impl Work {
         run: &[Unembedded],
     ) -> Result<(), Failure> {
         handle.check_lease()?;
-        let vectors = self.vectors(assistant, set, texts(run)).await?.whole()?;
+        let vectors = self.vectors(assistant, set, texts(run)).await?;
+        let stopped = vectors.stopped.as_ref();
+        self.show_waiting(assistant, set, stopped).await?;
+        let vectors = vectors.whole()?;
         keep(assistant, set, vec![Made::of(handle, job, run, vectors)]).await
     }
 
@@ -106,6 +133,33 @@ impl Work {
         let embedder = sets::embedder_for(assistant, &self.profile, set)?;
         let budget = self.profile.settings.budget;
         vectors_so_far(assistant, self.tenant, budget, &*embedder, &texts).await
+    }
+
+    /// Whether each run finds out by itself what it means that vectors were not made.
+    fn is_for_each_alone(&self, stopped: &Stopped) -> bool {
+        stopped.may_be_of_one_text() || (stopped.is_final() && self.sets.len() > 1)
+    }
+
+    /// Shows the documents' owner what their vectors wait for, if they do.
+    async fn show_waiting(
+        &self,
+        assistant: &Assistant,
+        set: &EmbeddingSet,
+        stopped: Option<&Stopped>,
+    ) -> Result<(), Failure> {
+        // No document waits for a set that is being built, nor for one that goes.
+        let is_shown = |stopped: &&Stopped| {
+            set.status == SetStatus::Live && !(stopped.is_final() && self.sets.len() > 1)
+        };
+        let stopped = stopped.filter(is_shown);
+        let Some(because) = stopped.and_then(Stopped::waits_for) else {
+            return Ok(());
+        };
+        let mut tx = assistant.db.tenant(self.tenant).await?;
+        for (document, version) in &self.versions {
+            documents::set_waiting(&mut tx, *document, *version, &because).await?;
+        }
+        Ok(tx.commit().await?)
     }
 }
 
@@ -152,7 +206,7 @@ async fn try_together(
                     kept.push(at);
                     whole.push(Made::of(handle, job, run, own));
                 }
-                (None, Some(stopped)) if !stopped.may_be_of_one_text() => {
+                (None, Some(stopped)) if !work.is_for_each_alone(stopped) => {
                     results[at] = Some(Err(stopped.failure()));
                 }
                 (None, _) => results[at] = None,
@@ -164,6 +218,9 @@ async fn try_together(
                 results[at] = None;
             }
         }
+        // After whatever went on was shown.
+        let stopped = vectors.stopped.as_ref();
+        work.show_waiting(assistant, set, stopped).await?;
     }
     Ok(results)
 }
@@ -236,8 +293,10 @@ async fn keep(
     }
     fail_point!("embed.before_switch");
     if set.status == SetStatus::Building {
-        return switch_set(assistant, tenant).await;
+        switch_set(assistant, tenant).await?;
     }
+    // Of a set that was being built, too: somebody may have made it the live one since it was looked
+    // at, and then these were the last vectors that its newest versions lacked.
     for (document, version) in versions {
         switch_if_whole(assistant, tenant, document, version).await?;
     }

@@ -8,6 +8,7 @@ mod news;
 mod read;
 pub mod search;
 mod sets;
+mod stopped;
 mod tend;
 mod vectors;
 
@@ -122,8 +123,14 @@ pub async fn on_dead(assistant: &Assistant, tx: &mut TenantTx, dead: &DeadJob) -
         },
     };
     // The cause is the operator's to read; the tenant learns what to do.
-    let error = "The document could not be indexed. Try to index it again.";
-    news::fail(assistant, tx, document, version, error).await
+    let error = match documents::find(tx, document).await? {
+        Some(Document {
+            waiting_because: Some(because),
+            ..
+        }) => format!("{because} Index it again once that is mended."),
+        _ => "The document could not be indexed. Try to index it again.".to_owned(),
+    };
+    news::fail(assistant, tx, document, version, &error).await
 }
 
 /// Counts within one document: the extractor caps its text far below the limit.

@@ -222,6 +222,7 @@ impl Version<'_> {
         let pages = facts.page_count.and_then(|pages| i32::try_from(pages).ok());
         let facts = VersionFacts {
             title: facts.title.as_deref(),
+            author: facts.author.as_deref(),
             page_count: pages,
             text_config: &facts.text_config,
         };

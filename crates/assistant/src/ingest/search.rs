@@ -1,20 +1,28 @@
 //! Finding the passages that fit a question.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use db::TenantTx;
 use domain::{CallPurpose, DocumentId, RerankMethod, RetrievalSettings, Source, TenantId};
-use llm::manager::Fault;
-use llm::{Embedder, RerankClient};
+use llm::manager::{Fault, KeyOwner};
+use llm::{Embedder, Payer, RerankClient};
 use rag::rerank::{Candidate, RerankError, Reranker};
 use rag::retrieve::{self, Embedding, Question, Retrieved, Timings, builtin_reranker, rank};
 use secrecy::SecretString;
 use store::embedding_sets::{self, EmbeddingSet};
 
 use super::sets;
-use crate::spending::{About, Calls, PlainCall};
+use super::vectors::costs;
+use crate::spending::{About, Calls, PlainCall, Verdict};
 use crate::{Assistant, TenantProfile};
+
+/// How long embedding a question may take. A customer waits: passages by their words alone are
+/// better than none in time.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The provider, and account, of whatever reranker a tenant set.
+const RERANK: &str = "rerank";
 
 /// A passage that fits, with its whole text.
 #[derive(Clone, Debug)]
@@ -96,8 +104,9 @@ impl Found {
 /// that each step took. All of them belong to the versions that were live at one moment: no search
 /// meets half a document.
 ///
-/// The query is embedded by the model of the live set. If that cannot be done now, words alone
-/// decide; if a provider's reranker cannot be asked, the fused order stays.
+/// The query is embedded by the model of the live set. If that cannot be done within three seconds,
+/// or the month's budget is spent, words alone decide; if a provider's reranker cannot be asked, the
+/// fused order stays.
 ///
 /// # Errors
 /// Those of the database.
@@ -149,9 +158,10 @@ pub(crate) async fn find_by(
     query: &Query<'_>,
     calls: &Calls,
 ) -> db::Result<Found> {
-    let provider = reranker(assistant, means, query.settings, calls);
+    let pays = pays(means, query.settings, calls).await?;
+    let provider = reranker(assistant, means, query.settings, calls).filter(|_| pays);
     let start = Instant::now();
-    let vector = embed(means, query.text, calls).await;
+    let vector = embed(means, query.text, calls, pays).await;
     let embed_time = start.elapsed();
     let question = Question {
         text: query.text,
@@ -179,16 +189,31 @@ pub(crate) async fn find_by(
     })
 }
 
+/// Whether providers may be called: not once the budget is spent, which is not asked where nobody
+/// would be called.
+async fn pays(means: &Means, settings: &RetrievalSettings, calls: &Calls) -> db::Result<bool> {
+    let embeds = means.embedder.as_deref().is_some_and(costs);
+    if !embeds && settings.rerank != RerankMethod::Provider {
+        return Ok(true);
+    }
+    Ok(calls.look().await? == Verdict::Go)
+}
+
 /// The question's vector by the set's model; `None` if it cannot be had now: words alone still find
 /// much, so that is no reason to find nothing.
-async fn embed(means: &Means, query: &str, calls: &Calls) -> Option<Vec<f32>> {
+async fn embed(means: &Means, query: &str, calls: &Calls, pays: bool) -> Option<Vec<f32>> {
     let embedder = means.embedder.as_deref()?;
     let texts = [query.to_owned()];
-    // What this program does itself costs nothing.
-    let embedded = if matches!(embedder.provider(), "builtin" | "local") {
-        embedder.embed(&texts).await
+    let embedded = if costs(embedder) {
+        if !pays {
+            return None;
+        }
+        let patience = Some(PATIENCE);
+        calls
+            .embed(CallPurpose::Search, embedder, &texts, patience)
+            .await
     } else {
-        calls.embed(CallPurpose::Search, embedder, &texts).await
+        embedder.embed(&texts).await
     };
     let embedded = embedded
         .inspect_err(|error| tracing::warn!(error = %error, "the query could not be embedded"))
@@ -208,6 +233,13 @@ fn reranker<'c>(
     };
     let (client, key) = (assistant.guarded.clone(), means.rerank_key.clone());
     Some(ProviderReranker {
+        payer: Payer {
+            account: RERANK.to_owned(),
+            key: match key {
+                Some(_) => KeyOwner::Tenant,
+                None => KeyOwner::Platform,
+            },
+        },
         client: RerankClient::new(client, url.clone(), &settings.rerank_model, key),
         model: settings.rerank_model.clone(),
         calls,
@@ -217,6 +249,7 @@ fn reranker<'c>(
 /// A reranker that a tenant set.
 struct ProviderReranker<'c> {
     client: RerankClient,
+    payer: Payer,
     model: String,
     calls: &'c Calls,
 }
@@ -239,7 +272,8 @@ impl Reranker for ProviderReranker<'_> {
         let begun = Instant::now();
         let ranked = self.client.rerank(question, &read).await;
         let call = PlainCall {
-            provider: "rerank",
+            provider: RERANK,
+            payer: &self.payer,
             model: &self.model,
             texts: &documents,
             tokens: None,

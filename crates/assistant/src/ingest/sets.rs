@@ -10,32 +10,41 @@ use jobs::kinds::EmbedChunk;
 use llm::Embedder;
 use store::embedding_sets::{self, EmbeddingSet, Maker};
 use store::{chunks, embedding_sets as sets};
+use url::Url;
 
 use super::{RUN, as_i32};
 use crate::{Assistant, TenantProfile};
 
-/// The set that an embedder wants.
-pub(super) fn maker(embedder: &dyn Embedder) -> Maker<'_> {
+/// The embedder that a tenant wants, and the address that it set for it.
+struct Wanted {
+    embedder: Arc<dyn Embedder>,
+    base_url: Option<Url>,
+}
+
+impl Wanted {
+    /// The set that it wants.
+    fn maker(&self) -> Maker<'_> {
+        maker(&*self.embedder, self.base_url.as_ref())
+    }
+}
+
+/// The set that an embedder wants, which is at the address that a tenant set, if it set one.
+pub(super) fn maker<'a>(embedder: &'a dyn Embedder, base_url: Option<&'a Url>) -> Maker<'a> {
     Maker {
         provider: embedder.provider(),
         model: embedder.model(),
         dimensions: as_i32(embedder.dimensions()),
+        embedder: embedder.key().into(),
+        base_url: base_url.map(Url::as_str),
     }
 }
 
-/// The embedder that a tenant wants now: the one that it set, else the platform's.
-///
-/// # Errors
-/// A retry for what may pass; death for settings that lead to no embedder.
-pub(super) async fn wanted(
-    assistant: &Assistant,
-    tx: &mut TenantTx,
-) -> Result<Arc<dyn Embedder>, Failure> {
+async fn wish(assistant: &Assistant, tx: &mut TenantTx) -> Result<Wanted, Failure> {
     let profile = TenantProfile::load(tx, &assistant.keyring).await?;
-    wanted_by(assistant, &profile)
+    wish_of(assistant, &profile)
 }
 
-/// The same of a tenant that is loaded.
+/// The embedder that a tenant wants now: the one that it set, else the platform's.
 ///
 /// # Errors
 /// Death for settings that lead to no embedder.
@@ -43,70 +52,71 @@ pub(super) fn wanted_by(
     assistant: &Assistant,
     profile: &TenantProfile,
 ) -> Result<Arc<dyn Embedder>, Failure> {
+    Ok(wish_of(assistant, profile)?.embedder)
+}
+
+fn wish_of(assistant: &Assistant, profile: &TenantProfile) -> Result<Wanted, Failure> {
     of_settings(assistant, profile).map_err(|error| Failure::dead(error.to_string()))
 }
 
-fn of_settings(
-    assistant: &Assistant,
-    profile: &TenantProfile,
-) -> Result<Arc<dyn Embedder>, llm::Error> {
+fn of_settings(assistant: &Assistant, profile: &TenantProfile) -> Result<Wanted, llm::Error> {
     let settings = profile.settings.embedding.as_ref();
     let key = profile.embedding_key();
-    assistant.embedders.for_tenant(settings, key)
+    Ok(Wanted {
+        embedder: assistant.embedders.for_tenant(settings, key)?,
+        base_url: settings.and_then(|settings| settings.base_url.clone()),
+    })
 }
 
 /// The embedder that makes the vectors of a set: the one that the tenant wants, or, while its model
-/// is being changed, the one it had before.
+/// is being changed, the one it had before, at the address that it had then and nowhere else.
 ///
 /// # Errors
-/// Death if that embedder cannot be had any more.
+/// Death if that embedder cannot be had any more, or its address is not known.
 pub(super) fn embedder_for(
     assistant: &Assistant,
     profile: &TenantProfile,
     set: &EmbeddingSet,
 ) -> Result<Arc<dyn Embedder>, Failure> {
     let wanted = of_settings(assistant, profile);
-    if let Ok(embedder) = &wanted
-        && set.is_by(&maker(&**embedder))
+    if let Ok(wanted) = &wanted
+        && set.is_by(&wanted.maker())
     {
-        return Ok(Arc::clone(embedder));
+        return Ok(Arc::clone(&wanted.embedder));
     }
     let platform = assistant.embedders.platform();
-    if set.is_by(&maker(&**platform)) {
+    if set.is_by(&maker(&**platform, None)) {
         return Ok(Arc::clone(platform));
     }
-    let before = before(set, profile);
+    let gone = || Failure::dead(format!("the model {} is not there any more", set.model));
+    let before = before(set).ok_or_else(gone)?;
     let key = profile.key_to(&before.provider, before.base_url.as_ref());
     let embedder = assistant.embedders.for_tenant(Some(&before), key);
     match embedder {
-        Ok(embedder) if set.is_by(&maker(&*embedder)) => Ok(embedder),
-        Ok(_) => Err(Failure::dead(format!(
-            "the model {} is not there any more",
-            set.model
-        ))),
+        Ok(embedder) if set.is_by(&maker(&*embedder, before.base_url.as_ref())) => Ok(embedder),
+        Ok(_) => Err(gone()),
         Err(error) => Err(Failure::dead(wanted.err().unwrap_or(error).to_string())),
     }
 }
 
-/// What must have been set when a set was begun. Its address is not kept: it is the one that is set
-/// now, if that is for the same provider.
-fn before(set: &EmbeddingSet, profile: &TenantProfile) -> EmbeddingSettings {
-    let now = profile.settings.embedding.as_ref();
-    let same_provider = now.filter(|now| now.provider == set.provider);
-    EmbeddingSettings {
+/// What was set when a set was begun; `None` if nobody kept where that was: to ask elsewhere would
+/// tell a server what was meant for another one.
+fn before(set: &EmbeddingSet) -> Option<EmbeddingSettings> {
+    set.embedder.as_ref()?;
+    let base_url = set.base_url.as_deref().map(Url::parse).transpose().ok()?;
+    let dimensions = u32::try_from(set.dimensions).ok();
+    Some(EmbeddingSettings {
         provider: set.provider.clone(),
         model: set.model.clone(),
-        dimensions: u32::try_from(set.dimensions)
-            .ok()
-            .and_then(|dimensions| dimensions.try_into().ok()),
-        base_url: same_provider.and_then(|now| now.base_url.clone()),
-    }
+        dimensions: dimensions.and_then(|dimensions| dimensions.try_into().ok()),
+        base_url,
+    })
 }
 
 /// The live set, made if there is none, and the one being built.
 ///
 /// # Errors
-/// As [`wanted`].
+/// As [`wanted_by`], and those of the database.
 pub(super) async fn active(
     assistant: &Assistant,
     tx: &mut TenantTx,
@@ -121,27 +131,27 @@ pub(super) async fn active(
 /// Makes sure of a live set, and holds it until the end of the transaction.
 ///
 /// # Errors
-/// As [`wanted`].
+/// As [`wanted_by`], and those of the database.
 pub(super) async fn ensure(
     assistant: &Assistant,
     tx: &mut TenantTx,
 ) -> Result<Vec<EmbeddingSet>, Failure> {
-    let wanted = wanted(assistant, tx).await?;
-    Ok(sets::ensure_live(tx, &maker(&*wanted)).await?)
+    let wanted = wish(assistant, tx).await?;
+    Ok(sets::ensure_live(tx, &wanted.maker()).await?)
 }
 
 /// Begins a set beside the live one if the tenant wants another embedder, and enqueues the embedding
 /// of every version that is there; tells whether it did.
 ///
 /// # Errors
-/// As [`wanted`].
+/// As [`wanted_by`], and those of the database.
 pub(super) async fn begin_if_changed(
     assistant: &Assistant,
     tx: &mut TenantTx,
 ) -> Result<bool, Failure> {
     let tenant = tx.tenant();
-    let wanted = wanted(assistant, tx).await?;
-    let begun = embedding_sets::begin_building(tx, &maker(&*wanted)).await?;
+    let wanted = wish(assistant, tx).await?;
+    let begun = embedding_sets::begin_building(tx, &wanted.maker()).await?;
     let Some(set) = begun else {
         return Ok(false);
     };

@@ -60,7 +60,7 @@ pub async fn change_embedder(tx: &mut TenantTx) -> db::Result<()> {
 /// # Errors
 /// Those of the database.
 pub async fn tend_all(assistant: &Assistant) -> db::Result<()> {
-    let maker = sets::maker(&**assistant.embedders.platform());
+    let maker = sets::maker(&**assistant.embedders.platform(), None);
     let mut tx = assistant.db.system().await?;
     let tenants = embedding_sets::list_untended(&mut tx, &maker, TENANTS).await?;
     tx.commit().await?;
@@ -194,6 +194,8 @@ mod tests {
                 provider: "builtin".to_owned(),
                 model: "m".to_owned(),
                 dimensions,
+                embedder: Some("builtin/m".to_owned()),
+                base_url: None,
                 status: SetStatus::Live,
                 chunk_count,
                 index_status,

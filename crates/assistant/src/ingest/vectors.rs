@@ -11,8 +11,9 @@ use sha2::{Digest as _, Sha256};
 use store::embedding_cache::{self, TextHash};
 use store::tenants;
 
+use super::stopped::Stopped;
 use crate::Assistant;
-use crate::spending::{About, Calls};
+use crate::spending::{About, Calls, Verdict};
 
 /// How many texts are looked up in the cache by one statement.
 const LOOK_UP: usize = 1000;
@@ -20,14 +21,11 @@ const LOOK_UP: usize = 1000;
 /// How long one job makes vectors: well within the time of its kind.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// How long a job is put off that ran out of time; it goes on from what is kept.
-const PAUSE: Duration = Duration::from_secs(1);
-
 /// One vector for each of a tenant's texts, in their order, kept and counted.
 ///
 /// # Errors
-/// A retry for what may pass, as late as the provider asks; death for what will not; a snooze when
-/// a slow model needs more time than one job has.
+/// A retry for what may pass; death for what will not; a snooze when a slow model needs more time
+/// than one job has, at a provider's limit, and while the budget is spent.
 pub async fn vectors_for(
     assistant: &Assistant,
     tenant: TenantId,
@@ -60,37 +58,6 @@ impl Vectors {
     }
 }
 
-/// Why making vectors stopped.
-#[derive(Debug)]
-pub(super) enum Stopped {
-    /// A slow model needs more time than one job has.
-    OutOfTime,
-    /// A call failed.
-    Failed(Arc<Error>),
-}
-
-impl Stopped {
-    /// Whether it may be one text's fault, so that the others are better tried without it.
-    pub(super) fn may_be_of_one_text(&self) -> bool {
-        matches!(
-            self,
-            Self::Failed(error)
-                if matches!(**error, Error::BadRequest { .. } | Error::ContextTooLong { .. })
-        )
-    }
-
-    /// What it means for a job.
-    pub(super) fn failure(&self) -> Failure {
-        match self {
-            Self::OutOfTime => Failure::Snooze {
-                after: PAUSE,
-                reason: "its vectors are being made".to_owned(),
-            },
-            Self::Failed(error) => failure_of(error),
-        }
-    }
-}
-
 /// Vectors of a tenant's texts. What the tenant had embedded before by the same model comes from
 /// its cache; the rest is embedded in as few calls as the provider allows, each kept before the
 /// next one, so that a failure costs no more than the call that failed. `budget` is the tenant's.
@@ -114,39 +81,91 @@ pub(super) async fn vectors_so_far(
     if texts_left.is_empty() {
         return Ok(in_order(&hashes, &vectors, None));
     }
-    let (mut hashes_left, mut texts_left) = (&hashes_left[..], &texts_left[..]);
-    let (begun, mut stopped) = (Instant::now(), None);
     let about = About {
         tenant,
         purpose: CallPurpose::Embedding,
         conversation: None,
         budget,
     };
-    let calls = Calls::begin(assistant, about);
-    while !texts_left.is_empty() {
-        if begun.elapsed() > PATIENCE {
-            stopped = Some(Stopped::OutOfTime);
-            break;
-        }
-        let count = embedder.batch_len(texts_left).min(texts_left.len());
-        let made = match call(&calls, embedder, &texts_left[..count]).await {
-            Ok(made) => made,
-            Err(error) => {
-                stopped = Some(Stopped::Failed(Arc::new(error)));
-                break;
+    let making = Making {
+        assistant,
+        tenant,
+        embedder,
+        cache_key: keeps.then_some(&key),
+        calls: Calls::begin(assistant, about),
+    };
+    let left = (&hashes_left[..], &texts_left[..]);
+    let stopped = making.make(left, &mut vectors).await;
+    making.calls.close().await;
+    Ok(in_order(&hashes, &vectors, stopped?))
+}
+
+/// Whether calls of an embedder cost anything: not what this program does itself.
+pub(super) fn costs(embedder: &dyn Embedder) -> bool {
+    !matches!(embedder.provider(), "builtin" | "local")
+}
+
+/// The making of vectors that are not there yet.
+struct Making<'a> {
+    assistant: &'a Assistant,
+    tenant: TenantId,
+    embedder: &'a dyn Embedder,
+    /// What they are kept under; `None`: they are not worth it.
+    cache_key: Option<&'a str>,
+    calls: Calls,
+}
+
+impl Making<'_> {
+    /// Adds the vectors of texts to `vectors`, call by call; says why it stopped before the end.
+    async fn make(
+        &self,
+        (mut hashes, mut texts): (&[TextHash], &[String]),
+        vectors: &mut HashMap<TextHash, Vec<f32>>,
+    ) -> Result<Option<Stopped>, Failure> {
+        let begun = Instant::now();
+        let mut most = usize::MAX;
+        while !texts.is_empty() {
+            if begun.elapsed() > PATIENCE {
+                return Ok(Some(Stopped::OutOfTime));
             }
-        };
-        let made: Vec<_> = hashes_left.iter().copied().zip(made).collect();
-        if keeps {
-            let mut tx = assistant.db.tenant(tenant).await?;
-            embedding_cache::insert_many(&mut tx, &key, &made).await?;
-            tx.commit().await?;
+            if let Some(stopped) = self.look().await? {
+                return Ok(Some(stopped));
+            }
+            let count = self.embedder.batch_len(texts).min(texts.len()).min(most);
+            let made = match call(&self.calls, self.embedder, &texts[..count]).await {
+                Ok(made) => made,
+                // What a request may hold was estimated.
+                Err(Error::ContextTooLong { .. }) if count > 1 => {
+                    most = count / 2;
+                    continue;
+                }
+                Err(error) => return Ok(Some(Stopped::Failed(Arc::new(error)))),
+            };
+            let made: Vec<_> = hashes.iter().copied().zip(made).collect();
+            if let Some(key) = self.cache_key {
+                let mut tx = self.assistant.db.tenant(self.tenant).await?;
+                embedding_cache::insert_many(&mut tx, key, &made).await?;
+                tx.commit().await?;
+            }
+            vectors.extend(made);
+            (hashes, texts) = (&hashes[count..], &texts[count..]);
         }
-        vectors.extend(made);
-        (hashes_left, texts_left) = (&hashes_left[count..], &texts_left[count..]);
+        Ok(None)
     }
-    calls.close().await;
-    Ok(in_order(&hashes, &vectors, stopped))
+
+    /// Why no call may be made now, if none may.
+    async fn look(&self) -> db::Result<Option<Stopped>> {
+        if !costs(self.embedder) {
+            return Ok(None);
+        }
+        let verdict = self.calls.look().await?;
+        Ok(match verdict {
+            Verdict::Go => None,
+            Verdict::Builtin { reason } | Verdict::Stop { reason } => {
+                Some(Stopped::OutOfBudget { reason })
+            }
+        })
+    }
 }
 
 /// The vectors in the order of the texts.
@@ -197,7 +216,8 @@ async fn call(
     embedder: &dyn Embedder,
     texts: &[String],
 ) -> Result<Vec<Vec<f32>>, Error> {
-    let embedded = calls.embed(CallPurpose::Embedding, embedder, texts).await?;
+    let purpose = CallPurpose::Embedding;
+    let embedded = calls.embed(purpose, embedder, texts, None).await?;
     let vectors = embedded.vectors;
     if vectors.len() != texts.len() {
         return Err(Error::BrokenStream {
@@ -211,14 +231,6 @@ async fn call(
 
 fn hash(text: &str) -> TextHash {
     Sha256::digest(text.as_bytes()).into()
-}
-
-fn failure_of(error: &Arc<Error>) -> Failure {
-    match error.retry_after() {
-        _ if !error.is_transient() => Failure::dead(error.to_string()),
-        Some(after) => Failure::retry_after(after, Arc::clone(error)),
-        None => Failure::retry(Arc::clone(error)),
-    }
 }
 
 /// Nothing stopped and yet a vector is missing: never, unless this file is wrong.
@@ -238,29 +250,5 @@ mod tests {
         let (missing_hashes, missing_texts) = missing(&hashes, &texts, &has);
         assert_eq!(missing_texts, ["a", "c"]);
         assert_eq!(missing_hashes, [hash("a"), hash("c")]);
-    }
-
-    #[test]
-    fn what_stopped_says_what_becomes_of_a_job() {
-        let failed = |error| Stopped::Failed(Arc::new(error));
-        let limited = failed(Error::RateLimited {
-            provider: "openai",
-            retry_after: Some(Duration::from_secs(20)),
-        });
-        assert!(!limited.may_be_of_one_text());
-        assert!(matches!(
-            limited.failure(),
-            Failure::RetryAfter { after, .. } if after.as_secs() == 20
-        ));
-        let refused = failed(Error::KeyRefused { provider: "openai" });
-        assert!(!refused.may_be_of_one_text());
-        assert!(matches!(refused.failure(), Failure::Dead(_)));
-        let bad = failed(Error::BadRequest {
-            provider: "openai",
-            detail: String::new(),
-        });
-        assert!(bad.may_be_of_one_text());
-        let snoozed = Stopped::OutOfTime.failure();
-        assert!(matches!(snoozed, Failure::Snooze { .. }));
     }
 }

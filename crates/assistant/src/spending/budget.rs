@@ -22,8 +22,11 @@ const REMEMBERED: usize = 10_000;
 pub enum Verdict {
     /// It may.
     Go,
-    /// The budget is spent; the built-in answerer takes over.
-    Builtin,
+    /// The budget is spent; the built-in answerer takes over, and nothing else is called.
+    Builtin {
+        /// Why nothing else is, for people.
+        reason: String,
+    },
     /// The budget is spent.
     Stop {
         /// Why there is no answer, for people.
@@ -154,12 +157,11 @@ pub async fn look(
     if state_of_budget(budget, spent) != BudgetState::Exhausted {
         return Ok(Verdict::Go);
     }
+    let reason = format!("the budget of {month} is spent");
     Ok(match budget.when_spent {
         WhenSpent::Continue => Verdict::Go,
-        WhenSpent::Builtin => Verdict::Builtin,
-        WhenSpent::Stop => Verdict::Stop {
-            reason: format!("the budget of {month} is spent"),
-        },
+        WhenSpent::Builtin => Verdict::Builtin { reason },
+        WhenSpent::Stop => Verdict::Stop { reason },
     })
 }
 

@@ -6,11 +6,12 @@ use chrono::TimeDelta;
 use db::{TenantTx, Tx as _};
 use domain::{BudgetSettings, CallOutcome, CallPurpose, ConversationId, ModelCallId, TenantId};
 use llm::manager::{Call, Chain, Fault, KeyOwner, Observer, estimate_tokens};
-use llm::{Embedded, Embedder, Error, Model, Usage};
+use llm::{Embedded, Embedder, Error, Model, Payer, Phase, Usage};
 use store::model_calls::{self, ModelCall, Tokens};
+use tokio::time::timeout;
 
 use super::health::{self, Standing};
-use super::{Month, budget, lock};
+use super::{Month, Verdict, budget, lock};
 use crate::Assistant;
 
 /// What calls are made for.
@@ -29,8 +30,10 @@ pub struct About {
 /// A call that no chain makes: an embedder's, a reranker's.
 #[derive(Clone, Copy, Debug)]
 pub struct PlainCall<'a> {
-    /// The provider, which is the account too.
+    /// The provider.
     pub provider: &'a str,
+    /// Whom it is billed to, and with whose key it was made.
+    pub payer: &'a Payer,
     /// The model.
     pub model: &'a str,
     /// What was read: its tokens are estimated where the provider does not say.
@@ -89,30 +92,54 @@ impl Calls {
         }))
     }
 
-    /// Has texts embedded by one call, and notes what it took.
+    /// Has texts embedded by one call, and notes what it took. `patience` bounds it where the
+    /// embedder's own is too much.
     ///
     /// # Errors
-    /// Those of the embedder.
+    /// Those of the embedder, and `TimedOut` after `patience`.
     pub async fn embed(
         &self,
         purpose: CallPurpose,
         embedder: &dyn Embedder,
         texts: &[String],
+        patience: Option<Duration>,
     ) -> Result<Embedded, Error> {
-        let begun = Instant::now();
-        let embedded = embedder.embed(texts).await;
+        let (begun, payer) = (Instant::now(), embedder.payer());
+        let work = embedder.embed(texts);
+        let embedded = match patience {
+            None => work.await,
+            Some(patience) => timeout(patience, work).await.unwrap_or_else(|_| {
+                Err(Error::TimedOut {
+                    provider: embedder.provider(),
+                    phase: Phase::Total,
+                })
+            }),
+        };
+        let fault = embedded.as_ref().err().map(Fault::of);
+        let standing = Standing::of_embedder(&payer.account, fault);
+        lock(&self.0.standings).extend(standing);
         self.made_for(
             purpose,
             &PlainCall {
                 provider: embedder.provider(),
+                payer: &payer,
                 model: embedder.model(),
                 texts,
                 tokens: embedded.as_ref().ok().and_then(|embedded| embedded.tokens),
                 took: begun.elapsed(),
-                fault: embedded.as_ref().err().map(Fault::of),
+                fault,
             },
         );
         embedded
+    }
+
+    /// Whether the tenant's budget has something left for one more call.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub(crate) async fn look(&self) -> db::Result<Verdict> {
+        let About { tenant, budget, .. } = &self.0.about;
+        budget::look(&self.0.assistant, *tenant, budget).await
     }
 
     /// Notes a call that no chain made, and what it was made for.
@@ -130,15 +157,16 @@ impl Calls {
             Some(_) => CallOutcome::Failed,
             None => CallOutcome::Completed,
         };
-        let (provider, model) = (call.provider.to_owned(), call.model.to_owned());
+        let (payer, model) = (call.payer, call.model.to_owned());
         self.0.keep(ModelCall {
-            account: provider.clone(),
-            provider,
+            provider: call.provider.to_owned(),
+            account: payer.account.clone(),
+            own_key: payer.key == KeyOwner::Tenant,
             purpose,
             outcome,
             fault: call.fault.map(|fault| fault.as_str().to_owned()),
             is_estimated: call.fault.is_none() && call.tokens.is_none(),
-            cost_microdollars: self.0.cost(call.provider, &model, usage),
+            cost_microdollars: self.0.cost(&payer.account, &model, usage),
             model,
             ..self.0.blank(usage, call.took)
         });

@@ -48,6 +48,35 @@ pub(crate) struct Standing {
     pub(crate) fault: Option<Fault>,
 }
 
+impl Standing {
+    /// How an account stands after an embedder's call; `None`: the call says nothing of it. An
+    /// embedder has no circuit: jobs wait for it, and questions do without.
+    pub(super) fn of_embedder(account: &str, fault: Option<Fault>) -> Option<Self> {
+        let health = match fault {
+            None => Health::Healthy,
+            Some(fault) if fault.needs_a_person() => Health::Down,
+            Some(fault) if fault.is_of_the_account() => Health::Degraded,
+            Some(_) => return None,
+        };
+        Some(Self {
+            account: embedding_account(account),
+            circuit: CircuitView {
+                state: CircuitState::Closed,
+                health,
+                open_for: None,
+                fault,
+            },
+            fault,
+        })
+    }
+}
+
+/// What the health of an account's embedder is noted under: apart from that of its models, for the
+/// two may have keys of their own.
+pub(crate) fn embedding_account(account: &str) -> String {
+    format!("embedding:{account}")
+}
+
 /// Notes how accounts stand, where that is news.
 pub(crate) async fn note(
     assistant: &Assistant,

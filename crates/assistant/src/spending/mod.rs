@@ -15,7 +15,7 @@ use llm::Prices;
 
 pub use budget::{BudgetState, Verdict, look, state_of_budget};
 pub use calls::{About, Calls, PlainCall};
-pub(crate) use health::{Standing, note as note_health};
+pub(crate) use health::{Standing, embedding_account, note as note_health};
 pub use metrics::ModelMetrics;
 pub use report::{Sum, UsageReport, report};
 

@@ -74,6 +74,7 @@ pub(super) async fn add_document(
     };
     let facts = VersionFacts {
         title: None,
+        author: None,
         page_count: None,
         text_config,
     };
@@ -158,6 +159,8 @@ fn maker(dimensions: usize) -> Maker<'static> {
         provider: "local",
         model: MODEL,
         dimensions: i32::try_from(dimensions).unwrap_or(i32::MAX),
+        embedder: format!("local/{MODEL}/{dimensions}").into(),
+        base_url: None,
     }
 }
 

@@ -16,7 +16,11 @@ pub use ollama::OllamaEmbeddings;
 pub use openai::OpenAiEmbeddings;
 pub use retry::RetryEmbeddings;
 
+use domain::{EmbeddingSettings, LlmChoice};
+use secrecy::SecretString;
+
 use crate::Error;
+use crate::manager::KeyOwner;
 
 /// Something that turns texts into vectors whose angle tells how near they are in meaning.
 #[async_trait::async_trait]
@@ -33,6 +37,14 @@ pub trait Embedder: Send + Sync {
     /// Tells all that makes vectors comparable: embedders with the same key give the same vectors.
     fn key(&self) -> String {
         format!("{}/{}/{}", self.provider(), self.model(), self.dimensions())
+    }
+
+    /// Whom its calls are billed to, and with whose key they are made.
+    fn payer(&self) -> Payer {
+        Payer {
+            account: self.provider().to_owned(),
+            key: KeyOwner::Platform,
+        }
     }
 
     /// How many of `texts`, counted from the first, are embedded at once; at least 1 of any.
@@ -52,6 +64,34 @@ pub trait Embedder: Send + Sync {
     /// # Errors
     /// Any [`Error`] of the provider.
     async fn embed(&self, texts: &[String]) -> Result<Embedded, Error>;
+}
+
+/// Whom calls of an [`Embedder`] are billed to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Payer {
+    /// The account; see [`domain::LlmChoice::account`].
+    pub account: String,
+    /// Whose key the calls are made with.
+    pub key: KeyOwner,
+}
+
+impl Payer {
+    /// Of the embedder that a tenant's or the operator's `settings` name, called with a tenant's key
+    /// or with the platform's.
+    pub(crate) fn of(settings: &EmbeddingSettings, tenant_key: Option<&SecretString>) -> Self {
+        let choice = LlmChoice {
+            provider: settings.provider.clone(),
+            base_url: settings.base_url.clone(),
+            ..LlmChoice::default()
+        };
+        Self {
+            account: choice.account(),
+            key: match tenant_key {
+                Some(_) => KeyOwner::Tenant,
+                None => KeyOwner::Platform,
+            },
+        }
+    }
 }
 
 /// What an [`Embedder`] made of texts.

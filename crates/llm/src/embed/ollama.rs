@@ -1,7 +1,7 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Embedded, Embedder};
+use super::{Embedded, Embedder, Payer};
 use crate::Error;
 use crate::endpoint::Endpoint;
 
@@ -20,6 +20,7 @@ pub struct OllamaEmbeddings {
     model: String,
     dimensions: usize,
     keep_alive_seconds: Option<u32>,
+    payer: Payer,
 }
 
 #[derive(Deserialize)]
@@ -54,12 +55,14 @@ impl OllamaEmbeddings {
         model: String,
         dimensions: usize,
         keep_alive_seconds: Option<u32>,
+        payer: Payer,
     ) -> Self {
         Self {
             endpoint,
             model,
             dimensions,
             keep_alive_seconds,
+            payer,
         }
     }
 
@@ -114,6 +117,10 @@ impl Embedder for OllamaEmbeddings {
         // Another server may serve anything under a well-known name.
         let (model, url) = (&self.model, &self.endpoint.base_url);
         format!("{}/{model}/{}@{url}", self.provider(), self.dimensions)
+    }
+
+    fn payer(&self) -> Payer {
+        self.payer.clone()
     }
 
     fn batch_len(&self, texts: &[String]) -> usize {

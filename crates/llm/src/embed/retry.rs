@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Embedded, Embedder};
+use super::{Embedded, Embedder, Payer};
 use crate::{Error, RetryPolicy};
 
 /// An embedder that tries again what failed and may succeed, one batch at a time: what was made of
@@ -62,6 +62,10 @@ impl Embedder for RetryEmbeddings {
 
     fn key(&self) -> String {
         self.inner.key()
+    }
+
+    fn payer(&self) -> Payer {
+        self.inner.payer()
     }
 
     fn batch_len(&self, texts: &[String]) -> usize {

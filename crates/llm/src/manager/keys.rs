@@ -6,8 +6,8 @@ use secrecy::SecretString;
 /// A tenant's own keys.
 #[derive(Clone, Debug, Default)]
 pub struct Keys {
-    /// The key that was set for whoever is first in the settings, from before accounts had keys
-    /// of their own.
+    /// The key of whoever is first in the settings. Whoever stores it lets go of it when the first
+    /// becomes another account.
     pub first: Option<SecretString>,
     /// The keys by account; see [`LlmChoice::account`].
     pub by_account: BTreeMap<String, SecretString>,

@@ -67,10 +67,19 @@ struct Wanted {
 /// Whose calls fail together.
 #[derive(PartialEq, Eq, Hash)]
 struct Account {
-    /// Whose account it is; `None`: the platform's, which all tenants share.
-    tenant: Option<TenantId>,
     name: String,
     key: Key,
+    whose: Whose,
+}
+
+/// Whose an account is.
+#[derive(PartialEq, Eq, Hash)]
+enum Whose {
+    /// A tenant's own.
+    Tenant(TenantId),
+    /// The platform's, which all tenants share: apart by model, so that what one tenant chooses and
+    /// the provider keeps failing at is nobody else's trouble.
+    Platform { model: String },
 }
 
 /// How many circuits of a process are in which state.
@@ -166,7 +175,7 @@ impl Manager {
             account: choice.account(),
             model: model.to_owned(),
             key_owner,
-            circuit: self.circuit(tenant, choice, key),
+            circuit: self.circuit(tenant, choice, model, key),
             inner: inner.map_err(|error| match error {
                 Error::Misconfigured { detail, .. } => detail,
                 other => other.to_string(),
@@ -180,13 +189,19 @@ impl Manager {
         &self,
         tenant: TenantId,
         choice: &LlmChoice,
+        model: &str,
         key: Option<SecretString>,
     ) -> Arc<Circuit> {
         let is_shared = key.is_none() && choice.base_url.is_none();
         let account = Account {
-            tenant: (!is_shared).then_some(tenant),
             name: choice.account(),
             key: Key(key),
+            whose: if is_shared {
+                let model = model.to_owned();
+                Whose::Platform { model }
+            } else {
+                Whose::Tenant(tenant)
+            },
         };
         let mut circuits = lock(&self.circuits);
         if circuits.len() >= MOST_CIRCUITS {

@@ -3,14 +3,18 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use domain::{CallOutcome, CircuitState, LlmChoice};
+use domain::{CallOutcome, CircuitState, LlmChoice, LlmSettings, TenantId};
 use futures::{FutureExt as _, StreamExt as _};
+use outbound::Guard;
 use tokio::time::{Instant, advance, timeout};
 
 use super::circuit::Circuit;
 use super::link::Link;
 use super::*;
-use crate::{Error, Event, FinishReason, Message, Model, Phase, Reply, Request, Scripted, Usage};
+use crate::{
+    Error, Event, FinishReason, Message, Model, Models, Phase, PlatformProviders, Reply, Request,
+    Scripted, Timeouts, Usage,
+};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -22,6 +26,44 @@ impl Observer for Seen {
     fn ended(&self, call: Call) {
         self.0.lock().unwrap().push(call);
     }
+}
+
+#[tokio::test]
+async fn one_tenants_choice_of_model_is_no_other_tenants_trouble() {
+    let platform = PlatformProviders {
+        openai_api_key: Some("sk-platform".into()),
+        ..PlatformProviders::default()
+    };
+    let models = Models::new(platform, &Guard::default(), Timeouts::default()).unwrap();
+    let manager = Manager::new(Arc::new(models), ManagerPolicy::default());
+    let own = Keys {
+        first: Some("sk-own".into()),
+        ..Keys::default()
+    };
+    let link = |tenant, model: &str, keys: &Keys| {
+        let settings = LlmSettings {
+            provider: "openai".to_owned(),
+            model: model.to_owned(),
+            ..LlmSettings::default()
+        };
+        Arc::clone(&manager.chain(tenant, &settings, keys).links[0])
+    };
+    let (one, other) = (TenantId::new(), TenantId::new());
+    let (none, odd) = (Keys::default(), "gpt-overloaded");
+    for _ in 0..5 {
+        link(one, odd, &none).circuit.note(Some(Fault::Unavailable));
+    }
+    assert!(!link(one, odd, &none).may_answer());
+    assert!(!link(other, odd, &none).may_answer());
+    assert!(link(other, "", &none).may_answer());
+    // The provider's default model is the same whether it is named or not.
+    link(one, "", &none).circuit.note(Some(Fault::TimedOut));
+    let named = link(other, "gpt-6-luna", &none).circuit.view();
+    assert_eq!(named.fault, Some(Fault::TimedOut));
+    // A tenant's own key is one account, whatever the model.
+    link(one, odd, &own).circuit.note(Some(Fault::KeyRefused));
+    let refused = link(one, "gpt-4o-mini", &own).circuit.view().fault;
+    assert_eq!(refused, Some(Fault::KeyRefused));
 }
 
 struct Stage {

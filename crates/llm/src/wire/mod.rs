@@ -19,7 +19,7 @@ use serde_json::{Map, Value};
 
 use crate::endpoint::Endpoint;
 use crate::providers::{Capabilities, ModelRules};
-use crate::{Error, Image, Request, Role, ToolChoice};
+use crate::{Error, Image, Message, Request, Role, ToolChoice};
 
 /// Refuses what the server or the model cannot do before anything is sent.
 fn check(
@@ -69,6 +69,16 @@ fn model_of<'a>(request: &'a Request, own: &'a str) -> &'a str {
         "" => own,
         named => named,
     }
+}
+
+/// What leads the messages as instructions, as one text, and the messages after it: templates of
+/// many models know one system message only, and that at the very beginning.
+fn instructions(messages: &[Message]) -> (Option<String>, &[Message]) {
+    let is_instruction = |message: &&Message| message.role == Role::System;
+    let leading = messages.iter().take_while(is_instruction).count();
+    let (leading, rest) = messages.split_at(leading);
+    let texts: Vec<&str> = leading.iter().map(|message| &*message.text).collect();
+    ((!texts.is_empty()).then(|| texts.join("\n\n")), rest)
 }
 
 /// A call's arguments as an object, as some formats want them back.

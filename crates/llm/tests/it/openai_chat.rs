@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use llm::{
-    Completion, Error, Event, FinishReason, Message, Phase, Request, Timeouts, Tool, ToolCall,
-    Usage,
+    Completion, Error, Event, FinishReason, Image, ImageFormat, Message, OutputSchema, Phase,
+    Request, Timeouts, Tool, ToolCall, ToolChoice, Usage,
 };
 use serde_json::json;
 
@@ -149,6 +149,58 @@ async fn the_body_is_what_the_server_expects() {
     let (_, body) = server.request().await;
     assert_eq!(body["reasoning_effort"], "none");
     assert_eq!(body.get("temperature"), None);
+}
+
+#[tokio::test]
+async fn pictures_schemas_and_a_tool_that_has_to_be_called_are_asked_for_in_its_words() {
+    let mut server = Server::start(vec![Server::stream(TEXT, 100_000)]).await;
+    let image = Image {
+        format: ImageFormat::Png,
+        bytes: "PNG".into(),
+    };
+    let asked = Request {
+        messages: vec![
+            Message::system("Be brief."),
+            Message::system("Nothing was found."),
+            Message::showing("What is it?", vec![image]),
+        ],
+        tools: vec![Tool {
+            name: "find".to_owned(),
+            description: "Finds.".to_owned(),
+            parameters: json!({"type": "object"}),
+        }],
+        tool_choice: ToolChoice::Named("find".to_owned()),
+        output_schema: Some(OutputSchema {
+            name: "answer".to_owned(),
+            schema: json!({"type": "object"}),
+            strict: true,
+        }),
+        ..request()
+    };
+    let model = model(&server, "m1", Timeouts::default());
+    model.complete(asked).await.unwrap();
+    let (_, body) = server.request().await;
+    // Templates of many models know one system message, which has to be the first.
+    assert_eq!(
+        body["messages"],
+        json!([
+            {"role": "system", "content": "Be brief.\n\nNothing was found."},
+            {"role": "user", "content": [
+                {"type": "text", "text": "What is it?"},
+                {"type": "image_url", "image_url": {"url": "data:image/png;base64,UE5H"}},
+            ]},
+        ])
+    );
+    assert_eq!(
+        body["tool_choice"],
+        json!({"type": "function", "function": {"name": "find"}})
+    );
+    assert_eq!(
+        body["response_format"],
+        json!({"type": "json_schema", "json_schema": {
+            "name": "answer", "schema": {"type": "object"}, "strict": true,
+        }})
+    );
 }
 
 #[tokio::test]

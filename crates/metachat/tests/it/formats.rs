@@ -21,6 +21,7 @@ async fn check(shop: &Shop, http: &Http, row: &Row, answered: usize) {
     let document = shop.upload(http, name, &row.content).await;
     assert_eq!(document["status"], "ready", "{document}");
     assert_eq!(document["media_type"], row.media_type);
+    assert_eq!(document["author"], json!(row.author), "{name}");
     let path = format!("/api/tenants/{}", shop.tenant);
     let search = json!({"query": QUESTION, "top_k": 1});
     let found = http.post(&format!("{path}/search"), &search).await;

@@ -1,5 +1,7 @@
 //! Vectors in sets: exact or by their index, and the change from one model to another.
 
+use std::borrow::Cow;
+
 use domain::DocumentId;
 use sqlx::AssertSqlSafe;
 use store::chunk_embeddings;
@@ -12,6 +14,8 @@ const OTHER: Maker<'static> = Maker {
     provider: "test",
     model: "other-3",
     dimensions: 3,
+    embedder: Cow::Borrowed("test/other-3/3"),
+    base_url: None,
 };
 
 async fn nearest(world: &World, set: &EmbeddingSet, embedding: &[f32], least: f64) -> Vec<Found> {
@@ -165,6 +169,7 @@ async fn a_version_that_goes_live_while_a_set_is_switched_is_in_one_of_them() {
 async fn fill(world: &World, count: i32) -> EmbeddingSet {
     let maker = Maker {
         dimensions: 256,
+        embedder: "test/test-3/256".into(),
         ..MAKER
     };
     let id: DocumentId = world.insert(world.tenant).await;

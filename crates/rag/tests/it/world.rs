@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use db::{Db, DbOptions};
 use domain::{ChunkId, ChunkingSettings, DocumentId, RetrievalSettings, TenantId};
 use rag::chunk::split;
@@ -17,6 +19,8 @@ pub(crate) const MAKER: Maker<'static> = Maker {
     provider: "test",
     model: "test-3",
     dimensions: 3,
+    embedder: Cow::Borrowed("test/test-3/3"),
+    base_url: None,
 };
 
 /// A tenant with documents, as a worker writes them.
@@ -80,6 +84,7 @@ impl World {
         let sets = embedding_sets::ensure_live(&mut tx, &MAKER).await.unwrap();
         let facts = VersionFacts {
             title: None,
+            author: None,
             page_count: None,
             text_config: config,
         };

@@ -18,8 +18,9 @@ pub async fn insert(tx: &mut TenantTx, document: &NewDocument<'_>) -> Result<Doc
         )
         VALUES ($1, $2, $3, $8, $4, $5, $6, $7)
         RETURNING id AS "id: DocumentId", name, source, media_type, size_bytes, sha256, file_key,
-                  status, error, stage, stage_done, stage_total, enabled, live_version,
-                  latest_version, title, page_count, chunk_count, created_at, updated_at
+                  status, error, waiting_because, stage, stage_done, stage_total, enabled,
+                  live_version, latest_version, title, author, page_count, chunk_count,
+                  created_at, updated_at
         "#,
         document.id.as_uuid(),
         tenant.as_uuid(),
@@ -51,8 +52,9 @@ pub async fn rename(tx: &mut TenantTx, id: DocumentId, name: &str) -> Result<Doc
         WHERE tenant_id = $1
           AND id = $2
         RETURNING id AS "id: DocumentId", name, source, media_type, size_bytes, sha256, file_key,
-                  status, error, stage, stage_done, stage_total, enabled, live_version,
-                  latest_version, title, page_count, chunk_count, created_at, updated_at
+                  status, error, waiting_because, stage, stage_done, stage_total, enabled,
+                  live_version, latest_version, title, author, page_count, chunk_count,
+                  created_at, updated_at
         "#,
         tenant.as_uuid(),
         id.as_uuid(),
@@ -79,8 +81,9 @@ pub async fn set_enabled(tx: &mut TenantTx, id: DocumentId, enabled: bool) -> Re
         WHERE tenant_id = $1
           AND id = $2
         RETURNING id AS "id: DocumentId", name, source, media_type, size_bytes, sha256, file_key,
-                  status, error, stage, stage_done, stage_total, enabled, live_version,
-                  latest_version, title, page_count, chunk_count, created_at, updated_at
+                  status, error, waiting_because, stage, stage_done, stage_total, enabled,
+                  live_version, latest_version, title, author, page_count, chunk_count,
+                  created_at, updated_at
         "#,
         tenant.as_uuid(),
         id.as_uuid(),

@@ -14,8 +14,9 @@ pub async fn find(tx: &mut TenantTx, id: DocumentId) -> Result<Option<Document>>
         Row,
         r#"
         SELECT id AS "id: DocumentId", name, source, media_type, size_bytes, sha256, file_key,
-               status, error, stage, stage_done, stage_total, enabled, live_version,
-               latest_version, title, page_count, chunk_count, created_at, updated_at
+               status, error, waiting_because, stage, stage_done, stage_total, enabled,
+               live_version, latest_version, title, author, page_count, chunk_count,
+               created_at, updated_at
         FROM documents
         WHERE tenant_id = $1
           AND id = $2
@@ -47,8 +48,9 @@ pub async fn find_for_update(tx: &mut TenantTx, id: DocumentId) -> Result<Option
         Row,
         r#"
         SELECT id AS "id: DocumentId", name, source, media_type, size_bytes, sha256, file_key,
-               status, error, stage, stage_done, stage_total, enabled, live_version,
-               latest_version, title, page_count, chunk_count, created_at, updated_at
+               status, error, waiting_because, stage, stage_done, stage_total, enabled,
+               live_version, latest_version, title, author, page_count, chunk_count,
+               created_at, updated_at
         FROM documents
         WHERE tenant_id = $1
           AND id = $2
@@ -74,8 +76,9 @@ pub async fn hold(tx: &mut TenantTx, id: DocumentId) -> Result<Option<Document>>
         Row,
         r#"
         SELECT id AS "id: DocumentId", name, source, media_type, size_bytes, sha256, file_key,
-               status, error, stage, stage_done, stage_total, enabled, live_version,
-               latest_version, title, page_count, chunk_count, created_at, updated_at
+               status, error, waiting_because, stage, stage_done, stage_total, enabled,
+               live_version, latest_version, title, author, page_count, chunk_count,
+               created_at, updated_at
         FROM documents
         WHERE tenant_id = $1
           AND id = $2
@@ -105,8 +108,9 @@ pub async fn list(
         Row,
         r#"
         SELECT id AS "id: DocumentId", name, source, media_type, size_bytes, sha256, file_key,
-               status, error, stage, stage_done, stage_total, enabled, live_version,
-               latest_version, title, page_count, chunk_count, created_at, updated_at
+               status, error, waiting_because, stage, stage_done, stage_total, enabled,
+               live_version, latest_version, title, author, page_count, chunk_count,
+               created_at, updated_at
         FROM documents
         WHERE tenant_id = $1
           AND ($2::text IS NULL OR status = $2)

@@ -19,6 +19,7 @@ pub async fn request_version(tx: &mut TenantTx, id: DocumentId) -> Result<Docume
         SET latest_version = latest_version + 1,
             status = 'queued',
             error = NULL,
+            waiting_because = NULL,
             stage = NULL,
             stage_done = NULL,
             stage_total = NULL,
@@ -26,8 +27,9 @@ pub async fn request_version(tx: &mut TenantTx, id: DocumentId) -> Result<Docume
         WHERE tenant_id = $1
           AND id = $2
         RETURNING id AS "id: DocumentId", name, source, media_type, size_bytes, sha256, file_key,
-                  status, error, stage, stage_done, stage_total, enabled, live_version,
-                  latest_version, title, page_count, chunk_count, created_at, updated_at
+                  status, error, waiting_because, stage, stage_done, stage_total, enabled,
+                  live_version, latest_version, title, author, page_count, chunk_count,
+                  created_at, updated_at
         "#,
         tenant.as_uuid(),
         id.as_uuid(),
@@ -50,6 +52,7 @@ pub async fn mark_processing(tx: &mut TenantTx, id: DocumentId, version: i32) ->
         UPDATE documents
         SET status = 'processing',
             error = NULL,
+            waiting_because = NULL,
             stage = NULL,
             stage_done = NULL,
             stage_total = NULL,
@@ -89,6 +92,7 @@ pub async fn mark_failed(
         UPDATE documents
         SET status = 'failed',
             error = $4,
+            waiting_because = NULL,
             stage = NULL,
             stage_done = NULL,
             stage_total = NULL,
@@ -128,6 +132,7 @@ pub async fn set_facts(
         "
         UPDATE documents
         SET title = $4,
+            author = $7,
             page_count = $5,
             text_config = $6,
             written_version = nullif(written_version, $3),
@@ -143,6 +148,7 @@ pub async fn set_facts(
         facts.title,
         facts.page_count,
         facts.text_config,
+        facts.author,
     )
     .execute(tx.conn())
     .await?;
@@ -197,7 +203,8 @@ pub async fn set_remaining(
     sqlx::query!(
         "
         UPDATE documents
-        SET stage_done = greatest(stage_total - $4, 0)
+        SET stage_done = greatest(stage_total - $4, 0),
+            waiting_because = NULL
         WHERE tenant_id = $1
           AND id = $2
           AND latest_version = $3
@@ -208,6 +215,36 @@ pub async fn set_remaining(
         id.as_uuid(),
         version,
         remaining,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Notes what the making of a version waits for, for the document's owner, until it goes on.
+///
+/// # Errors
+/// Those of the database.
+pub async fn set_waiting(
+    tx: &mut TenantTx,
+    id: DocumentId,
+    version: i32,
+    because: &str,
+) -> Result<()> {
+    let tenant = tx.tenant();
+    sqlx::query!(
+        "
+        UPDATE documents
+        SET waiting_because = $4
+        WHERE tenant_id = $1
+          AND id = $2
+          AND latest_version = $3
+          AND status = 'processing'
+        ",
+        tenant.as_uuid(),
+        id.as_uuid(),
+        version,
+        because,
     )
     .execute(tx.conn())
     .await?;
@@ -278,6 +315,7 @@ pub async fn switch_version(
         SET live_version = $3,
             status = 'ready',
             error = NULL,
+            waiting_because = NULL,
             stage = NULL,
             stage_done = NULL,
             stage_total = NULL,

@@ -12,7 +12,7 @@ pub use change::{delete, insert, rename, set_enabled, set_file};
 pub use find::{find, find_for_update, get, hold, list, list_file_keys, list_missing};
 pub use making::{
     is_written, mark_failed, mark_processing, mark_written, request_version, set_facts,
-    set_progress, set_remaining, switch_version,
+    set_progress, set_remaining, set_waiting, switch_version,
 };
 
 /// A file, page or text that answers draw on.
@@ -37,6 +37,8 @@ pub struct Document {
     pub status: DocumentStatus,
     /// Why it failed.
     pub error: Option<String>,
+    /// What its newest version waits for, for its owner.
+    pub waiting_because: Option<String>,
     /// How far its newest version has come; `None` while nothing is done about it.
     pub progress: Option<Progress>,
     /// Whether searches see it.
@@ -47,6 +49,8 @@ pub struct Document {
     pub latest_version: i32,
     /// Its title, where the file says one.
     pub title: Option<String>,
+    /// Its author, where the file says one.
+    pub author: Option<String>,
     /// Its pages, where it has any.
     pub page_count: Option<i32>,
     /// Passages of the live version.
@@ -103,6 +107,8 @@ pub struct DocumentFilter<'a> {
 pub struct VersionFacts<'a> {
     /// Its title, where the file says one.
     pub title: Option<&'a str>,
+    /// Its author, where the file says one.
+    pub author: Option<&'a str>,
     /// Its pages, where it has any.
     pub page_count: Option<i32>,
     /// Postgres text search configuration of its language.
@@ -132,6 +138,7 @@ struct Row {
     file_key: String,
     status: String,
     error: Option<String>,
+    waiting_because: Option<String>,
     stage: Option<String>,
     stage_done: Option<i64>,
     stage_total: Option<i64>,
@@ -139,6 +146,7 @@ struct Row {
     live_version: Option<i32>,
     latest_version: i32,
     title: Option<String>,
+    author: Option<String>,
     page_count: Option<i32>,
     chunk_count: i32,
     created_at: DateTime<Utc>,
@@ -184,11 +192,13 @@ impl TryFrom<Row> for Document {
             file_key: row.file_key,
             status,
             error: row.error,
+            waiting_because: row.waiting_because,
             progress,
             enabled: row.enabled,
             live_version: row.live_version,
             latest_version: row.latest_version,
             title: row.title,
+            author: row.author,
             page_count: row.page_count,
             chunk_count: row.chunk_count,
             created_at: row.created_at,

@@ -28,6 +28,7 @@ async fn only_the_newest_version_asked_for_moves_a_document() {
     assert!(documents::mark_processing(&mut tx, id, 1).await.unwrap());
     let facts = VersionFacts {
         title: Some("A"),
+        author: None,
         page_count: Some(2),
         text_config: "english",
     };

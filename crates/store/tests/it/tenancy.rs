@@ -106,7 +106,7 @@ const SYSTEM_FUNCTIONS: &[&str] = &[
     "documents::find::list_file_keys",
     "dropped_files::forget",
     "dropped_files::list",
-    "embedding_sets::list_untended",
+    "embedding_sets::tending::list_untended",
     "embedding_cache::delete_unused",
     "idempotency_keys::begin",
     "idempotency_keys::delete_older",

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 
-use super::{Embedded, Embedder};
+use super::{Embedded, Embedder, Payer};
 use crate::Error;
 use crate::endpoint::Endpoint;
 use crate::providers::Provider;
@@ -33,6 +33,7 @@ pub struct OpenAiEmbeddings {
     endpoint: Endpoint,
     model: String,
     dimensions: usize,
+    payer: Payer,
     /// Set once a server refused vectors in base64.
     only_numbers: AtomicBool,
 }
@@ -48,11 +49,17 @@ impl OpenAiEmbeddings {
     }
 
     /// A client for `model`, whose vectors have `dimensions` numbers.
-    pub(crate) const fn new(endpoint: Endpoint, model: String, dimensions: usize) -> Self {
+    pub(crate) const fn new(
+        endpoint: Endpoint,
+        model: String,
+        dimensions: usize,
+        payer: Payer,
+    ) -> Self {
         Self {
             endpoint,
             model,
             dimensions,
+            payer,
             only_numbers: AtomicBool::new(false),
         }
     }
@@ -133,6 +140,10 @@ impl Embedder for OpenAiEmbeddings {
         }
         // Another server may serve anything under a well-known name.
         format!("{plain}@{}", self.endpoint.base_url)
+    }
+
+    fn payer(&self) -> Payer {
+        self.payer.clone()
     }
 
     fn batch_len(&self, texts: &[String]) -> usize {

@@ -1,16 +1,16 @@
 use serde_json::{Map, Value, json};
 
 use super::OllamaOptions;
-use crate::wire::{arguments_object, base64};
+use crate::wire::{arguments_object, base64, instructions};
 use crate::{Message, Request, Role, Tool, ToolChoice};
 
 /// The body that asks `model` for a streamed answer to `request`.
 pub(super) fn of(request: &Request, model: &str, options: OllamaOptions) -> Value {
-    let messages = request.messages.iter();
-    let messages: Vec<Value> = messages
-        .enumerate()
-        .map(|(at, message)| self::message(message, &request.messages[..at]))
-        .collect();
+    let (instructions, rest) = instructions(&request.messages);
+    let instructions = instructions.map(|text| json!({"role": "system", "content": text}));
+    let messages = rest.iter().enumerate();
+    let messages = messages.map(|(at, message)| self::message(message, &rest[..at]));
+    let messages: Vec<Value> = instructions.into_iter().chain(messages).collect();
     let mut body = Map::new();
     body.insert("model".to_owned(), json!(model));
     body.insert("messages".to_owned(), json!(messages));

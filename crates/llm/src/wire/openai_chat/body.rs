@@ -1,13 +1,18 @@
 use serde_json::{Map, Value, json};
 
 use crate::providers::{Capabilities, ModelRules, ToolRule};
-use crate::wire::data_url;
+use crate::wire::{data_url, instructions};
 use crate::{Message, OutputSchema, Request, Role, Tool, ToolChoice};
 
 /// The body that asks `model` for a streamed answer to `request`.
 pub(super) fn of(request: &Request, model: &str, capabilities: Capabilities) -> Value {
     let rules = ModelRules::of(model);
-    let messages: Vec<Value> = request.messages.iter().map(message).collect();
+    let (instructions, rest) = instructions(&request.messages);
+    let instructions = instructions.map(|text| json!({"role": "system", "content": text}));
+    let messages: Vec<Value> = instructions
+        .into_iter()
+        .chain(rest.iter().map(message))
+        .collect();
     let mut body = Map::new();
     body.insert("model".to_owned(), json!(model));
     body.insert("messages".to_owned(), json!(messages));

@@ -2,7 +2,7 @@ use serde_json::{Map, Value, json};
 
 use super::FORMAT;
 use crate::providers::ModelRules;
-use crate::wire::data_url;
+use crate::wire::{data_url, instructions};
 use crate::{Message, OutputSchema, Request, Role, Tool, ToolChoice};
 
 /// The least that may be asked for. Source: openai `ResponseCreateParams`, 2026-11.
@@ -15,16 +15,11 @@ pub(super) fn of(request: &Request, model: &str) -> Value {
     let rules = ModelRules::of(model);
     let mut body = Map::new();
     body.insert("model".to_owned(), json!(model));
-    let leading = request
-        .messages
-        .iter()
-        .take_while(|message| message.role == Role::System);
-    let instructions: Vec<&str> = leading.map(|message| message.text.as_str()).collect();
-    if !instructions.is_empty() {
-        let joined = instructions.join("\n\n");
-        body.insert("instructions".to_owned(), json!(joined));
+    let (instructions, rest) = instructions(&request.messages);
+    if let Some(instructions) = instructions {
+        body.insert("instructions".to_owned(), json!(instructions));
     }
-    let input = request.messages.iter().skip(instructions.len());
+    let input = rest.iter();
     let input: Vec<Value> = input.flat_map(|message| items(message, model)).collect();
     body.insert("input".to_owned(), json!(input));
     body.insert("stream".to_owned(), json!(true));

@@ -5,13 +5,18 @@
 //! ([`hold_active`]); whoever changes a set's standing locks it. So no version and no vector falls
 //! between two sets.
 
-use db::{Error, Result, SystemTx, TenantTx, Tx as _};
-use domain::TenantId;
+mod tending;
+
+use std::borrow::Cow;
+
+use db::{Error, Result, TenantTx, Tx as _};
 
 use crate::chunk_embeddings::has_index;
 
+pub use tending::{count_live, delete_retired, list_untended, set_index_status};
+
 /// Which model makes the vectors of a set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Maker<'a> {
     /// The provider's name.
     pub provider: &'a str,
@@ -19,6 +24,11 @@ pub struct Maker<'a> {
     pub model: &'a str,
     /// How many numbers a vector has.
     pub dimensions: i32,
+    /// All that makes vectors comparable, the address of a server included that may serve anything
+    /// under a well-known name.
+    pub embedder: Cow<'a, str>,
+    /// The address that the tenant set; `None`: the provider's own, or the platform's.
+    pub base_url: Option<&'a str>,
 }
 
 /// All of a tenant's vectors by one model.
@@ -32,6 +42,10 @@ pub struct EmbeddingSet {
     pub model: String,
     /// How many numbers a vector has.
     pub dimensions: i32,
+    /// As [`Maker::embedder`]; `None`: nobody has kept that yet.
+    pub embedder: Option<String>,
+    /// As [`Maker::base_url`].
+    pub base_url: Option<String>,
     /// Where it stands.
     pub status: SetStatus,
     /// Chunks that searches see, as they were last counted.
@@ -41,14 +55,12 @@ pub struct EmbeddingSet {
 }
 
 impl EmbeddingSet {
-    /// Whether `maker` makes its vectors.
+    /// Whether `maker` makes its vectors. One that nobody kept it of is by whoever bears the name.
     pub fn is_by(&self, maker: &Maker<'_>) -> bool {
-        let own = Maker {
-            provider: &self.provider,
-            model: &self.model,
-            dimensions: self.dimensions,
-        };
-        own == *maker
+        let own = (&*self.provider, &*self.model, self.dimensions);
+        let embedder = self.embedder.as_deref();
+        own == (maker.provider, maker.model, maker.dimensions)
+            && embedder.is_none_or(|embedder| embedder == maker.embedder)
     }
 }
 
@@ -89,6 +101,8 @@ struct Row {
     provider: String,
     model: String,
     dimensions: i32,
+    embedder: Option<String>,
+    base_url: Option<String>,
     status: String,
     chunk_count: i64,
     index_status: String,
@@ -116,6 +130,8 @@ impl TryFrom<Row> for EmbeddingSet {
             provider: row.provider,
             model: row.model,
             dimensions: row.dimensions,
+            embedder: row.embedder,
+            base_url: row.base_url,
             status,
             chunk_count: row.chunk_count,
             index_status,
@@ -132,7 +148,8 @@ pub async fn find_live(tx: &mut TenantTx) -> Result<Option<EmbeddingSet>> {
     sqlx::query_as!(
         Row,
         "
-        SELECT id, provider, model, dimensions, status, chunk_count, index_status
+        SELECT id, provider, model, dimensions, embedder, base_url, status, chunk_count,
+               index_status
         FROM embedding_sets
         WHERE tenant_id = $1
           AND status = 'live'
@@ -154,7 +171,8 @@ pub async fn list_active(tx: &mut TenantTx) -> Result<Vec<EmbeddingSet>> {
     sqlx::query_as!(
         Row,
         "
-        SELECT id, provider, model, dimensions, status, chunk_count, index_status
+        SELECT id, provider, model, dimensions, embedder, base_url, status, chunk_count,
+               index_status
         FROM embedding_sets
         WHERE tenant_id = $1
           AND status IN ('live', 'building')
@@ -179,7 +197,8 @@ pub async fn hold_active(tx: &mut TenantTx) -> Result<Vec<EmbeddingSet>> {
     sqlx::query_as!(
         Row,
         "
-        SELECT id, provider, model, dimensions, status, chunk_count, index_status
+        SELECT id, provider, model, dimensions, embedder, base_url, status, chunk_count,
+               index_status
         FROM embedding_sets
         WHERE tenant_id = $1
           AND status IN ('live', 'building')
@@ -204,14 +223,17 @@ pub async fn ensure_live(tx: &mut TenantTx, maker: &Maker<'_>) -> Result<Vec<Emb
     let tenant = tx.tenant();
     sqlx::query!(
         "
-        INSERT INTO embedding_sets (tenant_id, provider, model, dimensions, status)
-        VALUES ($1, $2, $3, $4, 'live')
+        INSERT INTO embedding_sets (tenant_id, provider, model, dimensions, embedder, base_url,
+                                    status)
+        VALUES ($1, $2, $3, $4, $5, $6, 'live')
         ON CONFLICT (tenant_id) WHERE status = 'live' DO NOTHING
         ",
         tenant.as_uuid(),
         maker.provider,
         maker.model,
         maker.dimensions,
+        &*maker.embedder,
+        maker.base_url,
     )
     .execute(tx.conn())
     .await?;
@@ -230,6 +252,9 @@ pub async fn begin_building(tx: &mut TenantTx, maker: &Maker<'_>) -> Result<Opti
     let Some(live) = active.iter().find(|set| set.status == SetStatus::Live) else {
         return Ok(None);
     };
+    for set in active.iter().filter(|set| set.is_by(maker)) {
+        keep_maker(tx, set, maker).await?;
+    }
     let building = active.iter().find(|set| set.status == SetStatus::Building);
     if let Some(building) = building {
         if building.is_by(maker) {
@@ -251,14 +276,18 @@ pub async fn begin_building(tx: &mut TenantTx, maker: &Maker<'_>) -> Result<Opti
     let row = sqlx::query_as!(
         Row,
         "
-        INSERT INTO embedding_sets (tenant_id, provider, model, dimensions, index_status)
-        VALUES ($1, $2, $3, $4, $5)
-        RETURNING id, provider, model, dimensions, status, chunk_count, index_status
+        INSERT INTO embedding_sets (tenant_id, provider, model, dimensions, embedder, base_url,
+                                    index_status)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        RETURNING id, provider, model, dimensions, embedder, base_url, status, chunk_count,
+                  index_status
         ",
         tenant.as_uuid(),
         maker.provider,
         maker.model,
         maker.dimensions,
+        &*maker.embedder,
+        maker.base_url,
         index_status.as_str(),
     )
     .fetch_one(tx.conn())
@@ -312,12 +341,37 @@ async fn covers_every_document(tx: &mut TenantTx, set: i64) -> Result<bool> {
     .await?)
 }
 
+/// Keeps who makes the vectors of a set, if nobody has.
+async fn keep_maker(tx: &mut TenantTx, set: &EmbeddingSet, maker: &Maker<'_>) -> Result<()> {
+    if set.embedder.is_some() {
+        return Ok(());
+    }
+    let tenant = tx.tenant();
+    sqlx::query!(
+        "
+        UPDATE embedding_sets
+        SET embedder = $3,
+            base_url = $4
+        WHERE tenant_id = $1
+          AND id = $2
+        ",
+        tenant.as_uuid(),
+        set.id,
+        &*maker.embedder,
+        maker.base_url,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
 async fn lock_active(tx: &mut TenantTx) -> Result<Vec<EmbeddingSet>> {
     let tenant = tx.tenant();
     sqlx::query_as!(
         Row,
         "
-        SELECT id, provider, model, dimensions, status, chunk_count, index_status
+        SELECT id, provider, model, dimensions, embedder, base_url, status, chunk_count,
+               index_status
         FROM embedding_sets
         WHERE tenant_id = $1
           AND status IN ('live', 'building')
@@ -350,138 +404,4 @@ async fn set_status(tx: &mut TenantTx, set: i64, status: &str) -> Result<()> {
     .execute(tx.conn())
     .await?;
     Ok(())
-}
-
-/// Counts the chunks that searches see, keeps the number with the live set, and returns the set.
-///
-/// # Errors
-/// Those of the database.
-pub async fn count_live(tx: &mut TenantTx) -> Result<Option<EmbeddingSet>> {
-    let tenant = tx.tenant();
-    sqlx::query_as!(
-        Row,
-        "
-        UPDATE embedding_sets
-        SET chunk_count = (
-                SELECT coalesce(sum(documents.chunk_count), 0)
-                FROM documents
-                WHERE documents.tenant_id = $1
-                  AND documents.live_version IS NOT NULL
-            ),
-            updated_at = now()
-        WHERE tenant_id = $1
-          AND status = 'live'
-        RETURNING id, provider, model, dimensions, status, chunk_count, index_status
-        ",
-        tenant.as_uuid(),
-    )
-    .fetch_optional(tx.conn())
-    .await?
-    .map(EmbeddingSet::try_from)
-    .transpose()
-}
-
-/// Notes how far a set's index is. Waits for everybody who is adding vectors: after the commit of
-/// `Filling` no vector comes that is not indexed.
-///
-/// # Errors
-/// Those of the database.
-pub async fn set_index_status(tx: &mut TenantTx, set: i64, status: IndexStatus) -> Result<()> {
-    let tenant = tx.tenant();
-    sqlx::query!(
-        "
-        UPDATE embedding_sets
-        SET index_status = $3,
-            updated_at = now()
-        WHERE tenant_id = $1
-          AND id = $2
-        ",
-        tenant.as_uuid(),
-        set,
-        status.as_str(),
-    )
-    .execute(tx.conn())
-    .await?;
-    Ok(())
-}
-
-/// Deletes up to `limit` vectors of retired sets, and retired sets that have none; returns how many
-/// vectors went. Fewer than `limit` means that none is left.
-///
-/// # Errors
-/// Those of the database.
-pub async fn delete_retired(tx: &mut TenantTx, limit: i64) -> Result<u64> {
-    let tenant = tx.tenant();
-    let gone = sqlx::query!(
-        "
-        DELETE FROM chunk_embeddings
-        WHERE tenant_id = $1
-          AND (set_id, chunk_id) IN (
-              SELECT chunk_embeddings.set_id, chunk_embeddings.chunk_id
-              FROM embedding_sets
-              JOIN chunk_embeddings ON chunk_embeddings.tenant_id = $1
-                  AND chunk_embeddings.set_id = embedding_sets.id
-              WHERE embedding_sets.tenant_id = $1
-                AND embedding_sets.status = 'retired'
-              LIMIT $2
-          )
-        ",
-        tenant.as_uuid(),
-        limit,
-    )
-    .execute(tx.conn())
-    .await?
-    .rows_affected();
-    if gone < limit.unsigned_abs() {
-        sqlx::query!(
-            "DELETE FROM embedding_sets WHERE tenant_id = $1 AND status = 'retired'",
-            tenant.as_uuid(),
-        )
-        .execute(tx.conn())
-        .await?;
-    }
-    Ok(gone)
-}
-
-/// Lists up to `limit` tenants that set no embedder of their own and whose live set is not by `maker`,
-/// or that have retired sets or
-/// removed versions: those whose indexes want tending.
-///
-/// # Errors
-/// Those of the database.
-pub async fn list_untended(
-    tx: &mut SystemTx,
-    maker: &Maker<'_>,
-    limit: i64,
-) -> Result<Vec<TenantId>> {
-    Ok(sqlx::query_scalar!(
-        r#"
-        SELECT tenant_id AS "tenant_id!: TenantId"
-        FROM (
-            SELECT tenant_id
-            FROM embedding_sets
-            WHERE status = 'retired'
-               OR index_status = 'filling'
-               OR (
-                   status = 'live'
-                   AND (provider, model, dimensions) <> ($1, $2, $3)
-                   AND NOT EXISTS (
-                       SELECT FROM tenants
-                       WHERE tenants.id = embedding_sets.tenant_id
-                         AND jsonb_typeof(tenants.settings -> 'embedding') = 'object'
-                   )
-               )
-            UNION
-            SELECT tenant_id
-            FROM keyword_removals
-        ) AS untended
-        LIMIT $4
-        "#,
-        maker.provider,
-        maker.model,
-        maker.dimensions,
-        limit,
-    )
-    .fetch_all(tx.conn())
-    .await?)
 }
