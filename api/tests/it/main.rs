@@ -6,6 +6,7 @@
 )]
 
 mod channels;
+mod connected_anew;
 mod conversations;
 mod documents;
 mod evals;
@@ -23,6 +24,7 @@ mod search;
 mod server;
 mod traces;
 mod usage;
+mod verify_tokens;
 mod webchat;
 mod webchat_attachments;
 mod webchat_events;

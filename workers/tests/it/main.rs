@@ -4,16 +4,20 @@
 
 mod answers;
 mod changes;
+mod channel_apps;
 mod channel_health;
 mod citations;
 mod contents;
 mod documents;
+mod edits;
 mod evals;
 mod every_format;
 mod formats;
+mod given_up;
 mod http_channel;
 mod library;
 mod looks;
+mod marks;
 mod media;
 mod messenger;
 #[path = "../../../crates/rag/tests/it/office_writer.rs"]
@@ -26,10 +30,13 @@ mod people;
 mod reading;
 mod reindexing;
 mod reports;
+mod resends;
 mod sends;
 mod sources;
 mod spending;
 mod stage;
+mod stopped_channels;
+mod threads;
 mod tools;
 mod turns;
 mod upkeep;
