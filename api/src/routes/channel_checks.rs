@@ -1,4 +1,4 @@
-use assistant::channel_health;
+use assistant::channel_health::{self, Witness};
 use channels::CheckKind;
 use domain::ChannelHealth;
 use poem_openapi::param::Path;
@@ -133,7 +133,8 @@ impl ChannelCheckRoutes {
     /// Test a channel's connection
     ///
     /// Asks the channel's operator whether the credentials count and whether it posts to us; if it
-    /// does not, it is asked to. A generic HTTP channel gets a signed `ping`. No message is sent.
+    /// does not, it is asked to. A generic HTTP channel gets a signed `ping`. No message is sent. What
+    /// waits because the channel was dead or blocked goes on if it works.
     #[oai(
         path = "/tenants/:tenant_id/channels/:channel_id/test",
         method = "post",
@@ -151,7 +152,8 @@ impl ChannelCheckRoutes {
         let tenant = tx.tenant();
         drop(tx);
         let assistant = &auth.0.state().assistant;
-        let look = channel_health::look(assistant, tenant, channel_id.0.into()).await?;
+        let id = channel_id.0.into();
+        let look = channel_health::look(assistant, tenant, id, Witness::Person).await?;
         let findings = look.findings.into_iter().map(|(check, found)| FindingView {
             check: match check {
                 CheckKind::Credentials => CheckType::Credentials,

@@ -139,7 +139,7 @@ impl ChannelRoutes {
         let channel = table::insert(&mut tx, id, kind, &values)
             .await
             .map_err(taken)?;
-        connections::follow_rate(&auth.0.state().assistant, &mut tx, None, &channel).await?;
+        connections::follow_limit(&auth.0.state().assistant, &mut tx, None, &channel).await?;
         tx.commit().await?;
         Ok(Answer(view(channel, config.secrets.as_ref())))
     }
@@ -232,7 +232,7 @@ impl ChannelRoutes {
         let enabled = body.value.enabled.unwrap_or(old.enabled);
         let values = values(&name, enabled, &config, sealed.as_deref());
         let channel = table::update(&mut tx, id, &values).await.map_err(taken)?;
-        connections::follow_rate(&state.assistant, &mut tx, Some(&old), &channel).await?;
+        connections::follow_limit(&state.assistant, &mut tx, Some(&old), &channel).await?;
         tx.commit().await?;
         Ok(Answer(view(channel, config.secrets.as_ref())))
     }

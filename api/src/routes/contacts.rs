@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use assistant::people;
+use assistant::people::{self, ExportedConversation};
 use chrono::{DateTime, Utc};
 use poem_openapi::param::Path;
 use poem_openapi::{Object, OpenApi};
@@ -145,7 +145,8 @@ impl ContactRoutes {
 
     /// Export everything kept about a contact
     ///
-    /// Conversations, messages, web chat sessions and calls to models; nothing about others.
+    /// Conversations, messages and the files that came with them, by their ids, web chat sessions and
+    /// calls to models; nothing about others.
     #[oai(
         path = "/tenants/:tenant_id/contacts/:contact_id/export",
         method = "get",
@@ -171,13 +172,7 @@ impl ContactRoutes {
                     address,
                 })
                 .collect(),
-            conversations: conversations
-                .map(|exported| ConversationExport {
-                    conversation: conversations::view(&exported.conversation),
-                    messages: exported.messages.into_iter().map(messages::view).collect(),
-                    calls: exported.calls.into_iter().map(CallView::new).collect(),
-                })
-                .collect(),
+            conversations: conversations.map(view_exported).collect(),
         }))
     }
 
@@ -223,6 +218,18 @@ impl ContactRoutes {
         let mut tx = auth.0.act_for(tenant_id.0.into()).await?;
         let erasure = contact_erasures::get(&mut tx, erasure_id.0.into()).await?;
         Ok(Answer(view_erasure(erasure)))
+    }
+}
+
+fn view_exported(exported: ExportedConversation) -> ConversationExport {
+    let mut files = messages::by_message(exported.files);
+    let written = exported.messages.into_iter();
+    ConversationExport {
+        conversation: conversations::view(&exported.conversation),
+        messages: written
+            .map(|message| messages::with_files(message, &mut files))
+            .collect(),
+        calls: exported.calls.into_iter().map(CallView::new).collect(),
     }
 }
 

@@ -3,7 +3,6 @@ use domain::ConversationStep;
 use poem_openapi::param::Path;
 use poem_openapi::{Object, OpenApi};
 use serde::Deserialize;
-use store::conversations;
 use uuid::Uuid;
 
 use super::Tag;
@@ -142,7 +141,8 @@ impl StepRoutes {
 
     /// Mark a conversation as read
     ///
-    /// By the people of the tenant's; the contact hears nothing of it. Never goes back.
+    /// By the people of the tenant's; the contact sees it where the channel shows such a thing. Never
+    /// goes back.
     #[oai(
         path = "/tenants/:tenant_id/conversations/:conversation_id/read",
         method = "post",
@@ -160,7 +160,8 @@ impl StepRoutes {
         let mut tx = auth.0.act_for(tenant_id.0.into()).await?;
         let seq = body.value.seq.unwrap_or(i64::MAX);
         let id = conversation_id.0.into();
-        let conversation = conversations::mark_read(&mut tx, id, seq).await?;
+        let assistant = &auth.0.state().assistant;
+        let conversation = people::mark_read(assistant, &mut tx, id, seq).await?;
         tx.commit().await?;
         Ok(Answer(view(&conversation)))
     }

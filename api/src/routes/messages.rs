@@ -7,7 +7,7 @@ use poem_openapi::param::{Path, Query};
 use poem_openapi::{Object, OpenApi};
 use serde::Deserialize;
 use serde_json::Value;
-use store::message_files;
+use store::message_files::{self, MessageFile};
 use store::messages::{self, Message};
 use uuid::Uuid;
 
@@ -140,16 +140,8 @@ impl MessageRoutes {
         let after = page.after.unwrap_or(0);
         let found = messages::list(&mut tx, conversation, after, page.limit).await?;
         let ids: Vec<_> = found.data.iter().map(|message| message.id).collect();
-        let mut files: HashMap<Uuid, Vec<FileView>> = HashMap::new();
-        for file in message_files::list(&mut tx, &ids).await? {
-            let of_message = files.entry(file.message_id.as_uuid()).or_default();
-            of_message.push(super::message_files::view(file));
-        }
-        Ok(List::of(found, |message| {
-            let mut shown = view(message);
-            shown.files = files.remove(&shown.id).unwrap_or_default();
-            shown
-        }))
+        let mut files = by_message(message_files::list(&mut tx, &ids).await?);
+        Ok(List::of(found, |message| with_files(message, &mut files)))
     }
 
     /// Send a message to the contact
@@ -258,7 +250,27 @@ fn is_public(file: &MediaFile) -> bool {
     }
 }
 
-pub(super) fn view(message: Message) -> MessageView {
+/// Files by the messages they came with.
+pub(super) fn by_message(files: Vec<MessageFile>) -> HashMap<Uuid, Vec<FileView>> {
+    let mut by_message: HashMap<Uuid, Vec<FileView>> = HashMap::new();
+    for file in files {
+        let of_message = by_message.entry(file.message_id.as_uuid()).or_default();
+        of_message.push(super::message_files::view(file));
+    }
+    by_message
+}
+
+/// A message with the files that came with it.
+pub(super) fn with_files(
+    message: Message,
+    files: &mut HashMap<Uuid, Vec<FileView>>,
+) -> MessageView {
+    let mut shown = view(message);
+    shown.files = files.remove(&shown.id).unwrap_or_default();
+    shown
+}
+
+fn view(message: Message) -> MessageView {
     MessageView {
         id: message.id.as_uuid(),
         seq: message.seq,

@@ -17,7 +17,7 @@ use crate::server::{ADMIN_KEY, APP_SECRET, Reply, TestServer, VERIFY_TOKEN};
 const PAGE: &str = "300000000000001";
 const PERSON: &str = "7000000000000001";
 
-async fn connect(server: &TestServer, tenant: &str, channel: Value) -> Reply {
+pub(crate) async fn connect(server: &TestServer, tenant: &str, channel: Value) -> Reply {
     let path = format!("{tenant}/channels");
     server.post(ADMIN_KEY, &path, channel).await
 }

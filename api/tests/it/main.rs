@@ -6,6 +6,7 @@
 )]
 
 mod channels;
+mod connected_anew;
 mod conversations;
 mod documents;
 mod evals;
@@ -25,6 +26,7 @@ mod server;
 mod tenant_keys;
 mod traces;
 mod usage;
+mod verify_tokens;
 mod webchat;
 mod webchat_attachments;
 mod webchat_events;

@@ -5,7 +5,7 @@ use db::TenantTx;
 use domain::{ChannelHealth, ChannelId, Content, TenantId};
 use events::{ChannelData, Event};
 use jobs::Failure;
-use jobs::control::{self, LimitKey};
+use jobs::control::{self, ControlError, LimitKey};
 use jobs::kinds::CheckChannel;
 use store::channels::{self as stored, Channel};
 
@@ -25,44 +25,92 @@ pub(crate) fn send_key(channel: ChannelId, connection: &dyn Connection) -> Strin
     first.map_or_else(|| format!("channel:{channel}"), |limit| limit.key)
 }
 
-/// Notes how a channel was found to be, and tells if that is news. What waited because its
-/// credentials were dead or it was blocked goes on once it works again.
+/// Who found a channel to be as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Witness {
+    /// A message, taken or not.
+    Send,
+    /// A look by the schedule.
+    Schedule,
+    /// A look that a person asked for.
+    Person,
+    /// What the operator told of the account.
+    Operator,
+}
+
+impl Witness {
+    /// Whether what it found counts where the channel was found to be `before`.
+    ///
+    /// A block stands until a person has looked or the operator lifts it: requests that change
+    /// nothing go through all the same. That the account is well says nothing of credentials.
+    const fn counts(self, before: ChannelHealth, found: ChannelHealth) -> bool {
+        use ChannelHealth::{Misconfigured, Restricted, TokenDead, Unsubscribed, Warned};
+        match (self, before) {
+            (Self::Send | Self::Schedule, Restricted) => false,
+            (Self::Operator, TokenDead | Unsubscribed | Misconfigured) => !is_usable(found),
+            (Self::Operator, Restricted) => !matches!(found, Warned),
+            (Self::Send | Self::Schedule | Self::Person | Self::Operator, _) => true,
+        }
+    }
+}
+
+/// Whether messages can leave by a channel that is so.
+const fn is_usable(health: ChannelHealth) -> bool {
+    matches!(health, ChannelHealth::Working | ChannelHealth::Warned)
+}
+
+/// Notes how a channel was found to be, and tells if that is news. What waited because it could not
+/// be used goes on once it can.
+///
+/// What the channel was before is read under its lock: `channel` may have been read long ago.
 pub(crate) async fn note(
     assistant: &Assistant,
     tx: &mut TenantTx,
     channel: &Channel,
     found: ChannelHealth,
     note: &str,
+    witness: Witness,
 ) -> Result<(), Failure> {
+    // Deleted meanwhile.
+    let Some(known) = stored::find_for_update(tx, channel.id).await? else {
+        return Ok(());
+    };
+    let before = known.health;
+    if before != found && !witness.counts(before, found) {
+        return Ok(());
+    }
     let now = assistant.clock.now();
     if !stored::set_health(tx, channel.id, found, note, now).await? {
         return Ok(());
     }
-    let is_usable = matches!(found, ChannelHealth::Working | ChannelHealth::Warned);
-    let was_stopped = matches!(
-        channel.health,
-        ChannelHealth::TokenDead | ChannelHealth::Restricted
-    );
-    if is_usable && was_stopped {
-        let connection = connect(assistant, channel).map_err(Failure::retry)?;
+    if is_usable(found) && !is_usable(before) {
+        let connection = connect(assistant, &known).map_err(Failure::retry)?;
         if let Some(connection) = connection {
-            let key = LimitKey::parse(&send_key(channel.id, connection.as_ref()));
-            let key = key.map_err(|error| Failure::dead(error.to_string()))?;
-            control::resume(tx, &key).await.map_err(Failure::retry)?;
+            resume(tx, &send_key(known.id, connection.as_ref())).await?;
         }
     }
     let data = ChannelData {
-        channel_id: channel.id,
-        name: channel.name.clone(),
-        kind: channel.kind,
+        channel_id: known.id,
+        name: known.name,
+        kind: known.kind,
         health: found,
-        previous: channel.health,
+        previous: before,
         note: note.to_owned(),
         occurred_at: now,
     };
     events::emit(tx, &[Event::ChannelHealthChanged(data)], &assistant.clock)
         .await
         .map_err(Failure::retry)
+}
+
+/// Has what waits under a channel's key go on.
+pub(crate) async fn resume(tx: &mut TenantTx, key: &str) -> db::Result<()> {
+    let broken = |error: ControlError| match error {
+        ControlError::Db(error) => error,
+        other => db::Error::corrupt(other.to_string()),
+    };
+    let key = LimitKey::parse(key).map_err(|error| broken(error.into()))?;
+    control::resume(tx, &key).await.map_err(broken)
 }
 
 /// Notes what the code of a failure, which came long after its send, says about the channel.
@@ -76,7 +124,7 @@ pub(crate) async fn note_code(
     let connection = connect(assistant, channel).map_err(Failure::retry)?;
     let class = connection.and_then(|connection| connection.class_of_code(code));
     match class.and_then(channels::SendClass::health) {
-        Some(found) => note(assistant, tx, channel, found, why).await,
+        Some(found) => note(assistant, tx, channel, found, why, Witness::Send).await,
         None => Ok(()),
     }
 }
@@ -90,12 +138,18 @@ pub struct Look {
     pub health: ChannelHealth,
 }
 
-/// Looks whether a channel works, by requests that change nothing, and notes what it finds. An
-/// operator that does not post to us is asked to, once.
+/// Looks whether a channel works, by requests that change nothing, and notes what it finds, unless
+/// the block of a channel stands against a look of the schedule's. An operator that does not post to
+/// us is asked to, once.
 ///
 /// # Errors
 /// `NotFound`, `Broken` if its settings are, and those of the database.
-pub async fn look(assistant: &Assistant, tenant: TenantId, id: ChannelId) -> Result<Look, Error> {
+pub async fn look(
+    assistant: &Assistant,
+    tenant: TenantId,
+    id: ChannelId,
+    witness: Witness,
+) -> Result<Look, Error> {
     let mut tx = assistant.db.tenant(tenant).await?;
     let channel = stored::get(&mut tx, id).await?;
     drop(tx);
@@ -129,7 +183,7 @@ pub async fn look(assistant: &Assistant, tenant: TenantId, id: ChannelId) -> Res
     stored::mark_checked(&mut tx, id, assistant.clock.now()).await?;
     // No answer says nothing about the channel.
     if health != ChannelHealth::Unknown {
-        let noted = note(assistant, &mut tx, &channel, health, said).await;
+        let noted = note(assistant, &mut tx, &channel, health, said, witness).await;
         noted.map_err(|failure| Error::broken("a channel's health", failure.chain()))?;
     }
     tx.commit().await?;

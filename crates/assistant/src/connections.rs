@@ -1,7 +1,11 @@
 //! A stored channel becomes one that requests can be made of: its secrets opened, its limits known
 //! to the engine, its requests made by the client that may make them.
 
-use channels::{Audience, Connection, HttpAnswer, HttpRequest, Platform, channel as adapter};
+use std::time::Duration;
+
+use channels::{
+    Audience, Begun, Connection, HttpAnswer, HttpRequest, Platform, channel as adapter,
+};
 use db::TenantTx;
 use domain::Content;
 use jobs::control;
@@ -9,6 +13,7 @@ use secrets::row_context;
 use serde_json::Value;
 use store::channels::{self as stored, Channel};
 
+use crate::channel_health::resume;
 use crate::{Assistant, Error};
 
 /// Opens what a channel keeps secret; `None` where its kind has no secrets.
@@ -26,6 +31,19 @@ pub fn open_secrets(assistant: &Assistant, channel: &Channel) -> Result<Option<V
     opened.map(Some).map_err(broken)
 }
 
+/// The id of the app that a channel of these secrets belongs to, where it is known: the platform's,
+/// unless posts are signed by an app of the tenant's own.
+pub(crate) fn app_id<'a>(assistant: &'a Assistant, secrets: Option<&Value>) -> Option<&'a str> {
+    let own = secrets.and_then(|secrets| secrets.get("app_secret"));
+    let is_own = own.is_some_and(|own| !own.is_null());
+    assistant
+        .settings
+        .meta
+        .app_id
+        .as_deref()
+        .filter(|_| !is_own)
+}
+
 /// A channel, ready to send; `None` where nothing is sent by request.
 ///
 /// # Errors
@@ -37,19 +55,20 @@ pub fn connect(
     let secrets = open_secrets(assistant, channel)?;
     let platform = Platform {
         graph: assistant.settings.meta.graph.clone(),
-        app_id: assistant.settings.meta.app_id.clone(),
+        app_id: app_id(assistant, secrets.as_ref()).map(str::to_owned),
     };
     adapter(channel.kind)
         .connect(&channel.config, secrets.as_ref(), &platform)
         .map_err(|error| Error::broken(format!("channel {}", channel.id), error))
 }
 
-/// Has the engine count a channel's sends at the rate its new settings say, where they say another
-/// than the old ones; a channel that is new may find the limit of one that had the same number.
+/// Has the engine keep to what a channel's new settings say of its sends, where they say another than
+/// the old ones: their rate, and under another key their pause, which was another number's or page's,
+/// or that of a channel that was deleted.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn follow_rate(
+pub async fn follow_limit(
     assistant: &Assistant,
     tx: &mut TenantTx,
     old: Option<&Channel>,
@@ -60,12 +79,35 @@ pub async fn follow_rate(
         connection.limits(&Content::text(""), "").into_iter().next()
     };
     let old = old.and_then(limit);
-    match limit(new) {
-        Some(new) if old.as_ref() != Some(&new) => {
-            control::change_rate(tx, &new.key, new.rate_per_second(), new.burst_after(0)).await
-        }
-        _ => Ok(()),
+    let Some(new) = limit(new).filter(|new| old.as_ref() != Some(new)) else {
+        return Ok(());
+    };
+    control::change_rate(tx, &new.key, new.rate_per_second(), new.burst_after(0)).await?;
+    if old.is_none_or(|old| old.key != new.key) {
+        resume(tx, &new.key).await?;
     }
+    Ok(())
+}
+
+/// How long a request may take that nothing depends on.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Makes requests, one after the other, that nothing depends on and nobody waits for: what goes wrong
+/// is only logged.
+pub(crate) fn perform_aside(assistant: &Assistant, requests: Vec<HttpRequest>) {
+    if requests.is_empty() {
+        return;
+    }
+    let assistant = assistant.clone();
+    tokio::spawn(async move {
+        for request in &requests {
+            match tokio::time::timeout(PATIENCE, perform(&assistant, request)).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => tracing::debug!(%error, "a contact could not be shown something"),
+                Err(_) => tracing::debug!("a contact could not be shown something in time"),
+            }
+        }
+    });
 }
 
 /// Makes a request by the client that may make it.
@@ -76,9 +118,23 @@ pub(crate) async fn perform(
     assistant: &Assistant,
     request: &HttpRequest,
 ) -> Result<HttpAnswer, outbound::Error> {
-    let client = match request.audience {
+    channels::perform(client_of(assistant, request), request).await
+}
+
+/// Makes a request by the client that may make it, and reads the head of its answer.
+///
+/// # Errors
+/// Those of `outbound`.
+pub(crate) async fn begin(
+    assistant: &Assistant,
+    request: &HttpRequest,
+) -> Result<Begun, outbound::Error> {
+    channels::begin(client_of(assistant, request), request).await
+}
+
+fn client_of<'a>(assistant: &'a Assistant, request: &HttpRequest) -> &'a outbound::Client {
+    match request.audience {
         Audience::Operator => &assistant.trusted,
         Audience::Stranger => &assistant.guarded,
-    };
-    channels::perform(client, request).await
+    }
 }

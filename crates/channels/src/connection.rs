@@ -46,9 +46,10 @@ pub trait Connection: Debug + Send + Sync {
     /// What the engine has to keep to when it sends this to `to`, as keys and rates.
     fn limits(&self, content: &Content, to: &str) -> Vec<Limit>;
 
-    /// Describes the request that shows a contact something without a message; `None` where the
-    /// channel has no such thing. Its answer says nothing that matters.
-    fn act(&self, action: Action<'_>) -> Option<HttpRequest>;
+    /// Describes the requests, in their order, that show a contact something without a message, or
+    /// move the conversation between apps; none where the channel has no such thing, or its settings
+    /// do not want it.
+    fn act(&self, action: Action<'_>) -> Vec<HttpRequest>;
 
     /// Describes the first request towards the bytes of a file that a contact sent.
     ///

@@ -48,10 +48,10 @@ pub use connection::{
 pub use format::{Citations, cite, to_markup};
 pub use keys::Keys;
 pub use limit::Limit;
-pub use media::{MediaError, MediaStep, check_file};
+pub use media::{MediaError, MediaStep, check_hash};
 pub use meta::Graph;
 pub use registry::channel;
-pub use request::{Audience, HttpAnswer, HttpRequest, RequestBody, perform};
+pub use request::{Audience, Begun, HttpAnswer, HttpRequest, RequestBody, begin, perform};
 pub use send::{Decision, Next, Pause, SendClass, SendError, Sent};
 pub use settings::{Field, FieldError, FieldKind, ParsedConfig, Schema, json_schema, merge, parse};
 pub(crate) use text::split_text;

@@ -11,6 +11,8 @@ pub struct Limit {
     pub every: Duration,
     /// How many may leave at once after a pause; at least 1.
     pub burst: u32,
+    /// Whether it is one contact's alone.
+    pub is_contacts: bool,
 }
 
 impl Limit {
@@ -30,6 +32,7 @@ impl Limit {
             key,
             every: Duration::from_secs(1) / count,
             burst: count,
+            is_contacts: false,
         }
     }
 }

@@ -125,6 +125,31 @@ impl HttpAnswer {
     }
 }
 
+/// An answer whose body is still to come.
+#[derive(Debug)]
+pub struct Begun {
+    /// Its status.
+    pub status: u16,
+    /// How long it asks to wait, cut to an hour.
+    pub retry_after: Option<Duration>,
+    response: reqwest::Response,
+}
+
+impl Begun {
+    /// How many bytes are announced, where they are.
+    pub fn announced_bytes(&self) -> Option<u64> {
+        self.response.content_length()
+    }
+
+    /// The next piece of the body; `None` at its end.
+    ///
+    /// # Errors
+    /// Those of `outbound`, if it does not come.
+    pub async fn piece(&mut self) -> Result<Option<Bytes>, outbound::Error> {
+        Ok(self.response.chunk().await?)
+    }
+}
+
 /// Makes a request and reads its answer, whatever its status.
 ///
 /// `client` must be a guarded one where the request's audience is [`Audience::Stranger`].
@@ -135,6 +160,44 @@ pub async fn perform(
     client: &Client,
     request: &HttpRequest,
 ) -> Result<HttpAnswer, outbound::Error> {
+    let Begun {
+        status,
+        retry_after,
+        response,
+    } = begin(client, request).await?;
+    let body = match read_capped(response, request.max_answer_bytes).await {
+        Ok(body) => body,
+        Err(_) if (400..500).contains(&status) => Bytes::new(),
+        Err(error) => return Err(error),
+    };
+    Ok(HttpAnswer {
+        status,
+        retry_after,
+        body,
+    })
+}
+
+/// Makes a request and reads the head of its answer, for a body that is to be taken as it comes: the
+/// caller keeps to `max_answer_bytes`.
+///
+/// `client` as in [`perform`].
+///
+/// # Errors
+/// Those of `outbound`.
+pub async fn begin(client: &Client, request: &HttpRequest) -> Result<Begun, outbound::Error> {
+    let response = written(client, request)?.send().await?;
+    Ok(Begun {
+        status: response.status().as_u16(),
+        retry_after: retry_after(response.headers()),
+        response,
+    })
+}
+
+/// The request as it goes out.
+fn written(
+    client: &Client,
+    request: &HttpRequest,
+) -> Result<reqwest::RequestBuilder, outbound::Error> {
     let mut builder = client.request(request.method.clone(), &request.url)?;
     if let Some(token) = &request.bearer {
         builder = builder.bearer_auth(token.expose_secret());
@@ -142,7 +205,7 @@ pub async fn perform(
     for (name, value) in &request.headers {
         builder = builder.header(name, value);
     }
-    builder = match &request.body {
+    Ok(match &request.body {
         RequestBody::Empty => builder,
         RequestBody::Json(body) => builder.json(body),
         RequestBody::SignedJson(body) => builder
@@ -166,19 +229,6 @@ pub async fn perform(
                 });
             builder.multipart(form.part(*file_field, file))
         }
-    };
-    let response = builder.send().await?;
-    let status = response.status().as_u16();
-    let retry_after = retry_after(response.headers());
-    let body = match read_capped(response, request.max_answer_bytes).await {
-        Ok(body) => body,
-        Err(_) if (400..500).contains(&status) => Bytes::new(),
-        Err(error) => return Err(error),
-    };
-    Ok(HttpAnswer {
-        status,
-        retry_after,
-        body,
     })
 }
 

@@ -66,7 +66,7 @@ impl Default for TenantSettings {
             history_messages: 10,
             rag: RagMode::Context,
             retrieval: RetrievalSettings::default(),
-            fallback_text: "I can't answer right now. A person will get back to you.".to_owned(),
+            fallback_text: "I can't answer right now. Please try again later.".to_owned(),
             answer_deadline_seconds: 60,
             webchat_origins: Vec::new(),
             chunking: ChunkingSettings::default(),

@@ -116,6 +116,15 @@ impl Keyring {
         hmac_sha256(&signing_key(&self.keys.current, purpose)[..], &[message])
     }
 
+    /// Signs a message as [`Keyring::sign`] does, under each key of the ring, the current one first: to
+    /// look up what was stored before the current one came.
+    pub fn sign_by_each(&self, purpose: &str, message: &[u8]) -> Vec<[u8; 32]> {
+        std::iter::once(&self.keys.current)
+            .chain(&self.keys.older)
+            .map(|key| hmac_sha256(&signing_key(key, purpose)[..], &[message]))
+            .collect()
+    }
+
     /// Tells whether a message was signed for a purpose under any key of the ring.
     pub fn is_signed(&self, purpose: &str, message: &[u8], tag: &[u8]) -> bool {
         std::iter::once(&self.keys.current)

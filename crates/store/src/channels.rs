@@ -132,6 +132,8 @@ pub async fn insert(
     values: &ChannelValues<'_>,
 ) -> Result<Channel> {
     let tenant = tx.tenant();
+    // Whoever remembers that nobody has its number forgets it.
+    say_changed(tx, Some(id));
     sqlx::query_as!(
         Row,
         r#"
@@ -271,6 +273,7 @@ pub async fn update(
             config = $5,
             sealed_secrets = $6,
             external_id = $7,
+            verify_token_hash = NULL,
             updated_at = now()
         WHERE tenant_id = $1
           AND id = $2
@@ -359,17 +362,38 @@ pub async fn list_by_external_ids(
     rows.into_iter().map(Channel::try_from).collect()
 }
 
-/// Lists channels of a kind of all tenants that have secrets, oldest first, a page at a time: the
-/// candidates when the outside shows a token without saying whose it is.
+/// Tells whether a channel of a kind, of any tenant, has a verify token of one of these hashes.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn list_sealed(
+pub async fn has_verify_token(
+    tx: &mut SystemTx,
+    kind: ChannelKind,
+    hashes: &[Vec<u8>],
+) -> Result<bool> {
+    Ok(sqlx::query_scalar!(
+        r#"
+        SELECT EXISTS (SELECT FROM channels WHERE kind = $1 AND verify_token_hash = ANY($2))
+            AS "exists!"
+        "#,
+        kind.as_str(),
+        hashes,
+    )
+    .fetch_one(tx.conn())
+    .await?)
+}
+
+/// Lists up to `limit` channels of a kind, of all tenants, whose verify token is not hashed yet, oldest
+/// first, after `after`.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_unhashed(
     tx: &mut SystemTx,
     kind: ChannelKind,
     after: Option<ChannelId>,
-    limit: usize,
-) -> Result<Page<Channel>> {
+    limit: i64,
+) -> Result<Vec<Channel>> {
     let rows = sqlx::query_as!(
         Row,
         r#"
@@ -378,24 +402,40 @@ pub async fn list_sealed(
                checked_at, created_at, updated_at
         FROM channels
         WHERE kind = $1
-          AND sealed_secrets IS NOT NULL
+          AND verify_token_hash IS NULL
           AND ($2::uuid IS NULL OR id > $2)
         ORDER BY id
         LIMIT $3
         "#,
         kind.as_str(),
         after.map(ChannelId::as_uuid),
-        crate::probe(limit),
+        limit,
     )
     .fetch_all(tx.conn())
     .await?;
-    let channels = rows
-        .into_iter()
-        .map(Channel::try_from)
-        .collect::<Result<Vec<_>>>()?;
-    Ok(Page::from_rows(channels, limit, |channel| {
-        Cursor::after(channel.id)
-    }))
+    rows.into_iter().map(Channel::try_from).collect()
+}
+
+/// Notes the hash of a channel's verify token, empty where it has none, unless its secrets have changed
+/// since they were read.
+///
+/// # Errors
+/// Those of the database.
+pub async fn set_verify_token_hash(
+    tx: &mut SystemTx,
+    channel: &Channel,
+    hash: &[u8],
+) -> Result<()> {
+    sqlx::query!(
+        "UPDATE channels SET verify_token_hash = $2
+         WHERE id = $1 AND sealed_secrets IS NOT DISTINCT FROM $3",
+        channel.id.as_uuid(),
+        hash,
+        channel.sealed_secrets.as_deref(),
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
 }
 
 /// Lists the channels of any tenant that belong to these accounts of their operator, for what

@@ -285,18 +285,22 @@ pub async fn empty_unreadable(
     Ok(emptied.rows_affected())
 }
 
-/// Empties a tenant's settled items that came before a time; returns how many.
+/// Empties up to `limit` of a tenant's settled items that came before a time; returns how many.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn empty_older(tx: &mut TenantTx, before: DateTime<Utc>) -> Result<u64> {
+pub async fn empty_older(tx: &mut TenantTx, before: DateTime<Utc>, limit: i64) -> Result<u64> {
     let tenant = tx.tenant();
     let emptied = sqlx::query!(
         "UPDATE raw_items SET payload = NULL, body = NULL
-         WHERE tenant_id = $1 AND received_at < $2 AND outcome <> 'pending'
-           AND (payload IS NOT NULL OR body IS NOT NULL)",
+         WHERE tenant_id = $1 AND (id, received_at) IN (
+             SELECT id, received_at FROM raw_items
+             WHERE tenant_id = $1 AND received_at < $2 AND outcome <> 'pending'
+               AND (payload IS NOT NULL OR body IS NOT NULL)
+             ORDER BY received_at, id LIMIT $3 FOR UPDATE SKIP LOCKED)",
         tenant.as_uuid(),
         before,
+        limit,
     )
     .execute(tx.conn())
     .await?;

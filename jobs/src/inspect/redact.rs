@@ -8,7 +8,7 @@ const REDACTED: &str = "redacted";
 /// is not listed, and every field of a kind that is not, may hold what people wrote.
 fn shown(kind: &str) -> Option<&'static [&'static str]> {
     Some(match kind {
-        "answer-turn" => &["tenant_id", "conversation_id"],
+        "answer-turn" | "move-thread" => &["tenant_id", "conversation_id"],
         "channel-status" | "inbound-message" => &["tenant_id", "raw_item_id", "received_at"],
         "check-channel" => &["tenant_id", "channel_id"],
         "deliver-webhook" => &["tenant_id", "endpoint_id", "delivery_id"],
@@ -115,6 +115,7 @@ mod tests {
             conversation_id,
             message_id,
             limit_keys: [None, None],
+            delay: Duration::ZERO,
         };
         assert_eq!(hidden(&reply), Vec::<String>::new());
         let document_id = DocumentId::new();

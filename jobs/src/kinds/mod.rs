@@ -15,6 +15,7 @@ mod fetch_media;
 mod fetch_source;
 mod inbound_message;
 mod ingest_document;
+mod move_thread;
 mod refresh_sources;
 mod release_conversations;
 mod run_eval;
@@ -33,6 +34,7 @@ pub use fetch_media::FetchMedia;
 pub use fetch_source::FetchSource;
 pub use inbound_message::InboundMessage;
 pub use ingest_document::IngestDocument;
+pub use move_thread::MoveThread;
 pub use refresh_sources::RefreshSources;
 pub use release_conversations::ReleaseConversations;
 pub use run_eval::RunEval;
@@ -56,6 +58,7 @@ macro_rules! for_each_job {
             FetchSource => fetch_source,
             InboundMessage => inbound_message,
             IngestDocument => ingest_document,
+            MoveThread => move_thread,
             RefreshSources => refresh_sources,
             ReleaseConversations => release_conversations,
             RunEval => run_eval,

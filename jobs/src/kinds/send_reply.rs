@@ -20,6 +20,9 @@ pub struct SendReply {
     /// The limits of its channel, and of its contact where many messages go there.
     #[serde(skip)]
     pub limit_keys: [Option<String>; 2],
+    /// How long it is put off.
+    #[serde(skip)]
+    pub delay: Duration,
 }
 
 impl Job for SendReply {
@@ -39,6 +42,7 @@ impl Job for SendReply {
             tenant: Some(self.tenant_id),
             ordering_key: Some(self.conversation_id.to_string()),
             limit_keys: self.limit_keys.clone(),
+            delay: self.delay,
             ..Options::default()
         }
     }

@@ -1,8 +1,8 @@
 use super::{Error, Result};
 use crate::kinds::{
     AnswerTurn, ChannelStatus, CheckChannel, CheckChannels, DeliverWebhook, EmbedChunk,
-    EraseContact, FetchMedia, FetchSource, InboundMessage, IngestDocument, RefreshSources,
-    ReleaseConversations, RunEval, SendReply, TendIndex, Upkeep,
+    EraseContact, FetchMedia, FetchSource, InboundMessage, IngestDocument, MoveThread,
+    RefreshSources, ReleaseConversations, RunEval, SendReply, TendIndex, Upkeep,
 };
 use crate::{Job, Lane, for_each_job};
 

@@ -1,4 +1,5 @@
-use assistant::{Assistant, channel_health};
+use assistant::Assistant;
+use assistant::channel_health::{Witness, look};
 use jobs::kinds::CheckChannel;
 use jobs::{Failure, JobHandle};
 
@@ -8,7 +9,7 @@ pub(crate) async fn run(
     _handle: &JobHandle,
     job: CheckChannel,
 ) -> Result<(), Failure> {
-    match channel_health::look(assistant, job.tenant_id, job.channel_id).await {
+    match look(assistant, job.tenant_id, job.channel_id, Witness::Schedule).await {
         // It was deleted meanwhile.
         Ok(_) | Err(assistant::Error::NotFound) => Ok(()),
         Err(error) => Err(Failure::retry(error)),

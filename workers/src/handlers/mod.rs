@@ -11,6 +11,7 @@ pub(crate) mod fetch_media;
 pub(crate) mod fetch_source;
 pub(crate) mod inbound_message;
 pub(crate) mod ingest_document;
+pub(crate) mod move_thread;
 pub(crate) mod refresh_sources;
 pub(crate) mod release_conversations;
 pub(crate) mod run_eval;

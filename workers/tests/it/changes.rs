@@ -7,20 +7,22 @@ use testkit::standin::{OpenAiBehaviour, Sender, TextMessage, WhatsappPost};
 
 use crate::stage::{CUSTOMER, NUMBER, PATIENCE, Stage};
 
-async fn post(stage: &Stage, message: Value) {
+/// Meta posts a message in its wire form.
+pub(crate) async fn post(stage: &Stage, message: Value) {
     let post = WhatsappPost::to_number(NUMBER).raw_message(message);
     stage.deliver(&Stage::sign(&post)).await;
 }
 
 /// A message of the customer's in its wire form.
-fn wire(stage: &Stage, id: &str, kind: &str, content: &Value) -> Value {
+pub(crate) fn wire(stage: &Stage, id: &str, kind: &str, content: &Value) -> Value {
     let seconds = stage.assistant.clock.now().timestamp();
     json!({
         "id": id, "from": CUSTOMER, "timestamp": seconds.to_string(), "type": kind, kind: content,
     })
 }
 
-fn edit(stage: &Stage, id: &str, target: &str, text: &str) -> Value {
+/// Other words for a message.
+pub(crate) fn edit(stage: &Stage, id: &str, target: &str, text: &str) -> Value {
     let message = json!({"type": "text", "text": {"body": text}});
     let content = json!({"original_message_id": target, "message": message});
     wire(stage, id, "edit", &content)
@@ -161,11 +163,8 @@ async fn a_customer_with_another_user_id_stays_the_same() {
     assert_eq!(stage.count("conversations WHERE status = 'open'").await, 1);
 }
 
-#[tokio::test]
-async fn the_owner_who_writes_in_the_app_takes_the_conversation_over() {
-    let stage = Stage::start().await;
-    stage.say("Do you sell tea?").await;
-    stage.answer(MessageStatus::Sent).await;
+/// What the owner did in the app, as Meta posts it.
+fn echo(stage: &Stage, id: &str, kind: &str, content: &Value) -> String {
     let seconds = stage.assistant.clock.now().timestamp().to_string();
     let body = json!({"object": "whatsapp_business_account", "entry": [{"id": "1", "changes": [{
         "field": "smb_message_echoes",
@@ -173,12 +172,53 @@ async fn the_owner_who_writes_in_the_app_takes_the_conversation_over() {
             "messaging_product": "whatsapp",
             "metadata": {"display_phone_number": "1", "phone_number_id": NUMBER},
             "message_echoes": [{
-                "from": "1", "to": CUSTOMER, "id": "wamid.echo", "timestamp": seconds,
-                "type": "text", "text": {"body": "This is Kim"},
+                "from": "1", "to": CUSTOMER, "id": id, "timestamp": seconds, "type": kind,
+                kind: content,
             }],
         },
     }]}]});
-    stage.deliver(&Stage::sign_bytes(&body.to_string())).await;
+    body.to_string()
+}
+
+#[tokio::test]
+async fn what_the_business_changes_elsewhere_changes_its_message_and_makes_none() {
+    let stage = Stage::start().await;
+    let text = |body: &str| json!({"body": body});
+    let edit = json!({
+        "original_message_id": "wamid.e1", "message": {"type": "text", "text": text("tomorrow")},
+    });
+    let revoke = json!({"original_message_id": "wamid.e1"});
+    let reaction = json!({"message_id": "wamid.e1", "emoji": "\u{1f44d}"});
+    for (id, kind, content, said) in [
+        // Of a person whom nobody knows.
+        ("wamid.e0", "edit", &edit, None),
+        ("wamid.e1", "text", &text("today"), Some("today")),
+        ("wamid.e2", "edit", &edit, Some("tomorrow")),
+        ("wamid.e3", "reaction", &reaction, Some("tomorrow")),
+        ("wamid.e4", "revoke", &revoke, Some("[message deleted]")),
+        ("wamid.e5", "edit", &edit, Some("[message deleted]")),
+    ] {
+        let body = echo(&stage, id, kind, content);
+        stage.deliver(&Stage::sign_bytes(&body)).await;
+        stage.rest_in_peace().await;
+        let stored = stage.outbound().await;
+        let texts: Vec<&str> = stored.iter().map(|it| it.text.as_str()).collect();
+        assert_eq!(texts, said.into_iter().collect::<Vec<_>>(), "{id}");
+    }
+}
+
+#[tokio::test]
+async fn the_owner_who_writes_in_the_app_takes_the_conversation_over() {
+    let stage = Stage::start().await;
+    stage.say("Do you sell tea?").await;
+    stage.answer(MessageStatus::Sent).await;
+    let body = echo(
+        &stage,
+        "wamid.echo",
+        "text",
+        &json!({"body": "This is Kim"}),
+    );
+    stage.deliver(&Stage::sign_bytes(&body)).await;
     stage.rest_in_peace().await;
     stage.say("Hello Kim").await;
     stage.rest_in_peace().await;

@@ -1,6 +1,6 @@
 //! How channels are found to be, and what follows from it.
 
-use assistant::channel_health::look;
+use assistant::channel_health::{Look, Witness, look};
 use domain::{ChannelHealth, ChannelKind, MessageStatus, TenantSettings};
 use serde_json::json;
 use store::channels as stored;
@@ -9,10 +9,18 @@ use testkit::standin::GraphBehaviour;
 use crate::looks::eventually;
 use crate::stage::{NUMBER, PATIENCE, Stage, settings};
 
-async fn channel(stage: &Stage) -> stored::Channel {
+/// The stage's number.
+pub(crate) async fn channel(stage: &Stage) -> stored::Channel {
     let mut tx = stage.assistant.db.tenant(stage.tenant).await.unwrap();
     let page = stored::list(&mut tx, None, 10).await.unwrap();
     page.data.into_iter().next().unwrap()
+}
+
+/// A person looks.
+async fn look_at(stage: &Stage) -> Look {
+    let id = channel(stage).await.id;
+    let looked = look(&stage.assistant, stage.tenant, id, Witness::Person).await;
+    looked.unwrap()
 }
 
 #[tokio::test]
@@ -32,8 +40,7 @@ async fn a_dead_token_holds_messages_back_until_the_channel_works_again() {
     })
     .await;
     assert_eq!(stage.graph.requests().len(), 1);
-    let id = channel(&stage).await.id;
-    let found = look(&stage.assistant, stage.tenant, id).await.unwrap();
+    let found = look_at(&stage).await;
     assert_eq!(found.health, ChannelHealth::Working, "{found:?}");
     stage.graph.wait_for(1, PATIENCE).await.unwrap();
     stage.rest_but_for_webhooks().await;
@@ -46,13 +53,12 @@ async fn a_dead_token_holds_messages_back_until_the_channel_works_again() {
 async fn a_number_nobody_posts_for_is_subscribed_and_told_of() {
     let stage = Stage::start().await;
     stage.graph.unsubscribe();
-    let id = channel(&stage).await.id;
-    let first = look(&stage.assistant, stage.tenant, id).await.unwrap();
+    let first = look_at(&stage).await;
     assert_eq!(first.health, ChannelHealth::Warned);
-    let second = look(&stage.assistant, stage.tenant, id).await.unwrap();
+    let second = look_at(&stage).await;
     assert_eq!(second.health, ChannelHealth::Working);
     stage.graph.set_quality("RED");
-    let third = look(&stage.assistant, stage.tenant, id).await.unwrap();
+    let third = look_at(&stage).await;
     assert_eq!(third.health, ChannelHealth::Warned);
     assert!(channel(&stage).await.checked_at.is_some());
 }

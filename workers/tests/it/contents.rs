@@ -91,12 +91,22 @@ async fn what_a_channel_has_no_form_for_is_refused_and_nothing_is_stored() {
     let signed = post.sign(APP_SECRET);
     stage.deliver_to(ChannelKind::Messenger, &signed).await;
     stage.answer(MessageStatus::Sent).await;
-    let refused = send(&stage, &template()).await;
-    assert!(matches!(refused, Err(Error::Refused(_))), "{refused:?}");
+    // Marks alone say nothing, and films have a limit of their own.
+    for nothing in [template(), Content::text("#")] {
+        let refused = send(&stage, &nothing).await;
+        assert!(matches!(refused, Err(Error::Refused(_))), "{refused:?}");
+    }
+    assert_eq!(stage.count("conversations WHERE status = 'open'").await, 1);
     send(&stage, &question()).await.unwrap();
     stage.rest_in_peace().await;
     let sent = stage.graph.received();
     assert_eq!(sent.len(), 2);
     let replies = &sent[1].body["message"]["quick_replies"];
     assert_eq!(replies[0]["title"], "Green");
+    let film = content(json!({"type": "media", "media_kind": "video",
+        "file": {"link": "https://shop.example/a.mp4"}}));
+    send(&stage, &film).await.unwrap();
+    stage.rest_in_peace().await;
+    let heavy = "job_history WHERE limit_key_2 = 'fb-page-media:300000000000001'";
+    assert_eq!(stage.count(heavy).await, 1);
 }

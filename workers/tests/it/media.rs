@@ -1,5 +1,6 @@
 //! Files that contacts send: fetched from the operator while it has them, and kept.
 
+use assistant::people;
 use domain::MessageFileState;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -52,6 +53,13 @@ async fn a_picture_is_fetched_checked_and_kept_and_its_words_are_answered() {
     stage.rest_in_peace().await;
     let asked = stage.model.received().pop().unwrap().body["messages"].to_string();
     assert!(asked.contains("Do you have this?"), "{asked}");
+    // Who asks for everything that is kept is told of it.
+    let contact = stage.standing().await.contact_id;
+    let mut tx = stage.assistant.db.tenant(stage.tenant).await.unwrap();
+    let export = people::export(&mut tx, contact).await.unwrap();
+    drop(tx);
+    let files = &export.conversations[0].files;
+    assert_eq!((files.len(), files[0].id), (1, kept.id));
     // Taken back: the file goes as well.
     send(
         &stage,
@@ -87,6 +95,9 @@ async fn a_file_that_is_another_or_too_long_or_not_there_fails_visibly() {
         let failed = file(&stage).await;
         assert_eq!(failed.state, MessageFileState::Failed);
         assert!(failed.error.as_ref().unwrap().contains(why), "{failed:?}");
+        let folder = stage.assistant.files.root().join(stage.tenant.to_string());
+        let kept = std::fs::read_dir(folder).map_or(0, Iterator::count);
+        assert_eq!(kept, 0, "{why}");
         stage.rest_in_peace().await;
         // Its words are answered all the same.
         assert_eq!(stage.graph.received().len(), 1);

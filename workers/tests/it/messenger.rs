@@ -1,5 +1,6 @@
 //! Messenger: what people write on a page, what they are answered, and who has the conversation.
 
+use assistant::people;
 use domain::{Author, ChannelKind, Content, ConversationStatus, MessageStatus};
 use serde_json::json;
 use store::conversations;
@@ -70,14 +71,43 @@ async fn a_person_is_answered_once_as_a_response_with_our_mark() {
 async fn whoever_waits_sees_that_somebody_writes() {
     let stage = stage().await;
     say(&stage, "m_1", "Do you sell tea?").await;
-    let on_the_page = stage.graph.wait_for_marks(1, PATIENCE).await.unwrap();
-    assert_eq!(on_the_page[0]["sender_action"], "typing_on");
-    assert_eq!(on_the_page[0]["recipient"]["id"], PERSON);
+    let on_the_page = stage.graph.wait_for_marks(2, PATIENCE).await.unwrap();
+    assert_eq!(on_the_page[0]["sender_action"], "mark_seen");
+    assert_eq!(on_the_page[1]["sender_action"], "typing_on");
+    assert_eq!(on_the_page[1]["recipient"]["id"], PERSON);
     stage.rest_in_peace().await;
     stage.say("Do you sell tea?").await;
-    let marks = stage.graph.wait_for_marks(2, PATIENCE).await.unwrap();
-    assert_eq!(marks[1]["status"], "read");
-    assert_eq!(marks[1]["typing_indicator"]["type"], "text");
+    let marks = stage.graph.wait_for_marks(3, PATIENCE).await.unwrap();
+    assert_eq!(marks[2]["status"], "read");
+    assert_eq!(marks[2]["typing_indicator"]["type"], "text");
+}
+
+#[tokio::test]
+async fn a_person_reacts_twice_to_the_same_contact() {
+    let stage = stage().await;
+    say(&stage, "m_1", "Do you sell tea?").await;
+    answered(&stage).await;
+    let id = stage.conversation().await;
+    for emoji in ["\u{1f44d}", "\u{2764}"] {
+        let reaction = Content::Reaction {
+            target: "m_1".to_owned(),
+            emoji: Some(emoji.to_owned()),
+        };
+        let mut tx = stage.assistant.db.tenant(stage.tenant).await.unwrap();
+        let sent = people::send_message(&stage.assistant, &mut tx, id, &reaction, Some("Kim"));
+        sent.await.unwrap();
+        tx.commit().await.unwrap();
+        stage.rest_in_peace().await;
+    }
+    let out = stage.outbound().await.split_off(1);
+    for reaction in &out {
+        assert_eq!(reaction.status, MessageStatus::Sent, "{reaction:?}");
+        assert_eq!(reaction.send_attempts, 1);
+    }
+    assert_ne!(out[0].external_id, out[1].external_id);
+    let marks = stage.graph.wait_for_marks(0, PATIENCE).await.unwrap();
+    let reacted = marks.iter().filter(|mark| mark["sender_action"] == "react");
+    assert_eq!(reacted.count(), 2);
 }
 
 #[tokio::test]

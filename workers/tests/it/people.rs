@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use assistant::people;
 use domain::{
-    AssignReason, Author, Content, ConversationStatus, ConversationStep, MessageStatus,
-    TenantSettings, UnansweredReason, WhenClosed,
+    AssignReason, Author, Content, ConversationStatus, ConversationStep, DocumentStatus,
+    MessageStatus, TenantSettings, UnansweredReason, WhenClosed,
 };
 use llm::HashedNgrams;
 use serde_json::json;
@@ -27,7 +27,7 @@ impl Stage {
         conversations::get(&mut tx, id).await.unwrap()
     }
 
-    async fn step(&self, step: ConversationStep) -> Conversation {
+    pub(crate) async fn step(&self, step: ConversationStep) -> Conversation {
         let id = self.conversation().await;
         let mut tx = self.assistant.db.tenant(self.tenant).await.unwrap();
         let stepped = people::step(&self.assistant, &mut tx, id, step, None).await;
@@ -198,6 +198,33 @@ async fn a_question_that_nothing_fits_goes_to_a_person_and_a_greeting_does_not()
     assert!(asked.contains("say that you do not know"), "{asked}");
 }
 
+#[tokio::test]
+async fn an_answer_that_rests_on_no_document_goes_to_a_person_where_the_tenant_wants_it() {
+    let stage = Stage::start_with(with(|settings| settings.handoff.when_unknown = true)).await;
+    let id = stage
+        .upload(
+            "teas.txt",
+            "text/plain",
+            b"We sell green tea in tins of 100 grams.",
+        )
+        .await;
+    stage.stands(id, DocumentStatus::Ready).await;
+    let cited = "We sell it in tins of 100 grams [1].";
+    stage.model.script([
+        OpenAiBehaviour::text(cited),
+        OpenAiBehaviour::text("I do not know that."),
+    ]);
+    stage.say("Do you sell green tea in tins?").await;
+    let said = stage.texts().await;
+    assert!(said[0].starts_with("We sell it in tins"), "{said:?}");
+    stage.say("And is the green tea in tins from Japan?").await;
+    assert_eq!(stage.texts().await[1], COMES);
+    let conversation = stage.standing().await;
+    assert_eq!(conversation.assign_reason, Some(AssignReason::Unknown));
+    let asked = stage.model.received()[1].body["messages"].to_string();
+    assert!(asked.contains("100 grams"), "{asked}");
+}
+
 /// Hours that are over on every day.
 fn closed(settings: &mut TenantSettings) {
     settings.hours = serde_json::from_value(json!({
@@ -295,8 +322,9 @@ async fn a_person_who_writes_has_the_conversation_and_waits_for_no_model() {
     assert_eq!(written[0].author, Author::Agent);
     let sent = stage.graph.wait_for(1, PATIENCE).await.unwrap();
     assert_eq!(sent[0].text, "Yes, we do.");
-    // The answer is still being made.
-    assert_eq!(stage.count("jobs WHERE kind = 'answer-turn'").await, 1);
+    // The answer is given up, long before its deadline.
+    stage.rest_in_peace().await;
+    assert_eq!(stage.graph.received().len(), 1);
     let conversation = stage.standing().await;
     assert_eq!(conversation.status, ConversationStatus::AssignedHuman);
     assert_eq!(conversation.assign_reason, Some(AssignReason::Taken));

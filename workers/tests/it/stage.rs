@@ -188,13 +188,30 @@ impl Stage {
         self.report_as(sent, status, sent.tag.clone()).await;
     }
 
+    /// Meta reports, without the tag, that a message failed after all.
+    pub(crate) async fn report_failed(&self, sent: &SentMessage, code: i64) {
+        let error = Some((code, format!("Failed by {code}")));
+        self.report_item(sent, "failed", None, error).await;
+    }
+
     async fn report_as(&self, sent: &SentMessage, status: &str, tag: Option<String>) {
+        let error = (status == "failed").then(|| (131_026, "Message undeliverable".to_owned()));
+        self.report_item(sent, status, tag, error).await;
+    }
+
+    async fn report_item(
+        &self,
+        sent: &SentMessage,
+        status: &str,
+        tag: Option<String>,
+        error: Option<(i64, String)>,
+    ) {
         let item = MessageStatusItem {
             wamid: sent.wamid.clone(),
             status: status.to_owned(),
             recipient: CUSTOMER.to_owned(),
             tag,
-            error: (status == "failed").then(|| (131_026, "Message undeliverable".to_owned())),
+            error,
             at: self.assistant.clock.now(),
         };
         let post = WhatsappPost::to_number(NUMBER).status(&item);

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use chrono::TimeDelta;
 use domain::{ConversationStatus, MessageStatus, TenantSettings};
 use llm::HashedNgrams;
-use testkit::standin::OpenAiBehaviour;
+use testkit::standin::{OpenAiBehaviour, Sender, TextMessage, WhatsappPost};
 
 use crate::looks::eventually;
-use crate::stage::{PATIENCE, Stage, settings};
+use crate::stage::{CUSTOMER, NUMBER, PATIENCE, Stage, settings};
 
 /// What the model was asked last, as one text.
 fn asked(stage: &Stage) -> String {
@@ -34,6 +35,30 @@ async fn a_burst_within_the_settle_time_gets_one_answer_to_all_of_it() {
     }
     assert_eq!(stage.graph.received().len(), 1);
     assert_eq!(stage.inbound().await.len(), 3);
+}
+
+#[tokio::test]
+async fn what_is_posted_out_of_order_is_answered_in_the_order_it_was_written() {
+    let mut stage = Stage::set(settings(), Arc::new(HashedNgrams)).await;
+    let written = ["First of all", "then", "and at last"];
+    for nth in [2, 0, 1] {
+        let mut message = TextMessage::new(Sender::phone(CUSTOMER, "Ana"), written[nth]);
+        let seconds = i64::try_from(nth).unwrap() - 10;
+        message.at = stage.assistant.clock.now() + TimeDelta::seconds(seconds);
+        let post = WhatsappPost::to_number(NUMBER).text(&message);
+        stage.deliver(&Stage::sign(&post)).await;
+    }
+    stage.work().await;
+    stage.rest_in_peace().await;
+    let question = &stage.model.received().pop().unwrap().body["messages"];
+    let question = question.as_array().unwrap().last().unwrap();
+    assert_eq!(question["content"], written.join("\n"));
+    // And so do they stand in what is read before the next answer.
+    stage.say("And coffee?").await;
+    stage.rest_in_peace().await;
+    let asked = asked(&stage);
+    let places = written.map(|text| asked.find(text).unwrap());
+    assert!(places.is_sorted(), "{asked}");
 }
 
 #[tokio::test]

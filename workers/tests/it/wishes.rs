@@ -231,7 +231,19 @@ async fn a_tenant_that_forgets_keeps_what_is_young_enough() {
             .await
             .unwrap();
     }
+    // More of them than one transaction empties.
+    sqlx::query(
+        "INSERT INTO raw_items (id, received_at, channel_kind, tenant_id, channel_id, payload, outcome)
+         SELECT gen_random_uuid(), now() - interval '31 days', 'whatsapp', tenant_id, id, '{}', 'done'
+         FROM channels, generate_series(1, 1200)",
+    )
+    .execute(stage.database.pool())
+    .await
+    .unwrap();
+    let old = "raw_items WHERE received_at < now() - interval '30 days' AND payload IS NOT NULL";
+    assert_eq!(stage.count(old).await, 1200);
     people::forget_old(&stage.assistant).await.unwrap();
+    assert_eq!(stage.count(old).await, 0);
     for table in ["contacts", "conversations"] {
         assert_eq!(stage.count(table).await, 1, "{table}");
     }

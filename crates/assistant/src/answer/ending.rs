@@ -21,8 +21,6 @@ pub(super) struct Made {
     pub(super) attempt: u32,
     /// How documents reached the model.
     pub(super) mode: RagMode,
-    /// Whether it is a quote of the built-in answerer's, which cites if, and only if, it knows.
-    pub(super) is_extract: bool,
 }
 
 /// How a turn ends.
@@ -66,12 +64,12 @@ impl Ending {
         if people::holds_any(&text, &settings.moderation.blocked) {
             return Self::Blocked;
         }
-        let found_nothing = passages.is_empty();
         let sources = prompt::cited(&text, passages);
+        // What rests on no passage is no answer from the documents, whether there were any or not.
         let is_unknown = match made.mode {
             RagMode::Off => false,
-            RagMode::Context => found_nothing || (made.is_extract && sources.is_empty()),
-            RagMode::Tool => has_searched && found_nothing,
+            RagMode::Context => sources.is_empty(),
+            RagMode::Tool => has_searched && sources.is_empty(),
         };
         if settings.handoff.when_unknown && is_unknown && turn.asks_something() {
             return Self::Person {

@@ -4,6 +4,7 @@
 mod citations;
 mod ending;
 mod model;
+mod outdated;
 mod prompt;
 mod query;
 mod rounds;
@@ -22,6 +23,7 @@ use jobs::{DeadJob, Failure, JobHandle};
 use llm::{Builtin, FinishReason, Model};
 use store::conversations::{self, Conversation};
 use store::messages;
+use telemetry::trace::{Subject, note};
 
 use crate::deliver::{NewMessage, queue};
 use crate::people::{self, HandOff};
@@ -40,8 +42,9 @@ pub(crate) use turn::is_answered_by_machine;
 
 /// Answers the open turn of a conversation, if there is one and a person has not taken it over.
 ///
-/// The answer is committed only if nothing was written meanwhile; otherwise it is dropped, because
-/// whatever was written enqueued the next `answer-turn`, which sees all of it.
+/// The answer is committed only if nothing was written meanwhile; otherwise it is given up as soon as
+/// that is heard of, because whatever was written enqueued the next `answer-turn`, which sees all of
+/// it.
 ///
 /// # Errors
 /// A retry for what may pass, dead for what cannot: [`on_dead`] says what the contact gets then.
@@ -50,6 +53,8 @@ pub async fn answer(
     handle: &JobHandle,
     job: AnswerTurn,
 ) -> Result<(), Failure> {
+    note(Subject::Tenant, job.tenant_id);
+    note(Subject::Conversation, job.conversation_id);
     let is_first = handle.job.attempt <= 1;
     let Some(turn) = Turn::load(assistant, job.tenant_id, job.conversation_id, is_first).await?
     else {
@@ -72,18 +77,21 @@ async fn answer_turn(
     fail_point!("answer.before_model");
     typing::show(assistant, turn);
     let model = choose(assistant, turn.tenant_id, &turn.profile, calls).await?;
-    let made = ask(assistant, handle, turn, model, calls).await?;
+    let made = tokio::select! {
+        made = ask(assistant, handle, turn, model, calls) => made?,
+        () = outdated::wait(assistant, turn) => {
+            tracing::info!(conversation.id = %turn.conversation.id, "an answer is given up");
+            turn.forget_deltas(assistant, last_attempt_of(handle));
+            return Ok(());
+        }
+    };
     let attempt = made.attempt;
     let ending = Ending::of(turn, made);
     let mut tx = assistant.db.tenant(turn.tenant_id).await?;
     fail_point!("answer.before_commit");
     handle.fence(&mut tx).await?;
     let now = conversations::lock(&mut tx, turn.conversation.id).await?;
-    let is_settled = now.answered_turn >= now.turn_seq;
-    if is_settled
-        || now.turn_seq != turn.conversation.turn_seq
-        || !is_answered_by_machine(now.status)
-    {
+    if outdated::is_outdated(turn, &now) {
         tracing::info!(conversation.id = %now.id, "an answer came too late and is dropped");
         turn.forget_deltas(assistant, attempt);
         return Ok(());
@@ -110,7 +118,6 @@ async fn ask(
     let settings = &turn.profile.settings;
     let mode = rag_mode(settings, model.as_ref());
     let question = turn.question();
-    let is_extract = model.provider() == Builtin.provider();
     let asking = Asking {
         assistant,
         tenant: turn.tenant_id,
@@ -141,7 +148,6 @@ async fn ask(
         answered,
         attempt: shown.finish(),
         mode,
-        is_extract,
     })
 }
 
@@ -166,6 +172,11 @@ fn check_deadline(assistant: &Assistant, turn: &Turn) -> Result<(), Failure> {
 fn attempt_of(handle: &JobHandle) -> u32 {
     let before = u32::try_from(handle.job.attempt).unwrap_or(1).max(1) - 1;
     before * (MAX_ROUNDS + 1) + 1
+}
+
+/// The highest number that an attempt of this run can have.
+fn last_attempt_of(handle: &JobHandle) -> u32 {
+    attempt_of(handle) + MAX_ROUNDS
 }
 
 /// What it means for the job that there is no answer.

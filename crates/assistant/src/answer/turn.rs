@@ -67,11 +67,11 @@ impl Turn {
             conversation.turn_seq,
         )
         .await?;
-        let Some(first) = asked.first() else {
+        let Some(first) = asked.iter().map(|message| message.seq).min() else {
             return Ok(None);
         };
         let limit = profile.settings.history_messages;
-        let history = messages::history(&mut tx, conversation_id, first.seq, limit).await?;
+        let history = messages::history(&mut tx, conversation_id, first, limit).await?;
         let means = match profile.settings.rag {
             RagMode::Off => None,
             // One whose model takes no tools is searched for all the same.
@@ -138,9 +138,8 @@ impl Turn {
 
     /// When the turn's newest message was stored.
     pub(super) fn stored_at(&self) -> DateTime<Utc> {
-        self.asked
-            .last()
-            .map_or(DateTime::UNIX_EPOCH, |message| message.created_at)
+        let stored = self.asked.iter().map(|message| message.created_at);
+        stored.max().unwrap_or(DateTime::UNIX_EPOCH)
     }
 
     /// What the contact asks, as one text.

@@ -5,6 +5,9 @@
 //! `METACHAT_SEND_RECONCILE_SECONDS`: it is sent once more, and if that end is not seen either, it
 //! fails visibly. What remains: a report that comes later than that lets a message go out twice.
 
+mod again;
+mod fallback;
+mod limits;
 mod queue;
 mod request;
 
@@ -18,14 +21,16 @@ use fail::fail_point;
 use jobs::kinds::SendReply;
 use jobs::{DeadJob, Failure, JobHandle};
 use store::{channels, conversations, messages, parked_statuses};
+use telemetry::trace::{Subject, note};
 
-use crate::people;
+use crate::channel_health::{self, Witness};
 use crate::receive::status::{announce, apply_parked};
-use crate::{Assistant, channel_health};
+use crate::{Assistant, people};
 use request::Letter;
 
-pub(crate) use queue::{NewMessage, queue, queue_on};
-pub use queue::{enqueue_again, queue_content};
+pub(crate) use again::send_again;
+pub use queue::queue_content;
+pub(crate) use queue::{NewMessage, enqueue_again, queue, queue_on};
 
 /// How often a message is given to its channel when ends are not seen.
 const MAX_SENDS: i16 = 2;
@@ -49,6 +54,9 @@ pub async fn send(
     handle: &JobHandle,
     job: SendReply,
 ) -> Result<(), Failure> {
+    note(Subject::Tenant, job.tenant_id);
+    note(Subject::Conversation, job.conversation_id);
+    note(Subject::Message, job.message_id);
     let Some(plan) = prepare(assistant, handle, &job).await? else {
         // Where the stored message is the delivery, that it was sent is committed by now.
         fail_point!("send.after_sent_commit");
@@ -225,13 +233,14 @@ async fn note_sent(assistant: &Assistant, plan: &Plan, external_id: &str) -> Res
             &plan.channel,
             ChannelHealth::Working,
             note,
+            Witness::Send,
         )
         .await?;
     }
-    apply_parked(assistant, &mut tx, plan.channel.id, external_id).await?;
     if let Some(sent) = sent {
         announce(assistant, &mut tx, &sent, true).await?;
     }
+    apply_parked(assistant, &mut tx, &plan.channel, external_id).await?;
     fail_point!("send.before_sent_commit");
     tx.commit().await?;
     fail_point!("send.after_sent_commit");

@@ -1,5 +1,6 @@
-use ::channels::{Citations, Connection, channel as adapter};
-use chrono::TimeDelta;
+use std::time::Duration;
+
+use ::channels::{Citations, channel as adapter};
 use db::TenantTx;
 use domain::{Author, ChannelKind, Content, MessageId, Source};
 use jobs::Failure;
@@ -9,18 +10,12 @@ use live::{LiveBody, LiveEvent};
 use serde_json::{Value, json};
 use store::channels::Channel;
 use store::conversations::Conversation;
-use store::{channels, contacts, conversations, messages};
+use store::messages::{self, Message};
+use store::{channels, conversations};
 
-use crate::channel_health::send_key;
-use crate::connections::connect;
+use super::limits::Limits;
+use super::request::content_of;
 use crate::{Assistant, Error};
-
-/// How many messages to one contact in [`BUSY_WITHIN`] make its own limit worth counting: half of
-/// what any operator lets through at once.
-const BUSY_MESSAGES: i64 = 20;
-
-/// How long it takes an operator's limit on one contact to forget that many.
-const BUSY_WITHIN: TimeDelta = TimeDelta::minutes(5);
 
 /// A message on its way into a conversation.
 #[derive(Clone, Copy, Debug)]
@@ -92,7 +87,8 @@ pub(crate) async fn queue_on(
             },
             sources: if first { new.sources } else { &[] },
         };
-        ids.push(store(tx, conversation, &piece, &limits).await?);
+        let keys = limits.keys(tx, content).await?;
+        ids.push(store(tx, conversation, &piece, keys).await?);
     }
     Ok(ids)
 }
@@ -122,24 +118,29 @@ pub async fn queue_content(
             content: to_json(content)?,
             sources: &[],
         };
-        ids.push(store(tx, conversation, &piece, &limits).await?);
+        let keys = limits.keys(tx, content).await?;
+        ids.push(store(tx, conversation, &piece, keys).await?);
     }
     Ok(ids)
 }
 
-/// Enqueues the send of a message that is stored already.
+/// Enqueues the send of a message that is stored already, not before `delay` is over.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn enqueue_again(
+pub(crate) async fn enqueue_again(
     assistant: &Assistant,
     tx: &mut TenantTx,
     conversation: &Conversation,
-    message_id: MessageId,
+    message: &Message,
+    delay: Duration,
 ) -> db::Result<()> {
     let channel = channels::get(tx, conversation.channel_id).await?;
     let limits = Limits::of(assistant, tx, &channel, conversation).await?;
-    enqueue(tx, conversation, message_id, &limits).await
+    // What is broken shows when it is to leave.
+    let content = content_of(message).unwrap_or_else(|_| Content::text(""));
+    let keys = limits.keys(tx, &content).await?;
+    enqueue(tx, conversation, message.id, keys, delay).await
 }
 
 /// One message of a channel's.
@@ -155,7 +156,7 @@ async fn store(
     tx: &mut TenantTx,
     conversation: &Conversation,
     piece: &Piece<'_>,
-    limits: &Limits,
+    limit_keys: [Option<String>; 2],
 ) -> db::Result<MessageId> {
     let seq = conversations::add_outbound(tx, conversation.id, piece.turn).await?;
     let new = messages::NewOutbound {
@@ -171,7 +172,7 @@ async fn store(
     let id = messages::insert_outbound(tx, &new).await?;
     let shown = LiveEvent::new(conversation.id, LiveBody::Message { seq });
     live::publish(tx, &shown);
-    enqueue(tx, conversation, id, limits).await?;
+    enqueue(tx, conversation, id, limit_keys, Duration::ZERO).await?;
     Ok(id)
 }
 
@@ -179,72 +180,18 @@ async fn enqueue(
     tx: &mut TenantTx,
     conversation: &Conversation,
     message_id: MessageId,
-    limits: &Limits,
+    limit_keys: [Option<String>; 2],
+    delay: Duration,
 ) -> db::Result<()> {
     let job = SendReply {
         tenant_id: tx.tenant(),
         conversation_id: conversation.id,
         message_id,
-        limit_keys: limits.0.clone(),
+        limit_keys,
+        delay,
     };
     jobs::enqueue(tx, &job).await?;
     Ok(())
-}
-
-/// The keys of the limits that a channel's sends keep to.
-struct Limits([Option<String>; 2]);
-
-impl Limits {
-    /// Every send counts against its channel; against its contact only where many go there, for
-    /// each key is a flow of its own to the engine.
-    async fn of(
-        assistant: &Assistant,
-        tx: &mut TenantTx,
-        channel: &Channel,
-        conversation: &Conversation,
-    ) -> db::Result<Self> {
-        let connection = match connect(assistant, channel) {
-            Ok(Some(connection)) => connection,
-            Ok(None) => return Ok(Self([None, None])),
-            // What is broken shows when the message is to leave.
-            Err(_) => return Ok(Self([Some(format!("channel:{}", channel.id)), None])),
-        };
-        let busy = if conversation.message_seq < BUSY_MESSAGES {
-            None
-        } else {
-            messages::nth_newest_sent(tx, conversation.id, BUSY_MESSAGES - 1).await?
-        };
-        let is_busy = busy.is_some_and(|at| assistant.clock.now() - at < BUSY_WITHIN);
-        let to = if is_busy {
-            let contact = contacts::get(tx, conversation.contact_id).await?;
-            contact.send_to().to_owned()
-        } else {
-            String::new()
-        };
-        Self::ensure(tx, channel, connection.as_ref(), &to, is_busy).await
-    }
-
-    async fn ensure(
-        tx: &mut TenantTx,
-        channel: &Channel,
-        connection: &dyn Connection,
-        to: &str,
-        is_busy: bool,
-    ) -> db::Result<Self> {
-        let first = send_key(channel.id, connection);
-        let mut keys = [Some(first), None];
-        let limits = connection.limits(&Content::text(""), to);
-        for (nth, limit) in limits.into_iter().take(2).enumerate() {
-            if nth == 1 && !is_busy {
-                break;
-            }
-            // What went before the limit was counted counts against it.
-            let burst = limit.burst_after(if nth == 1 { BUSY_MESSAGES } else { 0 });
-            control::ensure_limit(tx, &limit.key, limit.rate_per_second(), burst).await?;
-            keys[nth] = Some(limit.key);
-        }
-        Ok(Self(keys))
-    }
 }
 
 fn to_json(content: &Content) -> db::Result<Value> {

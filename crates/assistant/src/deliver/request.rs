@@ -1,21 +1,21 @@
 use std::time::Duration;
 
 use ::channels::{
-    Connection, Decision, HttpRequest, Next, Outgoing, Pause, Permit, SendError, Situation,
-    channel as adapter,
+    Connection, Decision, HttpRequest, Next, Outgoing, Pause, Permit, SendClass, SendError,
+    Situation, channel as adapter,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use db::TenantTx;
-use domain::{Author, Content, Template};
+use domain::{ChannelId, Content};
 use fail::fail_point;
 use jobs::{Failure, JobHandle};
 use store::channels::Channel;
 use store::messages;
 
 use super::queue::pause;
-use super::{Plan, fail as fail_message, settle_sent, wait_for_report};
+use super::{Plan, fail as fail_message, fallback, settle_sent, wait_for_report};
 use crate::Assistant;
-use crate::channel_health::{self, send_key};
+use crate::channel_health::{self, Witness, send_key};
 use crate::connections::{connect, perform};
 
 /// Whom a message goes to.
@@ -53,9 +53,7 @@ pub(super) async fn write(
         Ok(content) => content,
         Err(error) => return Ok(Err(error.to_string())),
     };
-    // Of an answer in several messages the first alone is worth a template.
-    let is_first = message.turn.is_some() || message.author == Author::Agent;
-    let fallback = fallback(channel).filter(|_| is_first);
+    let fallback = fallback::of(channel, message);
     let situation = Situation {
         content: &content,
         author: message.author,
@@ -95,24 +93,12 @@ pub(super) async fn write(
 }
 
 /// What a message sends: its content, or its text where that is all.
-fn content_of(message: &messages::Message) -> serde_json::Result<Content> {
+pub(super) fn content_of(message: &messages::Message) -> serde_json::Result<Content> {
     if message.content.get("type").is_some() {
         serde_json::from_value(message.content.clone())
     } else {
         Ok(Content::text(&message.text))
     }
-}
-
-/// The template that the tenant wants sent where the window is closed.
-fn fallback(channel: &Channel) -> Option<Template> {
-    let text = |name: &str| Some(channel.config.get(name)?.as_str()?.to_owned());
-    Some(Template {
-        name: text("fallback_template")?,
-        language: text("fallback_template_language").unwrap_or_else(|| "en".to_owned()),
-        header: None,
-        body: Vec::new(),
-        buttons: Vec::new(),
-    })
 }
 
 /// Gives the message to the channel's operator and notes how that ended.
@@ -147,35 +133,41 @@ async fn settle_error(
     let why = error.to_string();
     tracing::warn!(message.id = %plan.message.id, code = error.code, error = %why,
         "a message was not taken");
+    let mut tx = assistant.db.tenant(plan.channel.tenant_id).await?;
+    handle.fence(&mut tx).await?;
+    // The message before its channel, and that before its limits: the order of whoever locks them.
+    let message = match messages::lock(&mut tx, plan.message.id).await {
+        // Erased meanwhile, or its channel deleted: what came of it concerns nobody.
+        Err(db::Error::NotFound) => return Ok(()),
+        found => found?,
+    };
     let failures = u32::try_from(handle.job.attempt).unwrap_or(1);
     let Decision {
         mut next,
         pause: pauses,
         health,
-    } = error.class.decide(failures);
-    if next == Next::Reconcile
-        && adapter(plan.channel.kind)
-            .capabilities()
-            .has_idempotent_sends
+    } = decide(plan, error.class, failures);
+    if error.class == SendClass::WindowClosed
+        && fallback::put(&mut tx, &plan.channel, &message).await?
     {
-        // The receiver drops what it has by its id: there is nothing to wait for.
-        let again = ::channels::SendClass::Retry { after: None };
-        next = again.decide(failures).next;
+        next = Next::Retry {
+            after: Duration::ZERO,
+        };
     }
-    let mut tx = assistant.db.tenant(plan.channel.tenant_id).await?;
-    handle.fence(&mut tx).await?;
-    let id = plan.message.id;
+    if let Some(found) = health {
+        let channel = &plan.channel;
+        channel_health::note(assistant, &mut tx, channel, found, &why, Witness::Send).await?;
+    }
+    if let Some(pauses) = pauses {
+        let Letter { connection, to, .. } = &plan.letter;
+        hold_back(&mut tx, plan.channel.id, connection.as_ref(), to, pauses).await?;
+    }
+    let id = message.id;
     let now = assistant.clock.now();
     match next {
         Next::Reconcile => messages::mark_unknown(&mut tx, id, &why, now).await?,
         Next::Retry { .. } => messages::requeue(&mut tx, id, &why).await?,
         Next::GiveUp => fail_message(assistant, &mut tx, id, &why, error.code).await?,
-    }
-    if let Some(pauses) = pauses {
-        hold_back(&mut tx, plan, pauses).await?;
-    }
-    if let Some(found) = health {
-        channel_health::note(assistant, &mut tx, &plan.channel, found, &why).await?;
     }
     tx.commit().await?;
     match next {
@@ -185,21 +177,41 @@ async fn settle_error(
     }
 }
 
+/// What to do about a send that failed for the `failures`th time.
+fn decide(plan: &Plan, class: SendClass, failures: u32) -> Decision {
+    let decision = class.decide(failures);
+    let can = adapter(plan.channel.kind).capabilities();
+    if decision.next == Next::Reconcile && can.has_idempotent_sends {
+        // The receiver drops what it has by its id: there is nothing to wait for.
+        let again = SendClass::Retry { after: None }.decide(failures);
+        return Decision {
+            next: again.next,
+            ..decision
+        };
+    }
+    decision
+}
+
 /// Keeps other messages from running into the same wall.
-async fn hold_back(tx: &mut TenantTx, plan: &Plan, pauses: Pause) -> Result<(), Failure> {
-    let Letter { connection, to, .. } = &plan.letter;
+pub(super) async fn hold_back(
+    tx: &mut TenantTx,
+    channel: ChannelId,
+    connection: &dyn Connection,
+    to: &str,
+    pauses: Pause,
+) -> Result<(), Failure> {
     // Pauses go by the database's clock, as the engine does.
     let until = |wait: Duration| {
         let wait = TimeDelta::from_std(wait).unwrap_or(TimeDelta::hours(1));
         domain::Clock::system().now() + wait
     };
-    let all = send_key(plan.channel.id, connection.as_ref());
+    let all = send_key(channel, connection);
     match pauses {
         Pause::Channel(wait) if wait > Duration::ZERO => pause(tx, &all, Some(until(wait))).await,
         Pause::UntilLooked => pause(tx, &all, None).await,
         Pause::Contact(wait) => {
             let limits = connection.limits(&Content::text(""), to);
-            match limits.into_iter().nth(1) {
+            match limits.into_iter().find(|limit| limit.is_contacts) {
                 Some(limit) => pause(tx, &limit.key, Some(until(wait))).await,
                 None => Ok(()),
             }

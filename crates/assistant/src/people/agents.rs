@@ -1,11 +1,15 @@
+use std::time::Duration;
+
+use ::channels::channel as adapter;
 use db::TenantTx;
 use domain::{AssignReason, Author, Content, ConversationId, MessageId, MessageStatus};
 use live::{LiveBody, LiveEvent};
 use store::contacts::Contact;
 use store::messages::{self, Message};
-use store::{contacts, conversations};
+use store::{channels, contacts, conversations};
 
 use super::hand_off::take_over;
+use super::read::mark_read;
 use super::tell;
 use crate::deliver::{NewMessage, enqueue_again, queue, queue_content};
 use crate::{Assistant, Error, TenantProfile};
@@ -18,7 +22,8 @@ use crate::{Assistant, Error, TenantProfile};
 ///
 /// # Errors
 /// `NotFound`; `Conflict` for a conversation that is over, or a contact who wants no messages;
-/// `Refused` for what the channel carries in no form; and those of the database.
+/// `Refused` for what the channel carries in no form, words that are marks alone among it; and those of
+/// the database.
 pub async fn send_message(
     assistant: &Assistant,
     tx: &mut TenantTx,
@@ -29,6 +34,10 @@ pub async fn send_message(
     let profile = TenantProfile::load(tx, &assistant.keyring).await?;
     let conversation = conversations::get(tx, id).await?;
     check_wanted(tx, conversation.contact_id).await?;
+    let channel = channels::get(tx, conversation.channel_id).await?;
+    // Of what the channel cannot carry nothing happens: marks alone say nothing.
+    let planned = adapter(channel.kind).plan(content);
+    planned.map_err(|error| Error::Refused(error.to_string()))?;
     let taken = AssignReason::Taken;
     let happened = take_over(assistant, tx, &profile, id, taken, from).await?;
     let author = Author::Agent;
@@ -50,7 +59,7 @@ pub async fn send_message(
     }
     if let Some(last) = stored.last() {
         // Who writes has read.
-        conversations::mark_read(tx, id, last.seq).await?;
+        mark_read(assistant, tx, id, last.seq).await?;
     }
     tell(assistant, tx, &happened).await?;
     Ok(stored)
@@ -90,8 +99,9 @@ pub async fn retry_message(
         status: MessageStatus::Queued,
     };
     live::publish(tx, &LiveEvent::new(conversation, body));
-    enqueue_again(assistant, tx, &stored, id).await?;
-    Ok(messages::get(tx, id).await?)
+    let queued = messages::get(tx, id).await?;
+    enqueue_again(assistant, tx, &stored, &queued, Duration::ZERO).await?;
+    Ok(queued)
 }
 
 /// Why a message may not leave because its contact wants no more of them. What confirms a stop was

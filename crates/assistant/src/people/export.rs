@@ -3,6 +3,7 @@ use db::TenantTx;
 use domain::ContactId;
 use store::contacts::{self, Contact};
 use store::conversations::{self, Conversation};
+use store::message_files::{self, MessageFile};
 use store::messages::{self, Message};
 use store::model_calls::{self, ModelCall};
 use store::webchat_sessions;
@@ -28,6 +29,8 @@ pub struct ExportedConversation {
     pub conversation: Conversation,
     /// Its messages, in order.
     pub messages: Vec<Message>,
+    /// The files that came with them, except in web chats, where the messages name theirs.
+    pub files: Vec<MessageFile>,
     /// The calls to models that were made for it, newest first.
     pub calls: Vec<ModelCall>,
 }
@@ -43,9 +46,12 @@ pub async fn export(tx: &mut TenantTx, id: ContactId) -> db::Result<Export> {
     let mut exported = Vec::new();
     for conversation in conversations::list_of_contact(tx, id).await? {
         let mut written: Vec<Message> = Vec::new();
+        let mut files = Vec::new();
         loop {
             let after = written.last().map_or(0, |message| message.seq);
             let page = messages::list(tx, conversation.id, after, PAGE).await?;
+            let ids: Vec<_> = page.data.iter().map(|message| message.id).collect();
+            files.extend(message_files::list(tx, &ids).await?);
             written.extend(page.data);
             if page.next_cursor.is_none() {
                 break;
@@ -63,6 +69,7 @@ pub async fn export(tx: &mut TenantTx, id: ContactId) -> db::Result<Export> {
         exported.push(ExportedConversation {
             conversation,
             messages: written,
+            files,
             calls,
         });
     }

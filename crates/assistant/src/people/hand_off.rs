@@ -6,7 +6,7 @@ use domain::{
 use events::{ConversationData, Event};
 use store::conversations::{self, Assignment, Conversation};
 
-use super::{another_open, say, vocabulary};
+use super::{another_open, say, thread, vocabulary};
 use crate::{Assistant, Error, TenantProfile};
 
 /// How a conversation goes to a person.
@@ -80,6 +80,7 @@ pub async fn hand_off(
         say::system(assistant, tx, &assigned, text, None).await?;
     }
     say::show_status(tx, &assigned);
+    thread::follow(assistant, tx, &assigned).await?;
     let mut happened = Vec::with_capacity(2);
     if is_asked_for {
         happened.push(requested(&assigned));

@@ -80,7 +80,8 @@ pub(crate) async fn decide(
     if !message.content.expects_answer() {
         return Ok(Heeded::Nothing);
     }
-    if let Some((released, event)) = release_due_of(tx, profile, conversation, now).await? {
+    let due = release_due_of(assistant, tx, profile, conversation, now).await?;
+    if let Some((released, event)) = due {
         *conversation = released;
         happened.push(event);
     }

@@ -12,10 +12,12 @@ mod export;
 mod hand_off;
 mod heed;
 mod phrases;
+mod read;
 mod release;
 mod retention;
 mod say;
 mod steps;
+mod thread;
 mod vocabulary;
 
 use db::TenantTx;
@@ -27,9 +29,11 @@ pub use agents::{retry_message, send_message};
 pub use erase::{erase, request_erasure};
 pub use export::{Export, ExportedConversation, export};
 pub use hand_off::{HandOff, hand_off, take_over};
+pub use read::mark_read;
 pub use release::{release_due, release_due_of};
 pub use retention::forget_old;
 pub use steps::{set_opted_out, step};
+pub use thread::move_thread;
 
 pub(crate) use agents::is_unwanted;
 pub(crate) use heed::{Heeded, act, decide};

@@ -4,7 +4,7 @@ use domain::{ConversationId, ConversationStatus, TenantId};
 use events::{ConversationData, Event};
 use store::conversations::{self, Conversation};
 
-use super::{say, tell};
+use super::{say, tell, thread};
 use crate::{Assistant, TenantProfile};
 
 /// How many conversations are looked up at once.
@@ -46,7 +46,8 @@ async fn release_one(
         found => found?,
     };
     let profile = TenantProfile::load(&mut tx, &assistant.keyring).await?;
-    let Some((_, event)) = release_due_of(&mut tx, &profile, &conversation, now).await? else {
+    let due = release_due_of(assistant, &mut tx, &profile, &conversation, now).await?;
+    let Some((_, event)) = due else {
         return Ok(false);
     };
     tell(assistant, &mut tx, &[event]).await?;
@@ -60,6 +61,7 @@ async fn release_one(
 /// # Errors
 /// Those of the database.
 pub async fn release_due_of(
+    assistant: &Assistant,
     tx: &mut TenantTx,
     profile: &TenantProfile,
     conversation: &Conversation,
@@ -72,6 +74,7 @@ pub async fn release_due_of(
     let status = ConversationStatus::Open;
     let released = conversations::set_status(tx, conversation.id, status).await?;
     say::show_status(tx, &released);
+    thread::follow(assistant, tx, &released).await?;
     let within_hours = profile.settings.hours.is_open(now);
     let data = ConversationData::of(&released, within_hours, now);
     Ok(Some((released, Event::ConversationReleased(data))))

@@ -6,7 +6,7 @@ use store::{
 
 use crate::Assistant;
 
-/// The most rows that one transaction deletes.
+/// The most rows that one transaction deletes or empties.
 const BATCH: i64 = 500;
 
 /// Lets go of what tenants keep for a number of days only: messages, then conversations without any
@@ -62,14 +62,14 @@ async fn forget_of(
                 Sort::Deliveries => {
                     webhook_deliveries::delete_older(&mut tx, before, BATCH).await?
                 }
-                Sort::RawItems => raw_items::empty_older(&mut tx, before).await?,
+                Sort::RawItems => raw_items::empty_older(&mut tx, before, BATCH).await?,
                 Sort::Attachments => {
                     webchat_attachments::delete_older(&mut tx, before, BATCH).await?
                 }
             };
             tx.commit().await?;
             rows += gone;
-            if gone < BATCH.unsigned_abs() || matches!(sort, Sort::RawItems) {
+            if gone < BATCH.unsigned_abs() {
                 break;
             }
         }

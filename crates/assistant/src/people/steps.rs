@@ -7,7 +7,7 @@ use store::contacts;
 use store::conversations::{self, Conversation};
 
 use super::hand_off::{HandOff, hand_off};
-use super::{another_open, say, tell};
+use super::{another_open, say, tell, thread};
 use crate::{Assistant, Error, TenantProfile};
 
 /// A person of the tenant's takes a step with a conversation, in the caller's transaction.
@@ -43,6 +43,9 @@ pub async fn step(
         conversations::settle_turn(tx, id, changed.turn_seq).await?;
     }
     say::show_status(tx, &changed);
+    if conversation.status == ConversationStatus::AssignedHuman {
+        thread::follow(assistant, tx, &changed).await?;
+    }
     let now = assistant.clock.now();
     let data = ConversationData::of(&changed, profile.settings.hours.is_open(now), now);
     let event = match step {

@@ -4,7 +4,7 @@ use jobs::Failure;
 use store::channels::Channel;
 
 use crate::Assistant;
-use crate::channel_health as health;
+use crate::channel_health::{self as health, Witness};
 
 /// What the operator told about the account: what it means for the channel is kept, and told.
 ///
@@ -24,7 +24,8 @@ pub(super) async fn apply(
         | AccountEffect::Template { .. }
         | AccountEffect::Consent { .. } => return Ok(RawOutcome::Ignored),
     };
-    health::note(assistant, tx, channel, found, &note(event)).await?;
+    let told = Witness::Operator;
+    health::note(assistant, tx, channel, found, &note(event), told).await?;
     Ok(RawOutcome::Done)
 }
 

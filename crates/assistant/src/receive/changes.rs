@@ -1,11 +1,17 @@
 use db::TenantTx;
-use domain::{ChannelId, ContactId, ContactRef, ContentBody, InboundMessage, SystemNotice};
+use domain::{
+    ChannelId, ContactId, ContactRef, ContentBody, Direction, InboundMessage, NormalizedContent,
+    SystemNotice,
+};
 use jobs::Failure;
+use store::channels::Channel;
+use store::conversations::{self, Conversation};
 use store::messages::{self, Changed};
-use store::{contacts, conversations, message_files};
+use store::{contacts, message_files};
 
 use super::message::ask_for_answer;
 use crate::answer::is_answered_by_machine;
+use crate::people::{self, Heeded};
 use crate::{Assistant, TenantProfile};
 
 /// Applies a later wording or a deletion to the message it is about. False if there is nothing to
@@ -13,53 +19,142 @@ use crate::{Assistant, TenantProfile};
 pub(super) async fn apply(
     assistant: &Assistant,
     tx: &mut TenantTx,
+    channel: &Channel,
     contact: ContactId,
     message: &InboundMessage,
 ) -> Result<bool, Failure> {
+    let Some(changed) = write(tx, contact, Direction::Inbound, message).await? else {
+        return Ok(false);
+    };
+    match &message.content.body {
+        ContentBody::Edit { content: new, .. } => {
+            let reworded = InboundMessage {
+                content: NormalizedContent {
+                    body: ContentBody::clone(new),
+                    context: message.content.context.clone(),
+                },
+                text: new.plain_text(),
+                ..message.clone()
+            };
+            heed(assistant, tx, channel, &changed, &reworded).await?;
+        }
+        _ => {
+            let conversation = conversations::lock(tx, changed.conversation_id).await?;
+            if awaits_answer(&changed, &conversation) {
+                let profile = TenantProfile::load(tx, &assistant.keyring).await?;
+                answer_rest(tx, &profile, &conversation).await?;
+            }
+        }
+    }
+    Ok(true)
+}
+
+/// Writes a later wording or a deletion down at the message it is about, which goes that way; `None` if
+/// it is neither, or there is nothing to apply it to.
+pub(super) async fn write(
+    tx: &mut TenantTx,
+    contact: ContactId,
+    direction: Direction,
+    message: &InboundMessage,
+) -> Result<Option<Changed>, Failure> {
     let at = message.occurred_at;
     let body = &message.content.body;
     let content = |body: &ContentBody| serde_json::to_value(body).map_err(Failure::retry);
-    let changed = match body {
+    match body {
         ContentBody::Edit {
             target,
             content: new,
         } => {
-            let text = new.plain_text();
-            messages::edit(tx, contact, target, &text, &content(new)?, at).await?
+            let (text, new) = (new.plain_text(), content(new)?);
+            Ok(messages::edit(tx, contact, direction, target, &text, &new, at).await?)
         }
-        // Its words are gone for everybody: that is what the contact asked for.
+        // Its words are gone for everybody: that is what was asked for.
         ContentBody::Revoke { target } => {
-            let text = body.plain_text();
-            messages::revoke(tx, contact, target, &text, &content(body)?, at).await?
+            let (text, new) = (body.plain_text(), content(body)?);
+            let revoked = messages::revoke(tx, contact, direction, target, &text, &new, at).await?;
+            if let Some(changed) = &revoked {
+                message_files::delete_of_message(tx, changed.id).await?;
+            }
+            Ok(revoked)
         }
-        _ => return Ok(false),
-    };
-    let Some(changed) = changed else {
-        return Ok(false);
-    };
-    if matches!(body, ContentBody::Revoke { .. }) {
-        message_files::delete_of_message(tx, changed.id).await?;
+        _ => Ok(None),
     }
-    answer_anew(assistant, tx, &changed).await?;
-    Ok(true)
 }
 
-/// Has the answer made from the words that stand now, if none was given yet.
-async fn answer_anew(
+/// Does what later words ask for, as if they had been the first: a stop and a call for a person count,
+/// and what is blocked reaches no model. Words that were answered already are not answered again.
+async fn heed(
     assistant: &Assistant,
     tx: &mut TenantTx,
+    channel: &Channel,
     changed: &Changed,
+    reworded: &InboundMessage,
 ) -> Result<(), Failure> {
-    let conversation = conversations::lock(tx, changed.conversation_id).await?;
+    let profile = TenantProfile::load(tx, &assistant.keyring).await?;
+    let mut conversation = conversations::lock(tx, changed.conversation_id).await?;
+    let is_on = profile.enabled && channel.enabled;
+    let mut happened = Vec::new();
+    let heeded = people::decide(
+        assistant,
+        tx,
+        &profile,
+        &mut conversation,
+        reworded,
+        is_on,
+        &mut happened,
+    )
+    .await?;
+    let awaits_answer = awaits_answer(changed, &conversation);
+    match heeded {
+        Heeded::Answer | Heeded::Nothing if awaits_answer => {
+            answer_rest(tx, &profile, &conversation).await?;
+        }
+        Heeded::Answer | Heeded::Nothing | Heeded::Silent(_) => {}
+        // Nobody is waiting for it to be said.
+        Heeded::Blocked if !awaits_answer => {}
+        Heeded::Person { .. } if !conversation.status.is_open() => {}
+        Heeded::Blocked | Heeded::Person { .. } | Heeded::Stop { .. } | Heeded::Start { .. } => {
+            if awaits_answer {
+                messages::leave_turn(tx, changed.id, heeded.reason()).await?;
+            }
+            let happened = &mut happened;
+            people::act(assistant, tx, &profile, &conversation, &heeded, happened)
+                .await
+                .map_err(Failure::retry)?;
+            // The others settle the whole turn.
+            if heeded == Heeded::Blocked {
+                answer_rest(tx, &profile, &conversation).await?;
+            }
+        }
+    }
+    people::tell(assistant, tx, &happened)
+        .await
+        .map_err(Failure::retry)
+}
+
+/// Whether the machine is still to answer a message.
+fn awaits_answer(changed: &Changed, conversation: &Conversation) -> bool {
     let is_open = changed
         .turn
         .is_some_and(|turn| turn > conversation.answered_turn);
-    if is_open && is_answered_by_machine(conversation.status) {
-        let profile = TenantProfile::load(tx, &assistant.keyring).await?;
-        conversations::raise_turn(tx, conversation.id).await?;
-        ask_for_answer(tx, &profile, conversation.id).await?;
+    is_open && is_answered_by_machine(conversation.status)
+}
+
+/// Has the answer to the open turn made from the words that stand now; where none are left there is
+/// nothing to answer.
+async fn answer_rest(
+    tx: &mut TenantTx,
+    profile: &TenantProfile,
+    conversation: &Conversation,
+) -> Result<(), Failure> {
+    let (after, until) = (conversation.answered_turn, conversation.turn_seq);
+    let left = messages::turn(tx, conversation.id, after, until).await?;
+    if left.is_empty() {
+        conversations::settle_turn(tx, conversation.id, until).await?;
+        return Ok(());
     }
-    Ok(())
+    conversations::raise_turn(tx, conversation.id).await?;
+    ask_for_answer(tx, profile, conversation.id).await
 }
 
 /// A contact has another number or another name at the channel: it stays the same contact. Returns

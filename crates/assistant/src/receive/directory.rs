@@ -12,6 +12,7 @@ use store::channels::{self as stored, Channel};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::TryRecvError;
 
+use super::misses::Misses;
 use crate::connections::open_secrets;
 use crate::{Assistant, Error};
 
@@ -68,6 +69,10 @@ struct State {
     forgotten: u64,
     by_id: HashMap<ChannelId, Arc<Known>>,
     by_name: HashMap<(ChannelKind, String), ChannelId>,
+    /// Names that no channel has.
+    strangers: Misses<(ChannelKind, String)>,
+    /// Hashes of verify tokens that no channel has.
+    unknown_tokens: Misses<(ChannelKind, [u8; 32])>,
 }
 
 impl Directory {
@@ -80,6 +85,8 @@ impl Directory {
                 forgotten: 0,
                 by_id: HashMap::new(),
                 by_name: HashMap::new(),
+                strangers: Misses::new(FRESH),
+                unknown_tokens: Misses::new(FRESH),
             })))
         })
     }
@@ -133,6 +140,31 @@ impl Directory {
         }
     }
 
+    /// Lists the channels that an unsigned post claims to be for. What nobody had a moment ago is not
+    /// looked for.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub(super) async fn list_claimed(
+        &self,
+        assistant: &Assistant,
+        kind: ChannelKind,
+        names: &[String],
+    ) -> Result<Vec<Arc<Known>>, Error> {
+        let names = self.state().without_strangers(kind, names);
+        self.list(assistant, kind, &names).await
+    }
+
+    /// Whether nobody had a verify token of this hash a moment ago.
+    pub(super) fn is_unknown_token(&self, kind: ChannelKind, hash: [u8; 32]) -> bool {
+        self.state().unknown_tokens.holds(&(kind, hash))
+    }
+
+    /// Notes that nobody has a verify token of this hash.
+    pub(super) fn note_unknown_token(&self, kind: ChannelKind, hash: [u8; 32]) {
+        self.state().unknown_tokens.note((kind, hash));
+    }
+
     /// Lists them as they are now.
     ///
     /// # Errors
@@ -150,7 +182,10 @@ impl Directory {
             .into_iter()
             .map(|channel| Known::open(assistant, channel))
             .collect();
-        self.state().remember(before, &known);
+        let mut state = self.state();
+        state.remember(before, &known);
+        state.note_strangers(before, kind, names);
+        drop(state);
         Ok(known)
     }
 
@@ -193,6 +228,8 @@ impl State {
     /// Forgets a channel; all of them where something was missed.
     fn forget(&mut self, id: &str) {
         self.forgotten += 1;
+        self.strangers.forget();
+        self.unknown_tokens.forget();
         match id.parse::<ChannelId>() {
             Ok(id) => drop(self.by_id.remove(&id)),
             Err(_) => {
@@ -214,6 +251,25 @@ impl State {
             self.known(*id)
         };
         names.iter().map(of_name).collect()
+    }
+
+    fn without_strangers(&self, kind: ChannelKind, names: &[String]) -> Vec<String> {
+        let names = names.iter();
+        let may_be = names.filter(|name| !self.strangers.holds(&(kind, (*name).clone())));
+        may_be.cloned().collect()
+    }
+
+    /// Notes which of the names that were looked for when `before` was the count nobody has.
+    fn note_strangers(&mut self, before: u64, kind: ChannelKind, names: &[String]) {
+        if self.forgotten != before {
+            return;
+        }
+        for name in names {
+            let named = (kind, name.clone());
+            if !self.by_name.contains_key(&named) {
+                self.strangers.note(named);
+            }
+        }
     }
 
     /// Remembers what was read when `before` was the count of what was forgotten.

@@ -1,11 +1,12 @@
 use db::TenantTx;
-use domain::{AssignReason, InboundMessage, RawOutcome};
+use domain::{AssignReason, ContentBody, Direction, InboundMessage, RawOutcome};
 use events::{ConversationData, Event};
 use jobs::Failure;
 use live::{LiveBody, LiveEvent};
 use store::channels::Channel;
-use store::{conversations, messages};
+use store::{contacts, conversations, messages};
 
+use super::changes;
 use super::message::meet;
 use crate::{Assistant, TenantProfile, people};
 
@@ -21,6 +22,20 @@ pub(super) async fn store(
     let known = messages::find_by_external_id(tx, channel.id, &message.external_id).await?;
     if known.is_some() {
         return Ok(RawOutcome::Ignored);
+    }
+    match &message.content.body {
+        // It is about a message that is there, or about nothing.
+        ContentBody::Edit { .. } | ContentBody::Revoke { .. } => {
+            let external_id = &message.contact.external_id;
+            let Some(contact) = contacts::find(tx, channel.id, external_id).await? else {
+                return Ok(RawOutcome::Ignored);
+            };
+            let changed = changes::write(tx, contact, Direction::Outbound, message).await?;
+            return Ok(changed.map_or(RawOutcome::Ignored, |_| RawOutcome::Done));
+        }
+        // A sign beside a message is none.
+        ContentBody::Reaction { .. } => return Ok(RawOutcome::Ignored),
+        _ => {}
     }
     let contact_id = meet(tx, channel.id, &message.contact).await?;
     let conversation = conversations::open(tx, channel.id, contact_id).await?;

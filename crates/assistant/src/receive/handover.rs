@@ -6,6 +6,7 @@ use jobs::Failure;
 use store::channels::Channel;
 use store::{contacts, conversations};
 
+use crate::connections::{app_id, open_secrets};
 use crate::{Assistant, TenantProfile, people};
 
 /// The conversation at the channel went to another app, came back, or is asked for.
@@ -26,7 +27,9 @@ pub(super) async fn apply(
         return Ok(RawOutcome::Ignored);
     };
     // An app is told of a conversation passed to it; without an id of ours that is how we know.
-    let is_ours = match (&handover.new_owner_app_id, &assistant.settings.meta.app_id) {
+    let secrets = open_secrets(assistant, channel).map_err(Failure::retry)?;
+    let own = app_id(assistant, secrets.as_ref());
+    let is_ours = match (&handover.new_owner_app_id, own) {
         (Some(new), Some(own)) => new == own,
         (Some(_), None) => handover.change == HandoverChange::Passed,
         (None, _) => false,

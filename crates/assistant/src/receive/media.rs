@@ -1,8 +1,11 @@
-use bytes::Bytes;
-use channels::{Connection, HttpRequest, MediaError, MediaStep, SendClass, SendError, check_file};
+use channels::{
+    Begun, Connection, HttpAnswer, HttpRequest, MediaError, MediaStep, SendClass, SendError,
+    check_hash,
+};
 use db::TenantTx;
-use domain::{Media, MessageFileId, MessageFileState, MessageId, NormalizedContent};
+use domain::{Media, MessageFileId, MessageFileState, MessageId, NormalizedContent, TenantId};
 use fail::fail_point;
+use files::Stored;
 use futures::stream;
 use jobs::kinds::FetchMedia;
 use jobs::{DeadJob, Failure, JobHandle};
@@ -10,7 +13,7 @@ use store::channels as stored;
 use store::message_files::{self, Fetched, NewMessageFile};
 
 use crate::Assistant;
-use crate::connections::{connect, perform};
+use crate::connections::{begin, connect, perform};
 
 /// Notes the files of a message and has them fetched: the operator keeps them for a while only.
 pub(super) async fn expect(
@@ -47,13 +50,28 @@ struct Wanted {
     media: Media,
 }
 
-/// A file as it came.
+/// A file as it is kept.
 struct Come {
-    bytes: Bytes,
+    kept: Stored,
     mime_type: Option<String>,
 }
 
-/// Fetches a file that a contact sent, checks that it is the announced one, and keeps it.
+/// Why a file did not come.
+enum Lost {
+    /// The channel, its operator or the file itself.
+    There(MediaError),
+    /// Us: it is tried again.
+    Here(files::Error),
+}
+
+impl From<MediaError> for Lost {
+    fn from(error: MediaError) -> Self {
+        Self::There(error)
+    }
+}
+
+/// Fetches a file that a contact sent, checks that it is the announced one, and keeps it. It goes to
+/// its place as it comes: no more than a piece of it is in memory.
 ///
 /// # Errors
 /// A retry for what may pass; what cannot is the file's `failed`.
@@ -65,11 +83,11 @@ pub async fn fetch(
     let Some(wanted) = prepare(assistant, &job).await? else {
         return Ok(());
     };
-    let come = match bytes_of(assistant, &wanted).await {
-        Ok(come) => come,
-        Err(error) => return settle_error(assistant, handle, &job, error).await,
-    };
-    keep(assistant, handle, &job, come).await
+    match come(assistant, job.tenant_id, &wanted).await {
+        Ok(come) => keep(assistant, handle, &job, come).await,
+        Err(Lost::There(error)) => settle_error(assistant, handle, &job, error).await,
+        Err(Lost::Here(error)) => Err(Failure::retry(error)),
+    }
 }
 
 async fn prepare(assistant: &Assistant, job: &FetchMedia) -> Result<Option<Wanted>, Failure> {
@@ -95,7 +113,7 @@ async fn prepare(assistant: &Assistant, job: &FetchMedia) -> Result<Option<Wante
         .map(|(media, connection)| Wanted { connection, media }))
 }
 
-async fn bytes_of(assistant: &Assistant, wanted: &Wanted) -> Result<Come, MediaError> {
+async fn come(assistant: &Assistant, tenant: TenantId, wanted: &Wanted) -> Result<Come, Lost> {
     let connection = wanted.connection.as_ref();
     let mut step = connection.fetch(&wanted.media)?;
     // An address lasts minutes: one that is over is asked for anew, once.
@@ -108,47 +126,76 @@ async fn bytes_of(assistant: &Assistant, wanted: &Wanted) -> Result<Come, MediaE
             MediaStep::Bytes { .. } => step.clone(),
         };
         let MediaStep::Bytes {
-            mut request,
+            request,
             sha256,
             mime_type,
         } = address
         else {
-            return Err(MediaError::Missing);
+            return Err(MediaError::Missing.into());
         };
-        let max = usize::try_from(assistant.settings.max_upload_bytes).unwrap_or(usize::MAX);
-        request.max_answer_bytes = request.max_answer_bytes.min(max);
-        let answer = get(assistant, &request).await?;
-        if matches!(answer.status, 404 | 410) && !is_last {
+        let begun = begin(assistant, &request).await.map_err(of_connection)?;
+        if matches!(begun.status, 404 | 410) && !is_last {
             step = connection.fetch(&wanted.media)?;
             continue;
         }
-        if !answer.is_success() {
-            return Err(MediaError::Refused(refused(answer.status)));
+        if !(200..300).contains(&begun.status) {
+            return Err(MediaError::Refused(refused(begun.status)).into());
         }
         // The post announced it, and the address may have once more.
-        for announced in [&wanted.media.sha256, &sha256] {
-            check_file(&answer.body, request.max_answer_bytes, announced.as_deref())?;
+        let announced = [&wanted.media.sha256, &sha256];
+        let kept = take_in(assistant, tenant, begun, request.max_answer_bytes).await?;
+        for announced in announced {
+            if let Err(error) = check_hash(&kept.sha256, announced.as_deref()) {
+                delete(assistant, &kept).await;
+                return Err(error.into());
+            }
         }
-        return Ok(Come {
-            bytes: answer.body,
-            mime_type,
-        });
+        return Ok(Come { kept, mime_type });
     }
-    Err(MediaError::Missing)
+    Err(MediaError::Missing.into())
 }
 
-async fn get(
+/// Keeps a file as it comes.
+async fn take_in(
     assistant: &Assistant,
-    request: &HttpRequest,
-) -> Result<channels::HttpAnswer, MediaError> {
-    perform(assistant, request)
-        .await
-        .map_err(|error| match error {
-            outbound::Error::TooLarge { .. } => MediaError::TooLarge {
-                max_bytes: request.max_answer_bytes,
-            },
-            error => MediaError::Refused(SendError::of_connection(error)),
-        })
+    tenant: TenantId,
+    begun: Begun,
+    max_bytes: usize,
+) -> Result<Stored, Lost> {
+    let own = usize::try_from(assistant.settings.max_upload_bytes).unwrap_or(usize::MAX);
+    let max_bytes = max_bytes.min(own);
+    let most = u64::try_from(max_bytes).unwrap_or(u64::MAX);
+    if begun.announced_bytes().is_some_and(|bytes| bytes > most) {
+        return Err(MediaError::TooLarge { max_bytes }.into());
+    }
+    let body = stream::try_unfold(begun, async |mut begun: Begun| {
+        let piece = begun.piece().await?;
+        Ok::<_, outbound::Error>(piece.map(|piece| (piece, begun)))
+    });
+    let put = assistant.files.put_stream(tenant, body, most);
+    put.await.map_err(|error| match error {
+        files::Error::TooLarge { .. } => MediaError::TooLarge { max_bytes }.into(),
+        files::Error::Cut(cause) => match cause.downcast::<outbound::Error>() {
+            Ok(error) => of_connection(*error).into(),
+            Err(cause) => Lost::Here(files::Error::Cut(cause)),
+        },
+        error => Lost::Here(error),
+    })
+}
+
+fn of_connection(error: outbound::Error) -> MediaError {
+    MediaError::Refused(SendError::of_connection(error))
+}
+
+/// Deletes a file that no row leads to.
+async fn delete(assistant: &Assistant, kept: &Stored) {
+    if let Err(error) = assistant.files.delete(&kept.key).await {
+        tracing::warn!(%error, "a file that nobody needs could not be deleted");
+    }
+}
+
+async fn get(assistant: &Assistant, request: &HttpRequest) -> Result<HttpAnswer, MediaError> {
+    perform(assistant, request).await.map_err(of_connection)
 }
 
 fn refused(status: u16) -> SendError {
@@ -172,10 +219,7 @@ async fn keep(
     job: &FetchMedia,
     come: Come,
 ) -> Result<(), Failure> {
-    let content = stream::iter([Ok::<_, std::io::Error>(come.bytes)]);
-    let max = assistant.settings.max_upload_bytes;
-    let put = assistant.files.put_stream(job.tenant_id, content, max);
-    let kept = put.await.map_err(Failure::retry)?;
+    let kept = come.kept;
     let key = kept.key.to_string();
     let fetched = Fetched {
         file_key: &key,
@@ -188,10 +232,7 @@ async fn keep(
     let noted = note(assistant, handle, job, &fetched).await;
     // What no row leads to is nobody's.
     if !matches!(noted, Ok(true)) {
-        let deleted = assistant.files.delete(&kept.key).await;
-        if let Err(error) = deleted {
-            tracing::warn!(%error, "a file that nobody needs could not be deleted");
-        }
+        delete(assistant, &kept).await;
     }
     noted.map(|_| ())
 }
@@ -245,7 +286,7 @@ async fn settle_error(
 async fn fail(
     assistant: &Assistant,
     handle: &JobHandle,
-    tenant: domain::TenantId,
+    tenant: TenantId,
     file: MessageFileId,
     why: &str,
 ) -> Result<(), Failure> {

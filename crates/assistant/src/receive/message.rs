@@ -14,6 +14,7 @@ use store::channels::Channel;
 use store::conversations::{self, Conversation};
 use store::messages::{self, Message};
 use store::{contacts, raw_items};
+use telemetry::trace::{Subject, note};
 
 use super::{changes, echo, handover, media};
 use crate::people::{self, Heeded};
@@ -29,6 +30,7 @@ pub async fn store(
     handle: &JobHandle,
     job: kinds::InboundMessage,
 ) -> Result<(), Failure> {
+    note(Subject::Tenant, job.tenant_id);
     let mut tx = assistant.db.tenant(job.tenant_id).await?;
     handle.fence(&mut tx).await?;
     let (id, at) = (job.raw_item_id, job.received_at);
@@ -143,7 +145,7 @@ async fn store_item(
         }
         _ => meet(tx, channel.id, &message.contact).await?,
     };
-    if changes::apply(assistant, tx, contact_id, message).await? {
+    if changes::apply(assistant, tx, channel, contact_id, message).await? {
         return Ok(());
     }
     store_message(assistant, tx, channel, contact_id, message).await
@@ -158,6 +160,7 @@ async fn store_message(
 ) -> Result<(), Failure> {
     let profile = TenantProfile::load(tx, &assistant.keyring).await?;
     let mut conversation = conversations::open(tx, channel.id, contact_id).await?;
+    note(Subject::Conversation, conversation.id);
     let is_on = profile.enabled && channel.enabled;
     let mut happened = Vec::new();
     let heeded = people::decide(
@@ -171,6 +174,7 @@ async fn store_message(
     )
     .await?;
     let stored = insert(tx, &profile, channel, &conversation, message, &heeded).await?;
+    note(Subject::Message, stored.id);
     happened.push(Event::MessageReceived(MessageData::of(&stored)));
     people::act(
         assistant,

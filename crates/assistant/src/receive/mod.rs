@@ -14,8 +14,10 @@ mod intake;
 pub mod media;
 /// The job that stores what a contact wrote.
 pub mod message;
+mod misses;
 pub mod posts;
 /// The job that applies what a channel reported.
 pub mod status;
+mod verify;
 
 pub use intake::{Intake, Item, ItemOwner};

@@ -3,18 +3,15 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use channels::{Handshake, Keys, Post, RawItem, Unreadable, channel as adapter};
+use channels::{Post, RawItem, Unreadable, channel as adapter};
 use domain::{ChannelId, ChannelKind};
 use fail::fail_point;
 use secrecy::SecretString;
-use store::channels::{self as stored, Channel};
 
-use super::directory::{Directory, Known, keys_of};
+use super::directory::{Directory, Known};
+pub use super::verify::verify;
 use super::{Intake, Item, ItemOwner};
 use crate::{Assistant, Error};
-
-/// How many channels are read at a time in search of a verify token.
-const PAGE: usize = 100;
 
 /// Keeps the items of a post to the address that all channels of a kind share.
 ///
@@ -194,62 +191,6 @@ async fn keep(
     Ok(())
 }
 
-/// Answers a subscription's question with its challenge, if the token is the platform's or any
-/// channel's of the kind; with `id`, that channel's.
-///
-/// # Errors
-/// `Unauthenticated` if the token is nobody's; `NotFound` if there is no such channel, or its kind
-/// is not confirmed by a request.
-pub async fn verify(
-    assistant: &Assistant,
-    kind: ChannelKind,
-    id: Option<ChannelId>,
-    handshake: Handshake<'_>,
-) -> Result<String, Error> {
-    if !adapter(kind).capabilities().has_handshake {
-        return Err(Error::NotFound);
-    }
-    let tokens = match id {
-        Some(id) => own_tokens(assistant, kind, id).await?,
-        None => all_tokens(assistant, kind).await?,
-    };
-    let tokens: Vec<&SecretString> = tokens.iter().collect();
-    adapter(kind)
-        .handshake(handshake, &tokens)
-        .map_err(|_| Error::Unauthenticated)
-}
-
-async fn own_tokens(
-    assistant: &Assistant,
-    kind: ChannelKind,
-    id: ChannelId,
-) -> Result<Vec<SecretString>, Error> {
-    let mut tx = assistant.db.system().await?;
-    let channel = stored::find_any(&mut tx, id).await?;
-    let channel = channel
-        .filter(|channel| channel.kind == kind)
-        .ok_or(Error::NotFound)?;
-    let token = keys_of(assistant, &channel)?.verify_token;
-    Ok(token.into_iter().collect())
-}
-
-async fn all_tokens(assistant: &Assistant, kind: ChannelKind) -> Result<Vec<SecretString>, Error> {
-    let platform = assistant.settings.meta.verify_token.clone();
-    let mut tokens: Vec<SecretString> = platform.into_iter().collect();
-    let mut tx = assistant.db.system().await?;
-    let mut after = None;
-    loop {
-        let page = stored::list_sealed(&mut tx, kind, after, PAGE).await?;
-        after = page.data.last().map(|channel| channel.id);
-        for channel in &page.data {
-            tokens.extend(opened(assistant, channel).and_then(|keys| keys.verify_token));
-        }
-        if page.next_cursor.is_none() {
-            return Ok(tokens);
-        }
-    }
-}
-
 /// Which of the channels that a post names have a secret that signed it; those that do not are read
 /// again before the post is refused.
 async fn signed_by_their_own(
@@ -261,7 +202,7 @@ async fn signed_by_their_own(
         .claimed_channel_ids(post.body)
         .map_err(|_| Error::Unauthenticated)?;
     let directory = Directory::of(&assistant.db);
-    let mut covered = directory.list(assistant, kind, &named).await?;
+    let mut covered = directory.list_claimed(assistant, kind, &named).await?;
     if covered
         .iter()
         .any(|known| known.is_stale() && !known.signed(kind, post))
@@ -274,13 +215,6 @@ async fn signed_by_their_own(
     } else {
         Ok(covered)
     }
-}
-
-/// A channel's keys; one that cannot be opened must not shut the door on the others.
-fn opened(assistant: &Assistant, channel: &Channel) -> Option<Keys> {
-    keys_of(assistant, channel)
-        .inspect_err(|error| tracing::error!(error = %error, "a channel is left out"))
-        .ok()
 }
 
 fn signs(kind: ChannelKind, secrets: &[&SecretString], post: &Post<'_>) -> bool {

@@ -10,10 +10,11 @@ use store::channels::Channel;
 use store::messages::{self, Message, NewReport, Report};
 use store::parked_statuses::{self, ParkedStatus};
 use store::{contacts, raw_items};
+use telemetry::trace::{Subject, note};
 
 use super::account;
 use super::message::fail_item;
-use crate::{Assistant, channel_health as health, people};
+use crate::{Assistant, channel_health as health, deliver, people};
 
 /// Applies what a channel reported about messages of ours, or about itself.
 ///
@@ -27,6 +28,7 @@ pub async fn apply(
     handle: &JobHandle,
     job: ChannelStatus,
 ) -> Result<(), Failure> {
+    note(Subject::Tenant, job.tenant_id);
     let mut tx = assistant.db.tenant(job.tenant_id).await?;
     handle.fence(&mut tx).await?;
     let (id, at) = (job.raw_item_id, job.received_at);
@@ -91,17 +93,35 @@ async fn apply_update(
         }
         Report::NoChange(_) => {}
         Report::Moved { message, first } => {
-            announce(assistant, tx, &message, first).await?;
+            follow(assistant, tx, channel, &message, first).await?;
             if first {
-                apply_parked(assistant, tx, channel.id, &update.external_id).await?;
-            }
-            if let Some(code) = update.error_code {
-                let why = update.error.as_deref().unwrap_or_default();
-                health::note_code(assistant, tx, channel, code, why).await?;
+                apply_parked(assistant, tx, channel, &update.external_id).await?;
             }
         }
     }
     Ok(RawOutcome::Done)
+}
+
+/// Does what follows from a report that moved a message on: what the failure says about the channel
+/// is noted, and a message that may go after all is sent again.
+async fn follow(
+    assistant: &Assistant,
+    tx: &mut TenantTx,
+    channel: &Channel,
+    message: &Message,
+    first: bool,
+) -> Result<(), Failure> {
+    note(Subject::Conversation, message.conversation_id);
+    note(Subject::Message, message.id);
+    let code = message.error_code;
+    if let Some(code) = code.filter(|_| message.status == MessageStatus::Failed) {
+        let why = message.error.as_deref().unwrap_or_default();
+        health::note_code(assistant, tx, channel, code, why).await?;
+        if deliver::send_again(assistant, tx, channel, message, code).await? {
+            return Ok(());
+        }
+    }
+    announce(assistant, tx, message, first).await
 }
 
 /// Applies a report. One of a message that is not known yet holds the lock under which the message's
@@ -184,10 +204,10 @@ async fn apply_named(
 pub(crate) async fn apply_parked(
     assistant: &Assistant,
     tx: &mut TenantTx,
-    channel: ChannelId,
+    channel: &Channel,
     external_id: &str,
 ) -> Result<(), Failure> {
-    for parked in parked_statuses::take(tx, channel, external_id).await? {
+    for parked in parked_statuses::take(tx, channel.id, external_id).await? {
         let report = NewReport {
             external_id,
             tag: None,
@@ -197,9 +217,9 @@ pub(crate) async fn apply_parked(
             pricing: None,
             at: parked.occurred_at,
         };
-        let applied = messages::apply_report(tx, channel, &report).await?;
+        let applied = messages::apply_report(tx, channel.id, &report).await?;
         if let Report::Moved { message, first } = applied {
-            announce(assistant, tx, &message, first).await?;
+            follow(assistant, tx, channel, &message, first).await?;
         }
     }
     Ok(())

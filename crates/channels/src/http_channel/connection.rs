@@ -156,8 +156,8 @@ impl Connection for OtherSystem {
         Vec::new()
     }
 
-    fn act(&self, _: Action<'_>) -> Option<HttpRequest> {
-        None
+    fn act(&self, _: Action<'_>) -> Vec<HttpRequest> {
+        Vec::new()
     }
 
     fn fetch(&self, media: &Media) -> Result<MediaStep, MediaError> {

@@ -82,11 +82,11 @@ impl Connection for Page {
         Ok(self.post("messages", body))
     }
 
-    fn read_sent(&self, _: &str, answer: &HttpAnswer) -> Result<Sent, SendError> {
+    fn read_sent(&self, tag: &str, answer: &HttpAnswer) -> Result<Sent, SendError> {
         let json = read_answer(answer, class_of)?;
-        // A reaction has no id of its own.
+        // A reaction has no id of its own, and the next one to the same person must have another.
         text(&json, "message_id")
-            .or_else(|| text(&json, "recipient_id").map(|to| format!("action:{to}")))
+            .or_else(|| text(&json, "recipient_id").map(|_| format!("action:{tag}")))
             .map(|external_id| Sent { external_id })
             .ok_or_else(|| {
                 SendError::of(
@@ -112,26 +112,31 @@ impl Connection for Page {
         [Some(all), heavy].into_iter().flatten().collect()
     }
 
-    fn act(&self, action: Action<'_>) -> Option<HttpRequest> {
+    fn act(&self, action: Action<'_>) -> Vec<HttpRequest> {
         let act = |to: &str, action: &str| {
             let body = json!({"recipient": {"id": to}, "sender_action": action});
             self.post("messages", body)
         };
-        Some(match action {
-            Action::MarkRead { to, .. } => act(to, "mark_seen"),
-            Action::Typing { to, .. } => act(to, "typing_on"),
-            Action::TypingOff { to } => act(to, "typing_off"),
+        match action {
+            Action::MarkRead { to, .. } => vec![act(to, "mark_seen")],
+            Action::Typing { to, .. } => vec![act(to, "mark_seen"), act(to, "typing_on")],
+            Action::TypingOff { to } => vec![act(to, "typing_off")],
+            Action::TakeThread { .. } | Action::PassThread { .. }
+                if !self.config.hand_off_to_inbox =>
+            {
+                Vec::new()
+            }
             Action::TakeThread { to } => {
-                self.post("take_thread_control", json!({"recipient": {"id": to}}))
+                vec![self.post("take_thread_control", json!({"recipient": {"id": to}}))]
             }
             Action::PassThread { to, note } => {
                 let note: String = note.chars().take(1000).collect();
                 let body = json!({
                     "recipient": {"id": to}, "target_app_id": INBOX_APP_ID, "metadata": note,
                 });
-                self.post("pass_thread_control", body)
+                vec![self.post("pass_thread_control", body)]
             }
-        })
+        }
     }
 
     /// Files lie at public addresses that need no token, and get none.

@@ -51,6 +51,14 @@ pub(super) const SCHEMA: Schema = Schema {
             "Verify token",
             "Any text; Meta shows it when you save the webhook's address.",
         ),
+        Field::optional(
+            "hand_off_to_inbox",
+            FieldKind::Flag,
+            "Hand over to the page's inbox",
+            "A conversation that needs a person goes to the page's own inbox, and is taken back when \
+             it is released, resolved or closed here. Leave it off where people answer here: while \
+             the inbox has a conversation, nothing can be sent from here.",
+        ),
     ],
     external_id: Some("page_id"),
 };
@@ -60,6 +68,9 @@ pub(super) const SCHEMA: Schema = Schema {
 pub struct MessengerConfig {
     /// The page's id.
     pub page_id: String,
+    /// Whether conversations that need a person go to the page's own inbox.
+    #[serde(default)]
+    pub hand_off_to_inbox: bool,
 }
 
 /// The secrets of a Messenger channel, as they are sealed; read with `serde_json::from_value`.

@@ -134,25 +134,26 @@ impl Connection for Number {
                 key: format!("wa-pair:{number}:{}", hidden(to)),
                 every: PAIR_EVERY,
                 burst: PAIR_BURST,
+                is_contacts: true,
             },
         ]
     }
 
-    fn act(&self, action: Action<'_>) -> Option<HttpRequest> {
+    fn act(&self, action: Action<'_>) -> Vec<HttpRequest> {
         let read = |message: &str| {
             json!({
                 "messaging_product": "whatsapp", "status": "read", "message_id": message,
             })
         };
         match action {
-            Action::MarkRead { message, .. } => Some(self.messages(read(message))),
+            Action::MarkRead { message, .. } => vec![self.messages(read(message))],
             Action::Typing { message, .. } => {
                 let mut body = read(message);
                 body["typing_indicator"] = json!({"type": "text"});
-                Some(self.messages(body))
+                vec![self.messages(body)]
             }
             Action::TypingOff { .. } | Action::TakeThread { .. } | Action::PassThread { .. } => {
-                None
+                Vec::new()
             }
         }
     }

@@ -1,6 +1,6 @@
 use channels::{
-    Action, Audience, MediaError, MediaStep, Outgoing, Permit, RequestBody, SendClass, Situation,
-    channel,
+    Action, Audience, Connection, Graph, MediaError, MediaStep, Outgoing, Permit, Platform,
+    RequestBody, SendClass, Situation, channel,
 };
 use domain::{
     Author, ChannelKind, Content, ContentBody, Inbound, MediaFile, MediaKind, OutgoingMedia,
@@ -170,37 +170,71 @@ fn a_reaction_is_an_action() {
     assert_eq!(reaction(None)["sender_action"], "unreact");
 }
 
+/// The paths and bodies of an action's requests.
+fn shown(connection: &dyn Connection, action: Action<'_>) -> Vec<(String, Value)> {
+    let requests = connection.act(action).into_iter();
+    let shown = requests.map(|request| match request.body {
+        RequestBody::Json(body) => (request.url.path().to_owned(), body),
+        _ => panic!("no JSON"),
+    });
+    shown.collect()
+}
+
 #[test]
 fn actions_name_only_the_recipient() {
     let connection = connect(KIND).unwrap();
-    let shown = |action| {
-        let request = connection.act(action).unwrap();
-        match request.body {
-            RequestBody::Json(body) => (request.url.path().to_owned(), body),
-            _ => panic!("no JSON"),
-        }
-    };
     let to = "7";
-    for (action, name) in [
-        (Action::MarkRead { to, message: "m" }, "mark_seen"),
-        (Action::Typing { to, message: "m" }, "typing_on"),
-        (Action::TypingOff { to }, "typing_off"),
+    for (action, names) in [
+        (Action::MarkRead { to, message: "m" }, &["mark_seen"][..]),
+        (
+            Action::Typing { to, message: "m" },
+            &["mark_seen", "typing_on"],
+        ),
+        (Action::TypingOff { to }, &["typing_off"]),
     ] {
-        let (path, body) = shown(action);
-        assert!(path.ends_with("/messages"));
-        assert_eq!(
-            body,
-            json!({"recipient": {"id": "7"}, "sender_action": name})
-        );
+        let shown = shown(connection.as_ref(), action);
+        assert_eq!(shown.len(), names.len());
+        for ((path, body), name) in shown.into_iter().zip(names) {
+            assert!(path.ends_with("/messages"));
+            assert_eq!(
+                body,
+                json!({"recipient": {"id": "7"}, "sender_action": name})
+            );
+        }
     }
-    let (path, body) = shown(Action::TakeThread { to });
-    assert!(path.ends_with("/take_thread_control"));
-    assert_eq!(body, json!({"recipient": {"id": "7"}}));
-    let (path, body) = shown(Action::PassThread {
-        to,
-        note: &"n".repeat(2000),
+}
+
+#[test]
+fn a_conversation_goes_to_the_inbox_and_back_only_where_the_tenant_wants_it() {
+    let take = Action::TakeThread { to: "7" };
+    let note = "n".repeat(2000);
+    let pass = Action::PassThread {
+        to: "7",
+        note: &note,
+    };
+    let own = connect(KIND).unwrap();
+    assert!(own.act(take).is_empty() && own.act(pass).is_empty());
+    let config = json!({
+        "page_id": "300000000000001", "page_access_token": "EAAG", "hand_off_to_inbox": true,
     });
-    assert!(path.ends_with("/pass_thread_control"));
+    let parsed = channels::parse(KIND, config).unwrap();
+    let platform = Platform {
+        graph: Graph {
+            url: "https://graph.example".parse().unwrap(),
+            version: "v25.0".to_owned(),
+        },
+        app_id: None,
+    };
+    let with_inbox = channel(KIND)
+        .connect(&parsed.public, parsed.secrets.as_ref(), &platform)
+        .unwrap()
+        .unwrap();
+    let taken = shown(with_inbox.as_ref(), take);
+    assert!(taken[0].0.ends_with("/take_thread_control"));
+    assert_eq!(taken[0].1, json!({"recipient": {"id": "7"}}));
+    let passed = shown(with_inbox.as_ref(), pass);
+    assert!(passed[0].0.ends_with("/pass_thread_control"));
+    let body = &passed[0].1;
     assert_eq!(body["target_app_id"], channels::messenger::INBOX_APP_ID);
     assert_eq!(body["metadata"].as_str().unwrap().len(), 1000);
 }
@@ -215,6 +249,9 @@ fn answers_are_read_by_code_and_subcode() {
         )
         .unwrap();
     assert_eq!(sent.external_id, "m_9");
+    // A reaction is named by its tag: the recipient is the same each time.
+    let reacted = connection.read_sent("t", &answer(200, r#"{"recipient_id":"7"}"#));
+    assert_eq!(reacted.unwrap().external_id, "action:t");
     for (status, error, class) in [
         (
             400,

@@ -3,10 +3,10 @@
 
 use chrono::{DateTime, Utc};
 use db::{Result, TenantTx, Tx};
-use domain::{ChannelId, ContactId, ConversationId, MessageId, MessageStatus};
+use domain::{ChannelId, ContactId, ConversationId, Direction, MessageId, MessageStatus};
 use serde_json::Value;
 
-/// A message of a contact's that was changed.
+/// A message that was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Changed {
     /// The message.
@@ -19,14 +19,15 @@ pub struct Changed {
     pub turn: Option<i64>,
 }
 
-/// Gives a contact's message its later wording; `None` if the contact has no such message on the
-/// channel, has taken it back, or has changed it later still.
+/// Gives a message from or to a contact its later wording; `None` if there is no such message on the
+/// channel, or it was taken back, or changed later still.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn edit(
     tx: &mut TenantTx,
     contact: ContactId,
+    direction: Direction,
     external_id: &str,
     text: &str,
     content: &Value,
@@ -39,7 +40,7 @@ pub async fn edit(
         UPDATE messages AS m SET text = $4, content = $5, edited_at = $6, updated_at = now()
         FROM conversations AS c
         WHERE m.tenant_id = $1 AND c.id = m.conversation_id AND c.contact_id = $2
-          AND m.channel_id = c.channel_id AND m.external_id = $3 AND m.direction = 'inbound'
+          AND m.channel_id = c.channel_id AND m.external_id = $3 AND m.direction = $7
           AND m.revoked_at IS NULL AND (m.edited_at IS NULL OR m.edited_at <= $6)
         RETURNING m.id AS "id: MessageId", m.conversation_id AS "conversation_id: ConversationId",
                   m.seq, m.turn
@@ -50,19 +51,21 @@ pub async fn edit(
         text,
         content,
         at,
+        direction.as_str(),
     )
     .fetch_optional(tx.conn())
     .await?)
 }
 
-/// Takes the words of a contact's message away; `None` if the contact has no such message on the
-/// channel, or took it back before.
+/// Takes the words of a message from or to a contact away; `None` if there is no such message on the
+/// channel, or it was taken back before.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn revoke(
     tx: &mut TenantTx,
     contact: ContactId,
+    direction: Direction,
     external_id: &str,
     text: &str,
     content: &Value,
@@ -75,7 +78,7 @@ pub async fn revoke(
         UPDATE messages AS m SET text = $4, content = $5, revoked_at = $6, updated_at = now()
         FROM conversations AS c
         WHERE m.tenant_id = $1 AND c.id = m.conversation_id AND c.contact_id = $2
-          AND m.channel_id = c.channel_id AND m.external_id = $3 AND m.direction = 'inbound'
+          AND m.channel_id = c.channel_id AND m.external_id = $3 AND m.direction = $7
           AND m.revoked_at IS NULL
         RETURNING m.id AS "id: MessageId", m.conversation_id AS "conversation_id: ConversationId",
                   m.seq, m.turn
@@ -86,6 +89,7 @@ pub async fn revoke(
         text,
         content,
         at,
+        direction.as_str(),
     )
     .fetch_optional(tx.conn())
     .await?)

@@ -35,6 +35,28 @@ pub async fn note_unanswered(
     Ok(())
 }
 
+/// Takes a message out of its turn, and notes why the machine does not answer it.
+///
+/// # Errors
+/// Those of the database.
+pub async fn leave_turn(
+    tx: &mut TenantTx,
+    id: MessageId,
+    reason: Option<UnansweredReason>,
+) -> Result<()> {
+    let tenant = tx.tenant();
+    sqlx::query!(
+        "UPDATE messages SET turn = NULL, unanswered_reason = $3, updated_at = now()
+         WHERE tenant_id = $1 AND id = $2",
+        tenant.as_uuid(),
+        id.as_uuid(),
+        reason.map(UnansweredReason::as_str),
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
 /// Lists what the channel calls every message with a contact.
 ///
 /// # Errors

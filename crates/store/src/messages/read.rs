@@ -1,5 +1,5 @@
 use db::{Result, TenantTx, Tx};
-use domain::{ChannelId, ConversationId, Cursor, MessageId, Page};
+use domain::{ChannelId, ConversationId, Cursor, Direction, MessageId, Page};
 
 use super::{Message, Row};
 
@@ -65,7 +65,36 @@ pub async fn find_by_external_id(
     Ok(id.map(Into::into))
 }
 
-/// Lists what a contact wrote after turn `after` up to turn `until`, in order.
+/// Finds what the channel calls the newest message of the contact's after position `after`, up to
+/// `until`.
+///
+/// # Errors
+/// Those of the database.
+pub async fn newest_received(
+    tx: &mut TenantTx,
+    conversation: ConversationId,
+    after: i64,
+    until: i64,
+) -> Result<Option<String>> {
+    let tenant = tx.tenant();
+    Ok(sqlx::query_scalar!(
+        r#"
+        SELECT external_id AS "external_id!" FROM messages
+        WHERE tenant_id = $1 AND conversation_id = $2 AND direction = 'inbound'
+          AND seq > $3 AND seq <= $4 AND external_id IS NOT NULL
+        ORDER BY seq DESC LIMIT 1
+        "#,
+        tenant.as_uuid(),
+        conversation.as_uuid(),
+        after,
+        until,
+    )
+    .fetch_optional(tx.conn())
+    .await?)
+}
+
+/// Lists what a contact wrote after turn `after` up to turn `until` and did not take back, in the
+/// order in which it was written: channels may post it in another.
 ///
 /// # Errors
 /// Those of the database.
@@ -83,8 +112,8 @@ pub async fn turn(
                 edited_at, revoked_at, occurred_at, created_at, unanswered_reason, retry_count
          FROM messages
          WHERE tenant_id = $1 AND conversation_id = $2 AND direction = 'inbound'
-           AND turn > $3 AND turn <= $4
-         ORDER BY seq",
+           AND turn > $3 AND turn <= $4 AND revoked_at IS NULL
+         ORDER BY occurred_at, seq",
         tenant.as_uuid(),
         conversation.as_uuid(),
         after,
@@ -95,7 +124,9 @@ pub async fn turn(
     rows.into_iter().map(Message::try_from).collect()
 }
 
-/// Lists the last `limit` messages before position `before`, oldest first; failed ones left out.
+/// Lists the last `limit` messages before position `before`, oldest first; left out are failed ones and
+/// those that were taken back. What a contact wrote in a row stands in the order in which it was written; between the two sides the
+/// order of arrival counts, for their clocks are two.
 ///
 /// # Errors
 /// Those of the database.
@@ -113,6 +144,7 @@ pub async fn history(
                 edited_at, revoked_at, occurred_at, created_at, unanswered_reason, retry_count
          FROM messages
          WHERE tenant_id = $1 AND conversation_id = $2 AND seq < $3 AND status <> 'failed'
+           AND revoked_at IS NULL
          ORDER BY seq DESC LIMIT $4",
         tenant.as_uuid(),
         conversation.as_uuid(),
@@ -121,7 +153,13 @@ pub async fn history(
     )
     .fetch_all(tx.conn())
     .await?;
-    rows.into_iter().rev().map(Message::try_from).collect()
+    let found = rows.into_iter().rev().map(Message::try_from);
+    let mut found = found.collect::<Result<Vec<_>>>()?;
+    let is_contacts = |message: &Message| message.direction == Direction::Inbound;
+    for run in found.chunk_by_mut(|a, b| is_contacts(a) && is_contacts(b)) {
+        run.sort_by_key(|message| (message.occurred_at, message.seq));
+    }
+    Ok(found)
 }
 
 /// Lists messages of a conversation after position `after`, in order.

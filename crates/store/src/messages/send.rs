@@ -170,6 +170,32 @@ pub async fn retry(tx: &mut TenantTx, id: MessageId) -> Result<bool> {
     Ok(changed == 1)
 }
 
+/// Queues a message once more whose failure the channel reported, unless `most` of its sends have
+/// failed so; returns how many have. Why it failed stays with it until it is sent. What its earlier
+/// sends are called by the channel counts no more.
+///
+/// # Errors
+/// Those of the database.
+pub async fn queue_again(tx: &mut TenantTx, id: MessageId, most: i32) -> Result<Option<i32>> {
+    let tenant = tx.tenant();
+    Ok(sqlx::query_scalar!(
+        r#"
+        UPDATE messages SET status = 'queued', error_code = NULL, send_attempts = 0,
+               sending_at = NULL, unknown_at = NULL, sent_at = NULL,
+               earlier_external_ids = array_remove(earlier_external_ids || external_id, NULL),
+               external_id = NULL, updated_at = now()
+        WHERE tenant_id = $1 AND id = $2 AND direction = 'outbound' AND status = 'failed'
+          AND cardinality(earlier_external_ids) < $3 - 1
+        RETURNING cardinality(earlier_external_ids) AS "failures!"
+        "#,
+        tenant.as_uuid(),
+        id.as_uuid(),
+        most,
+    )
+    .fetch_optional(tx.conn())
+    .await?)
+}
+
 /// What a channel's report did to a message.
 #[derive(Clone, Debug)]
 pub enum Report {

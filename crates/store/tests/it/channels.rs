@@ -58,13 +58,36 @@ async fn intake_finds_channels_of_any_tenant() {
         .map(|channel| channel.id)
         .collect();
     assert_eq!(named, [phone]);
-    let sealed = channels::list_sealed(&mut tx, ChannelKind::Whatsapp, None, 10)
+}
+
+#[tokio::test]
+async fn a_verify_token_is_found_by_its_hash_until_the_secrets_change() {
+    let world = World::new().await;
+    let phone = world.channel(ChannelKind::Whatsapp, Some("200")).await;
+    let mut tx = world.db.system().await.unwrap();
+    let kind = ChannelKind::Whatsapp;
+    let unhashed = channels::list_unhashed(&mut tx, kind, None, 10).await;
+    let unhashed = unhashed.unwrap();
+    assert_eq!(unhashed.len(), 1);
+    assert_eq!(unhashed[0].sealed_secrets.as_deref(), Some(&b"sealed"[..]));
+    let after = channels::list_unhashed(&mut tx, kind, Some(phone), 10).await;
+    assert!(after.unwrap().is_empty());
+    // Read before somebody changed them: what was hashed is not theirs.
+    let mut stale = unhashed[0].clone();
+    stale.sealed_secrets = Some(b"other".to_vec());
+    channels::set_verify_token_hash(&mut tx, &stale, b"hash")
         .await
         .unwrap();
-    assert_eq!(
-        sealed.data[0].sealed_secrets.as_deref(),
-        Some(&b"sealed"[..])
-    );
-    let after = channels::list_sealed(&mut tx, ChannelKind::Whatsapp, Some(phone), 10).await;
-    assert!(after.unwrap().data.is_empty());
+    let hashes = [b"another".to_vec(), b"hash".to_vec()];
+    let has = channels::has_verify_token(&mut tx, kind, &hashes).await;
+    assert!(!has.unwrap());
+    channels::set_verify_token_hash(&mut tx, &unhashed[0], b"hash")
+        .await
+        .unwrap();
+    let has = channels::has_verify_token(&mut tx, kind, &hashes).await;
+    assert!(has.unwrap());
+    let of_pages = channels::has_verify_token(&mut tx, ChannelKind::Messenger, &hashes).await;
+    assert!(!of_pages.unwrap());
+    let left = channels::list_unhashed(&mut tx, kind, None, 10).await;
+    assert!(left.unwrap().is_empty());
 }

@@ -77,8 +77,33 @@ pub fn job_scope(kind: &str, job_id: i64, attempt: i16, traceparent: Option<&str
         job.attempt = attempt,
         trace.id = %context.trace_id,
         link.span_id = link,
+        tenant.id = tracing::field::Empty,
+        conversation.id = tracing::field::Empty,
+        message.id = tracing::field::Empty,
     );
     Scope { context, span }
+}
+
+/// What a job is about, for the span of its log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// The tenant whose work it is.
+    Tenant,
+    /// The conversation.
+    Conversation,
+    /// The message.
+    Message,
+}
+
+/// Notes on the job that this task does what it is about, once that is known: its log lines from here
+/// on say so. Outside of a job it does nothing.
+pub fn note(subject: Subject, id: impl std::fmt::Display) {
+    let name = match subject {
+        Subject::Tenant => "tenant.id",
+        Subject::Conversation => "conversation.id",
+        Subject::Message => "message.id",
+    };
+    Span::current().record(name, tracing::field::display(id));
 }
 
 /// Work for a task of its own that goes on with what this task does: same trace, same log fields.
@@ -170,6 +195,31 @@ mod tests {
         let span_of = |text: Option<String>| text.unwrap().parse::<TraceContext>().unwrap().span_id;
         assert_eq!(job["link.span_id"], span_of(stored).to_string());
         assert_eq!(next["link.span_id"], span_of(stored_by_job).to_string());
+    }
+
+    #[tokio::test]
+    async fn a_job_says_what_it_is_about_once_that_is_known() {
+        let lines = Lines::default();
+        let _collecting = lines.collect();
+        let work = async {
+            tracing::info!("before");
+            note(Subject::Tenant, "t-1");
+            note(Subject::Conversation, "c-1");
+            note(Subject::Message, "m-1");
+            tracing::info!("after");
+        };
+        job_scope("send-reply", 1, 1, None).run(work).await;
+        let [before, after] = &lines.read()[..] else {
+            panic!("two lines were to be logged");
+        };
+        for (name, id) in [
+            ("tenant.id", "t-1"),
+            ("conversation.id", "c-1"),
+            ("message.id", "m-1"),
+        ] {
+            assert_eq!(before.get(name), None);
+            assert_eq!(after[name], id);
+        }
     }
 
     #[tokio::test]

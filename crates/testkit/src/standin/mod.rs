@@ -23,7 +23,7 @@ mod whatsapp;
 pub use anthropic::AnthropicServer;
 pub use graph::{
     GraphBehaviour, GraphOptions, GraphReply, GraphServer, PostedStatus, SentMessage, StatusPlan,
-    StatusStep, StatusWebhook, Upload,
+    StatusStep, StatusWebhook, ThreadMove, Upload,
 };
 pub use messenger::MessengerPost;
 pub use model::{

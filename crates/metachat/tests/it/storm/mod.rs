@@ -98,6 +98,7 @@ async fn process_storms_leave_one_answer_or_a_reason_for_every_message() {
     doomed.drained().await;
     see_all_settled(&stage).await;
     see_order(&stage).await;
+    see_turns_in_order(&stage);
     for visitor in &mut visitors {
         let settled = Visitor::has_all_settled;
         visitor
@@ -168,6 +169,30 @@ async fn at_rest(stage: &Stage) {
         (stage.count(LEFT_TO_DO).await == 0).then_some(())
     })
     .await;
+}
+
+/// Whatever order the posts came in, what is answered together was asked in the order of writing.
+fn see_turns_in_order(stage: &Stage) {
+    let nth_of = |line: &str| {
+        let (nth, rest) = line.strip_prefix("Question ")?.split_once(' ')?;
+        rest.starts_with("of customer")
+            .then(|| nth.parse::<usize>())?
+            .ok()
+    };
+    let mut together = 0;
+    for call in stage.model.received() {
+        let spoken = call.body["messages"]
+            .as_array()
+            .or(call.body["input"].as_array());
+        let spoken = spoken.cloned().unwrap_or_default();
+        let asked = spoken
+            .last()
+            .map_or("", |last| last["content"].as_str().unwrap_or_default());
+        let asked: Vec<usize> = asked.lines().filter_map(nth_of).collect();
+        assert!(asked.is_sorted(), "{spoken:?}");
+        together += usize::from(asked.len() > 1);
+    }
+    assert!(together > 0, "no turn had several messages");
 }
 
 /// Nothing that Meta took was sent twice, and each customer got it in order.

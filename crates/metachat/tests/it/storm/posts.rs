@@ -1,5 +1,6 @@
 //! What comes in by webhooks: each message twice, in any order.
 
+use chrono::TimeDelta;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use secrets::{WebhookSecret, sign_with_all};
@@ -33,11 +34,13 @@ pub(super) fn posts(rng: &mut StdRng, http: &Http, channels: &Posted) -> Vec<Pos
     for customer in 0..CUSTOMERS {
         for nth in 0..MESSAGES {
             let text = format!("Question {nth} of customer {customer}?");
+            // Some channels tell whole seconds.
+            let at = now - TimeDelta::seconds(i64::try_from(MESSAGES - nth).unwrap());
             let mut message = TextMessage::new(
                 Sender::phone(&format!("3361234{customer:04}"), "Ada"),
                 &text,
             );
-            message.at = now;
+            message.at = at;
             posts.push(Post::Meta {
                 url: format!("{}/webhooks/whatsapp/{}", http.base(), channels.whatsapp),
                 signed: WhatsappPost::to_number(NUMBER)
@@ -45,7 +48,7 @@ pub(super) fn posts(rng: &mut StdRng, http: &Http, channels: &Posted) -> Vec<Pos
                     .sign(APP_SECRET),
             });
             let (person, mid) = (format!("70000{customer:04}"), format!("m_{customer}_{nth}"));
-            let post = MessengerPost::of_page(PAGE).text(&person, &mid, &text, now);
+            let post = MessengerPost::of_page(PAGE).text(&person, &mid, &text, at);
             posts.push(Post::Meta {
                 url: format!("{}/webhooks/messenger/{}", http.base(), channels.messenger),
                 signed: post.sign(APP_SECRET),
@@ -54,7 +57,7 @@ pub(super) fn posts(rng: &mut StdRng, http: &Http, channels: &Posted) -> Vec<Pos
                 path: format!("/webhooks/http/{}", channels.own),
                 event: json!({
                     "type": "message", "id": format!("in-{customer}-{nth}"), "text": text,
-                    "timestamp": now.to_rfc3339(), "contact": {"id": format!("c-{customer}")},
+                    "timestamp": at.to_rfc3339(), "contact": {"id": format!("c-{customer}")},
                 }),
             });
         }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::error::error_response;
 use super::messenger;
-use super::{GraphBehaviour, GraphReply, Inner, SentMessage};
+use super::{GraphBehaviour, GraphReply, Inner, SentMessage, ThreadMove};
 use crate::standin::listen::{Exchange, Reaction, json_response};
 use crate::standin::script::control;
 use crate::standin::whatsapp::new_wamid;
@@ -41,10 +41,24 @@ pub(super) async fn handle(inner: Arc<Inner>, exchange: Exchange) -> Reaction {
     {
         return Reaction::Answer(error_response(190, "Cannot parse access token"));
     }
+    if let [
+        _,
+        page,
+        path @ ("take_thread_control" | "pass_thread_control"),
+    ] = &segments[..]
+    {
+        return Reaction::Answer(move_thread(&inner, page, path, &exchange.body));
+    }
     let [_, from, "messages"] = &segments[..] else {
         let host = exchange.headers.get(header::HOST);
         let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
         let base = format!("http://{host}");
+        if exchange.method == Method::GET && !exchange.path.starts_with("/__files/") {
+            inner.looks.push(exchange.at);
+            let mut holds = inner.holds_looks.subscribe();
+            // It fails only once the server is gone.
+            holds.wait_for(|hold| !hold).await.ok();
+        }
         return Reaction::Answer(inner.things.answer(&exchange, &segments, &base));
     };
     if !is_send {
@@ -72,8 +86,13 @@ async fn take(inner: &Arc<Inner>, from: &str, body: Value, at: DateTime<Utc>) ->
     };
     match valid {
         Ok(Valid::Done) => {
+            let answer = if is_page {
+                json!({"recipient_id": body["recipient"]["id"]})
+            } else {
+                json!({"success": true})
+            };
             inner.marks.push(body);
-            Reaction::Answer(json_response(StatusCode::OK, &json!({"success": true})))
+            Reaction::Answer(json_response(StatusCode::OK, &answer))
         }
         Ok(Valid::Message {
             recipient,
@@ -100,6 +119,20 @@ async fn take(inner: &Arc<Inner>, from: &str, body: Value, at: DateTime<Utc>) ->
         }
         Err(details) => Reaction::Answer(error_response(100, &details)),
     }
+}
+
+fn move_thread(inner: &Inner, page: &str, path: &str, body: &[u8]) -> Response {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let is_whole = path == "take_thread_control" || body["target_app_id"].is_string();
+    if !is_whole || !body["recipient"]["id"].is_string() {
+        return error_response(100, "Invalid parameter");
+    }
+    inner.moves.push(ThreadMove {
+        page: page.to_owned(),
+        path: path.to_owned(),
+        body,
+    });
+    json_response(StatusCode::OK, &json!({"success": true}))
 }
 
 fn of_page(body: &Value) -> Result<Valid, String> {

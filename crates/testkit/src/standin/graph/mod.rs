@@ -12,6 +12,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use behaviour::{GraphBehaviour, GraphReply, StatusPlan, StatusStep};
@@ -67,6 +68,17 @@ pub struct SentMessage {
     pub body: Value,
 }
 
+/// A conversation that was to go to another app of its page, or to come back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ThreadMove {
+    /// The page.
+    pub page: String,
+    /// `take_thread_control` or `pass_thread_control`.
+    pub path: String,
+    /// The whole request.
+    pub body: Value,
+}
+
 /// What handlers and status reports share.
 #[derive(Debug)]
 struct Inner {
@@ -75,8 +87,11 @@ struct Inner {
     sent: Record<SentMessage>,
     requests: Record<DateTime<Utc>>,
     marks: Record<Value>,
+    moves: Record<ThreadMove>,
     posted: Record<PostedStatus>,
     things: Things,
+    looks: Record<DateTime<Utc>>,
+    holds_looks: watch::Sender<bool>,
     webhook: Mutex<Option<StatusWebhook>>,
     pages_webhook: Mutex<Option<StatusWebhook>>,
     client: reqwest::Client,
@@ -104,8 +119,11 @@ impl GraphServer {
             sent: Record::default(),
             requests: Record::default(),
             marks: Record::default(),
+            moves: Record::default(),
             posted: Record::default(),
             things: Things::default(),
+            looks: Record::default(),
+            holds_looks: watch::Sender::new(false),
             client: super::client::loopback_client().map_err(io::Error::other)?,
             stop: CancellationToken::new(),
         });
@@ -163,6 +181,18 @@ impl GraphServer {
         self.inner.marks.wait_for(n, timeout).await
     }
 
+    /// Waits until conversations of pages were moved at least `n` times and returns every move.
+    ///
+    /// # Errors
+    /// [`TooFew`] when `timeout` passes first.
+    pub async fn wait_for_moves(
+        &self,
+        n: usize,
+        timeout: Duration,
+    ) -> Result<Vec<ThreadMove>, TooFew> {
+        self.inner.moves.wait_for(n, timeout).await
+    }
+
     /// Waits until at least `n` messages were taken and returns all of them.
     ///
     /// # Errors
@@ -209,6 +239,35 @@ impl GraphServer {
     /// The files that were uploaded, oldest first.
     pub fn uploads(&self) -> Vec<Upload> {
         self.inner.things.uploads()
+    }
+
+    /// Answers looks at numbers and pages with an error of this code; `None` (the default): with what
+    /// they are.
+    pub fn refuse_looks(&self, code: Option<i64>) {
+        self.inner.things.refuse_looks(code);
+    }
+
+    /// Lets looks at numbers, pages and subscriptions wait for their answer, until they are let go.
+    pub fn hold_looks(&self, hold: bool) {
+        self.inner.holds_looks.send_replace(hold);
+    }
+
+    /// Waits until at least `n` such looks have come.
+    ///
+    /// # Errors
+    /// [`TooFew`] when `timeout` passes first.
+    pub async fn wait_for_looks(&self, n: usize, timeout: Duration) -> Result<(), TooFew> {
+        self.inner.looks.wait_for(n, timeout).await.map(|_| ())
+    }
+
+    /// Sets the app that is subscribed, by its id; 1 by default.
+    pub fn set_subscribed_app(&self, id: &str) {
+        self.inner.things.set_subscribed_app(id);
+    }
+
+    /// Refuses every app that wants to be subscribed, or no longer.
+    pub fn refuse_subscriptions(&self, refuse: bool) {
+        self.inner.things.refuse_subscriptions(refuse);
     }
 
     /// Forgets that apps are subscribed, until one subscribes again.

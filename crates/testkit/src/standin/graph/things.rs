@@ -19,6 +19,9 @@ struct State {
     files: HashMap<String, File>,
     uploads: Vec<Upload>,
     is_unsubscribed: bool,
+    refuses_subscriptions: bool,
+    subscribed_app: Option<String>,
+    looks_error: Option<i64>,
     quality: Option<String>,
 }
 
@@ -58,6 +61,18 @@ impl Things {
         self.state().is_unsubscribed = true;
     }
 
+    pub(super) fn refuse_subscriptions(&self, refuse: bool) {
+        self.state().refuses_subscriptions = refuse;
+    }
+
+    pub(super) fn set_subscribed_app(&self, id: &str) {
+        self.state().subscribed_app = Some(id.to_owned());
+    }
+
+    pub(super) fn refuse_looks(&self, code: Option<i64>) {
+        self.state().looks_error = code;
+    }
+
     pub(super) fn set_quality(&self, quality: &str) {
         self.state().quality = Some(quality.to_owned());
     }
@@ -67,6 +82,9 @@ impl Things {
         match (&exchange.method, segments) {
             (&Method::GET, ["__files", id]) => self.bytes(id),
             (&Method::GET, [_, "me"]) => {
+                if let Some(code) = self.state().looks_error {
+                    return error_response(code, "As set.");
+                }
                 // The token is the page's own: its id stands in it, as `page-<id>`.
                 let id = exchange
                     .bearer()
@@ -74,14 +92,12 @@ impl Things {
                 ok(&json!({"id": id.unwrap_or("0"), "name": "Shop"}))
             }
             (&Method::GET, [_, _, "subscribed_apps"]) => {
-                let apps = if self.state().is_unsubscribed {
-                    json!([])
-                } else {
-                    json!([{"id": "1", "subscribed_fields": ["messages", "messaging_postbacks"]}])
-                };
-                ok(&json!({"data": apps}))
+                ok(&json!({"data": self.state().subscribed()}))
             }
             (&Method::POST, [_, _, "subscribed_apps"]) => {
+                if self.state().refuses_subscriptions {
+                    return error_response(100, "As set.");
+                }
                 self.state().is_unsubscribed = false;
                 ok(&json!({"success": true}))
             }
@@ -116,6 +132,9 @@ impl Things {
                 "id": id,
             })),
             // A number: every id that is no file's.
+            None if state.looks_error.is_some() => {
+                error_response(state.looks_error.unwrap_or_default(), "As set.")
+            }
             None => ok(&json!({
                 "id": id,
                 "display_phone_number": "+1 555-078-3881",
@@ -131,6 +150,16 @@ impl Things {
                 .body(file.bytes.clone()),
             None => StatusCode::NOT_FOUND.into(),
         }
+    }
+}
+
+impl State {
+    fn subscribed(&self) -> Value {
+        if self.is_unsubscribed {
+            return json!([]);
+        }
+        let app = self.subscribed_app.as_deref().unwrap_or("1");
+        json!([{"id": app, "subscribed_fields": ["messages", "messaging_postbacks"]}])
     }
 }
 
