@@ -154,6 +154,7 @@ CREATE TABLE public.channels (
     health_note text,
     health_at timestamp with time zone,
     checked_at timestamp with time zone,
+    verify_token_hash bytea,
     CONSTRAINT channels_config_check CHECK ((jsonb_typeof(config) = 'object'::text)),
     CONSTRAINT channels_health_check CHECK ((health = ANY (ARRAY['unknown'::text, 'working'::text, 'warned'::text, 'token_dead'::text, 'restricted'::text, 'unsubscribed'::text, 'misconfigured'::text]))),
     CONSTRAINT channels_kind_check CHECK ((kind = ANY (ARRAY['whatsapp'::text, 'webchat'::text, 'messenger'::text, 'http'::text]))),
@@ -346,6 +347,8 @@ CREATE TABLE public.documents (
     stage_done bigint,
     stage_total bigint,
     written_version integer,
+    waiting_because text,
+    author text,
     CONSTRAINT documents_check CHECK (((status = 'failed'::text) = (error IS NOT NULL))),
     CONSTRAINT documents_check1 CHECK (((status <> 'ready'::text) OR (live_version IS NOT NULL))),
     CONSTRAINT documents_check2 CHECK ((live_version <= latest_version)),
@@ -390,8 +393,11 @@ CREATE TABLE public.embedding_sets (
     index_status text DEFAULT 'absent'::text NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    embedder text,
+    base_url text,
     CONSTRAINT embedding_sets_chunk_count_check CHECK ((chunk_count >= 0)),
     CONSTRAINT embedding_sets_dimensions_check CHECK (((dimensions >= 1) AND (dimensions <= 16000))),
+    CONSTRAINT embedding_sets_embedder_check CHECK (((length(embedder) >= 1) AND (length(embedder) <= 4000))),
     CONSTRAINT embedding_sets_index_status_check CHECK ((index_status = ANY (ARRAY['absent'::text, 'filling'::text, 'ready'::text]))),
     CONSTRAINT embedding_sets_status_check CHECK ((status = ANY (ARRAY['building'::text, 'live'::text, 'retired'::text])))
 );
@@ -1286,6 +1292,8 @@ CREATE INDEX channels_account_idx ON public.channels USING btree (kind, ((config
 CREATE INDEX channels_checked_at_idx ON public.channels USING btree (checked_at NULLS FIRST) WHERE (enabled AND (kind <> 'webchat'::text));
 
 CREATE INDEX channels_tenant_id_idx ON public.channels USING btree (tenant_id, id);
+
+CREATE INDEX channels_verify_token_hash_idx ON public.channels USING btree (kind, verify_token_hash);
 
 CREATE INDEX chunk_embeddings_1024_idx ON public.chunk_embeddings USING hnsw (((embedding)::public.halfvec(1024)) public.halfvec_cosine_ops) WHERE (indexed_dimensions = 1024);
 
