@@ -39,7 +39,12 @@ async fn a_burst_within_the_settle_time_gets_one_answer_to_all_of_it() {
 
 #[tokio::test]
 async fn what_is_posted_out_of_order_is_answered_in_the_order_it_was_written() {
-    let mut stage = Stage::set(settings(), Arc::new(HashedNgrams)).await;
+    let settling = TenantSettings {
+        settle_ms: 1500,
+        settle_max_ms: 6000,
+        ..settings()
+    };
+    let mut stage = Stage::set(settling, Arc::new(HashedNgrams)).await;
     let written = ["First of all", "then", "and at last"];
     for nth in [2, 0, 1] {
         let mut message = TextMessage::new(Sender::phone(CUSTOMER, "Ana"), written[nth]);

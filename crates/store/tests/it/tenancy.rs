@@ -25,10 +25,6 @@ const ACROSS_TENANTS: &[(&str, &str)] = &[
         "Whose a post is shows only by the numbers it names, and one post may name several tenants'.",
     ),
     (
-        "FROM channels WHERE kind = $1 AND sealed_secrets IS NOT NULL",
-        "A subscription on the shared address may carry the verify token of any channel.",
-    ),
-    (
         "FROM webchat_sessions WHERE token_hash = $1",
         "Whose visitor it is shows only by the token.",
     ),
@@ -39,6 +35,18 @@ const ACROSS_TENANTS: &[(&str, &str)] = &[
     (
         "DELETE FROM webchat_sessions WHERE expires_at < $1",
         "Retention: what has expired goes, whosever it is.",
+    ),
+    (
+        "verify_token_hash = ANY($2)",
+        "An operator shows a token before anybody knows whose it is; it reads whether one has it.",
+    ),
+    (
+        "verify_token_hash IS NULL",
+        "The same: tokens that are not hashed yet, whosever they are.",
+    ),
+    (
+        "SET verify_token_hash = $2",
+        "The same: what was hashed is noted at its channel.",
     ),
     (
         "DELETE FROM webchat_attachments WHERE id IN",
