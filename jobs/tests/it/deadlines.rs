@@ -38,9 +38,19 @@ impl Job for Hurried {
     }
 }
 
+/// A job that may take a fifth of a second, whenever it begins.
+#[derive(Serialize, Deserialize)]
+struct Brief;
+
+impl Job for Brief {
+    const KIND: &'static str = "brief";
+    const LANE: Lane = Lane::Interactive;
+    const POLICY: Policy = Hurried::POLICY;
+}
+
 async fn start(test_db: &TestDb) -> (db::Db, Engine, mpsc::UnboundedReceiver<i64>) {
     let db = connect(test_db).await;
-    let mut options = EngineOptions::new(vec![KindInfo::of::<Hurried>()]);
+    let mut options = EngineOptions::new(vec![KindInfo::of::<Hurried>(), KindInfo::of::<Brief>()]);
     options.lease = Duration::from_millis(900);
     options.poll = Duration::from_millis(100);
     let (engine, backends) = Engine::start(db.clone(), options, HashMap::new())
@@ -57,7 +67,7 @@ async fn start(test_db: &TestDb) -> (db::Db, Engine, mpsc::UnboundedReceiver<i64
     (db, engine, runs)
 }
 
-async fn enqueue(db: &db::Db, job: Hurried) -> i64 {
+async fn enqueue<J: Job>(db: &db::Db, job: J) -> i64 {
     let mut tx = db.system().await.unwrap();
     let id = jobs::enqueue(&mut tx, &job).await.unwrap().id;
     tx.commit().await.unwrap();
@@ -68,11 +78,7 @@ async fn enqueue(db: &db::Db, job: Hurried) -> i64 {
 async fn a_handler_that_never_ends_is_timed_out_and_its_slot_is_free() {
     let test_db = TestDb::new().await;
     let (db, engine, mut runs) = start(&test_db).await;
-    let job = Hurried {
-        delay_ms: 0,
-        key: None,
-    };
-    let id = enqueue(&db, job).await;
+    let id = enqueue(&db, Brief).await;
     assert_eq!(runs.recv().await, Some(id));
     let view = reach(&db, id, JobState::Dead).await;
     assert_eq!(view.attempt, 2);

@@ -31,11 +31,10 @@ async fn run(jobs: &str, faults: &str, arguments: &[&str]) -> (bool, String) {
 
 /// The checker has to name these properties; what follows from them it may name as well.
 async fn names(sabotage: &str, faults: &str, properties: &[&str]) {
-    // Enough for every limit to be reached.
-    let jobs = if sabotage == "overlimit" {
-        "1500"
-    } else {
-        "500"
+    let jobs = match sabotage {
+        // Enough for every limit to be reached, and for jobs that are cancelled and begin again.
+        "overlimit" | "uncancel" => "1500",
+        _ => "500",
     };
     names_in(jobs, faults, &["--sabotage", sabotage], properties).await;
 }
