@@ -36,11 +36,8 @@ impl AtOnce {
         embedder: &Arc<dyn Embedder>,
         sets: &[EmbeddingSet],
     ) -> Option<Self> {
-        let [only] = sets else {
-            return None;
-        };
-        let is_slow = embedder.is_worth_keeping() || only.index_status != IndexStatus::Absent;
-        if is_slow || !only.is_by(&sets::maker(&**embedder, None)) {
+        let only = only_unindexed(sets)?;
+        if embedder.is_worth_keeping() || !only.is_by(&sets::maker(&**embedder, None)) {
             return None;
         }
         let about = About {
@@ -80,16 +77,21 @@ impl AtOnce {
         made: Made,
     ) -> db::Result<bool> {
         let active = embedding_sets::hold_active(tx).await?;
-        let [only] = &active[..] else {
+        let Some(only) = only_unindexed(&active).filter(|only| only.id == self.set) else {
             return Ok(false);
         };
-        if only.id != self.set || only.index_status != IndexStatus::Absent {
-            return Ok(false);
-        }
         let ids = chunks.iter().map(|chunk| chunk.id);
         let rows = ids.zip(made.vectors).collect();
         chunk_embeddings::insert_many(tx, only, rows).await?;
         made.calls.record(tx).await?;
         Ok(true)
+    }
+}
+
+/// The set that takes vectors, if there is just one and none of them has to find its place in an index.
+fn only_unindexed(sets: &[EmbeddingSet]) -> Option<&EmbeddingSet> {
+    match sets {
+        [only] if only.index_status == IndexStatus::Absent => Some(only),
+        _ => None,
     }
 }

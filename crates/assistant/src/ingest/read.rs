@@ -264,11 +264,10 @@ impl Version<'_> {
         } else {
             // From here on jobs do it: they begin where the vectors end.
             self.at_once = None;
-            written - written % self.together
+            let full = written - written % self.together;
+            sets::enqueue_runs(&mut tx, document, version, self.provided..full).await?;
+            full
         };
-        if !is_embedded {
-            sets::enqueue_runs(&mut tx, document, version, self.provided..provided).await?;
-        }
         tx.commit().await?;
         (self.chunks, self.provided) = (written, provided);
         Ok(())
