@@ -3,6 +3,32 @@ CREATE EXTENSION IF NOT EXISTS vector WITH SCHEMA public;
 
 COMMENT ON EXTENSION vector IS 'vector data type and ivfflat and hnsw access methods';
 
+CREATE FUNCTION public.analyze_young_tables() RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+DECLARE
+    young record;
+    analyzed integer := 0;
+BEGIN
+    -- Processes that look at the same time do not stand in each other's way.
+    IF NOT pg_try_advisory_xact_lock(hashtext('analyze_young_tables')) THEN
+        RETURN 0;
+    END IF;
+    FOR young IN
+        SELECT s.schemaname, s.relname
+        FROM pg_stat_user_tables AS s JOIN pg_class AS c ON c.oid = s.relid
+        WHERE s.schemaname = 'public' AND c.reltuples < 100000
+          AND s.n_live_tup >= 50 + 2 * greatest(c.reltuples, 0)
+        ORDER BY s.relname
+    LOOP
+        EXECUTE format('ANALYZE %I.%I', young.schemaname, young.relname);
+        analyzed := analyzed + 1;
+    END LOOP;
+    RETURN analyzed;
+END
+$$;
+
 CREATE FUNCTION public.current_tenant() RETURNS uuid
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN (NULLIF(current_setting('metachat.tenant_id'::text, true), ''::text))::uuid;
@@ -1323,13 +1349,13 @@ CREATE INDEX contacts_tenant_id_idx ON public.contacts USING btree (tenant_id, i
 
 CREATE INDEX conversations_contact_id_idx ON public.conversations USING btree (contact_id, created_at);
 
+CREATE INDEX conversations_kept_idx ON public.conversations USING btree (tenant_id, COALESCE(last_message_at, created_at)) WHERE (COALESCE(last_message_at, created_at) > '-infinity'::timestamp with time zone);
+
 CREATE UNIQUE INDEX conversations_one_open_key ON public.conversations USING btree (channel_id, contact_id) WHERE (status = ANY (ARRAY['open'::text, 'waiting'::text, 'assigned_human'::text]));
 
 CREATE INDEX conversations_release_at_idx ON public.conversations USING btree (release_at) WHERE (release_at IS NOT NULL);
 
 CREATE INDEX conversations_tenant_id_idx ON public.conversations USING btree (tenant_id, id);
-
-CREATE INDEX conversations_tenant_id_last_message_at_idx ON public.conversations USING btree (tenant_id, last_message_at);
 
 CREATE INDEX dead_jobs_tenant_id_idx ON public.dead_jobs USING btree (tenant_id, id);
 
@@ -1391,9 +1417,9 @@ CREATE UNIQUE INDEX jobs_unique_key ON public.jobs USING btree (kind, unique_key
 
 CREATE INDEX keyword_segments_tenant_id_idx ON public.keyword_segments USING btree (tenant_id, document_id, version);
 
-CREATE UNIQUE INDEX messages_one_answer_key ON public.messages USING btree (conversation_id, turn) WHERE (author = 'assistant'::text);
+CREATE INDEX messages_kept_idx ON public.messages USING btree (tenant_id, created_at) WHERE (created_at > '-infinity'::timestamp with time zone);
 
-CREATE INDEX messages_tenant_id_created_at_idx ON public.messages USING btree (tenant_id, created_at);
+CREATE UNIQUE INDEX messages_one_answer_key ON public.messages USING btree (conversation_id, turn) WHERE (author = 'assistant'::text);
 
 CREATE INDEX messages_tenant_id_idx ON public.messages USING btree (tenant_id, id);
 
@@ -1828,6 +1854,9 @@ ALTER TABLE public.webhook_attempts ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.webhook_deliveries ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.webhook_endpoints ENABLE ROW LEVEL SECURITY;
+
+REVOKE ALL ON FUNCTION public.analyze_young_tables() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.analyze_young_tables() TO metachat_system;
 
 REVOKE ALL ON FUNCTION public.drop_daily_partitions(parent regclass, time_column name, keep_days integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.drop_daily_partitions(parent regclass, time_column name, keep_days integer) TO metachat_system;

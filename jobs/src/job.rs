@@ -22,6 +22,10 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
     const DEADLINE: Option<Duration> = None;
     /// The most jobs of one flow that one run of a batch handler takes; 1: one at a time.
     const BATCH: usize = 1;
+    /// How long a process lets jobs of one flow gather before it claims of the flow again, where the
+    /// last claim took all there were: what comes one by one is run in batches. One that finds the
+    /// flow at rest is claimed at once, a backlog as fast as ever. Zero: no time.
+    const GATHER: Duration = Duration::ZERO;
     /// How long a running handler may go on after its job was cancelled; then it is dropped.
     const CANCEL_GRACE: Duration = Duration::from_secs(10);
 
@@ -134,6 +138,8 @@ pub struct KindInfo {
     pub policy: Policy,
     /// The most jobs of one run.
     pub batch: usize,
+    /// How long jobs of a flow gather between two claims.
+    pub gather: Duration,
     /// How long a cancelled handler may go on.
     pub cancel_grace: Duration,
 }
@@ -146,6 +152,7 @@ impl KindInfo {
             lane: J::LANE,
             policy: J::POLICY,
             batch: if J::BATCH == 0 { 1 } else { J::BATCH },
+            gather: J::GATHER,
             cancel_grace: J::CANCEL_GRACE,
         }
     }

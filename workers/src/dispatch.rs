@@ -6,14 +6,17 @@ use jobs::kinds::{
 };
 use jobs::{Batch, Failure, Job, JobHandle, KindInfo, for_each_job};
 
-use crate::handlers;
+use crate::{handlers, together};
 
 /// Runs what was claimed together: one job, or several of a kind that takes batches.
 pub(crate) async fn run(assistant: Assistant, batch: Batch) -> Vec<Result<(), Failure>> {
     match batch.handles.as_slice() {
         [handle] => vec![run_one(&assistant, handle).await],
         handles if batch.kind() == EmbedChunk::KIND => {
-            Box::pin(handlers::embed_chunk::run_batch(&assistant, handles)).await
+            Box::pin(together::run::<EmbedChunk>(&assistant, handles)).await
+        }
+        handles if batch.kind() == ChannelStatus::KIND => {
+            Box::pin(together::run::<ChannelStatus>(&assistant, handles)).await
         }
         handles => {
             let mut results = Vec::with_capacity(handles.len());

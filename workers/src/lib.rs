@@ -5,6 +5,8 @@ mod dispatch;
 mod handlers;
 mod hooks;
 mod schedules;
+mod together;
+mod young_tables;
 
 use assistant::Assistant;
 use db::Db;
@@ -18,7 +20,8 @@ pub use dispatch::known_kinds;
 pub struct Workers {
     engine: Engine,
     lanes: Vec<JoinHandle<()>>,
-    schedules: CancellationToken,
+    /// Ends what else the workers do.
+    stop: CancellationToken,
 }
 
 impl Workers {
@@ -39,16 +42,18 @@ impl Workers {
                 })
             })
             .collect();
-        let schedules = CancellationToken::new();
+        let stop = CancellationToken::new();
         tokio::spawn(jobs::schedules::run(
             assistant.db.clone(),
             jobs::schedules::kinds(),
-            schedules.clone(),
+            stop.clone(),
         ));
+        let look = young_tables::look_for_ever(assistant.db.clone());
+        tokio::spawn(stop.clone().run_until_cancelled_owned(look));
         Ok(Self {
             engine,
             lanes,
-            schedules,
+            stop,
         })
     }
 
@@ -60,7 +65,7 @@ impl Workers {
     /// Takes no more jobs, lets running ones end within the drain time, and returns when their
     /// outcomes are committed.
     pub async fn shut_down(self) {
-        self.schedules.cancel();
+        self.stop.cancel();
         self.engine.shut_down().await;
         for lane in self.lanes {
             lane.abort();

@@ -12,6 +12,7 @@ mod pool;
 mod preflight;
 mod signal;
 mod tx;
+mod young;
 
 pub use error::Error;
 pub use extensions::Extensions;

@@ -24,15 +24,27 @@ const BEGINS: usize = 5;
 /// others do not keep their own outcomes from being committed.
 const FIXED: u32 = 8;
 
-/// What the engine's connections are told. Planning its statements anew costs more than running them,
+/// What every connection is told. A process that falls asleep, or whose machine vanishes, within a
+/// transaction keeps its locks; the server ends it after ten seconds without a word, so that others
+/// can go on.
+///
+/// A plan that was made while a table was small is kept while it grows: every look has its index, and
+/// reading the whole table is never the right one. Compiling a plan that is run for a millisecond is
+/// not, either.
+const SETTINGS: [(&str, &str); 3] = [
+    ("idle_in_transaction_session_timeout", "10s"),
+    ("enable_seqscan", "off"),
+    ("jit", "off"),
+];
+
+/// What the engine's connections are told besides. Planning its statements anew costs more than running them,
 /// as soon as the planner thinks that it gains anything by knowing how many jobs it is asked for.
 /// They find their rows by index whatever the tables look like: a plan is kept while these grow.
 ///
 /// A statement that its client gave up goes on in the server, with its locks: not for longer than
 /// this, which is more than any client waits.
-const FIXED_SETTINGS: [(&str, &str); 3] = [
+const FIXED_SETTINGS: [(&str, &str); 2] = [
     ("plan_cache_mode", "force_generic_plan"),
-    ("enable_seqscan", "off"),
     ("statement_timeout", "30s"),
 ];
 
@@ -84,6 +96,7 @@ impl Db {
         let connect = PgConnectOptions::from_str(&options.url)?
             .application_name("metachat")
             .statement_cache_capacity(STATEMENTS);
+        let connect = connect.options(SETTINGS);
         let pool = pool_of(options, options.max_connections, connect.clone());
         let fixed = pool_of(options, FIXED, connect.options(FIXED_SETTINGS));
         let shutdown = CancellationToken::new();
@@ -146,6 +159,15 @@ impl Db {
     /// `Unavailable` if there is no connection.
     pub async fn tenant(&self, tenant: TenantId) -> Result<TenantTx> {
         TenantTx::begin(self, tenant).await
+    }
+
+    /// Begins a transaction of one tenant that meets rows by their keys alone: its statements are
+    /// planned once, without looking at what they are given.
+    ///
+    /// # Errors
+    /// `Unavailable` if there is no connection.
+    pub async fn tenant_by_keys(&self, tenant: TenantId) -> Result<TenantTx> {
+        TenantTx::begin_by_keys(self, tenant).await
     }
 
     /// Begins a transaction of one tenant that reads, and sees all of the database as it was at one
@@ -221,6 +243,12 @@ impl Db {
     /// Sends a signal that belongs to no transaction.
     pub fn signal(&self, signal: Signal) {
         self.signals.publish(signal);
+    }
+
+    /// Says that this process runs jobs itself: others hear of those it enqueues some milliseconds
+    /// later.
+    pub fn run_jobs(&self) {
+        self.signals.run_jobs();
     }
 
     /// Lets something else than the database carry live signals to the other processes; `None` if

@@ -6,6 +6,7 @@
 //! for one also polls.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -17,6 +18,9 @@ use tokio_util::sync::CancellationToken;
 /// How long signals are gathered after one was sent: what a message waits for at most between the
 /// process that took it and the one that answers it.
 const DEBOUNCE: Duration = Duration::from_millis(3);
+/// How long others hear later of jobs that a process enqueues which runs jobs itself: most are taken
+/// by then, and its claim has the server to itself.
+const HEAD_START: Duration = Duration::from_millis(5);
 /// How long to wait before a lost connection is tried again.
 const RECONNECT: Duration = Duration::from_millis(500);
 /// How many signals wait for what carries them instead of the database.
@@ -64,6 +68,8 @@ pub(crate) struct Signals {
     others: mpsc::UnboundedSender<Signal>,
     /// What carries live signals to the others, if not the database.
     carrier: Arc<OnceLock<mpsc::Sender<String>>>,
+    /// This process runs jobs itself.
+    runs_jobs: Arc<AtomicBool>,
 }
 
 /// The process's end of what carries live signals instead of the database.
@@ -96,6 +102,7 @@ impl Signals {
         let (own, _) = broadcast::channel(4096);
         let (others, queue) = mpsc::unbounded_channel();
         let origin = format!("{:016x}", rand::random::<u64>());
+        let runs_jobs = Arc::new(AtomicBool::new(false));
         let options = pool.connect_options().as_ref().clone();
         // A pool of its own, so that listening never takes a connection from anybody.
         let listening = PgPoolOptions::new()
@@ -105,6 +112,7 @@ impl Signals {
             options,
             queue,
             origin.clone(),
+            Arc::clone(&runs_jobs),
         )));
         tokio::spawn(shutdown.clone().run_until_cancelled_owned(listen(
             listening,
@@ -115,7 +123,12 @@ impl Signals {
             own,
             others,
             carrier: Arc::default(),
+            runs_jobs,
         }
+    }
+
+    pub(crate) fn run_jobs(&self) {
+        self.runs_jobs.store(true, Ordering::Relaxed);
     }
 
     /// Lets something else carry live signals from here on; `None` if something does already.
@@ -146,10 +159,15 @@ async fn send(
     options: sqlx::postgres::PgConnectOptions,
     mut queue: mpsc::UnboundedReceiver<Signal>,
     origin: String,
+    runs_jobs: Arc<AtomicBool>,
 ) {
     let mut connection: Option<PgConnection> = None;
     let mut batch = Vec::new();
     while queue.recv_many(&mut batch, 1000).await > 0 {
+        if runs_jobs.load(Ordering::Relaxed) && batch.iter().all(|one| one.topic == Topic::Jobs) {
+            tokio::time::sleep(HEAD_START).await;
+            batch.extend(std::iter::from_fn(|| queue.try_recv().ok()));
+        }
         let mut seen = HashSet::new();
         batch.retain(|signal| seen.insert(signal.clone()));
         if let Err(error) = notify(&options, &mut connection, &batch, &origin).await {

@@ -75,6 +75,9 @@ pub struct JobHandle {
 #[error("the lease of job {0} is lost")]
 pub struct LostLease(pub i64);
 
+const FENCE: &str = "SELECT id, claims, session_id FROM jobs WHERE id = ANY($1) FOR UPDATE";
+const FENCE_ONE: &str = "SELECT id, claims, session_id FROM jobs WHERE id = $1 FOR UPDATE";
+
 impl JobHandle {
     pub(super) const fn new(job: Arc<ClaimedJob>, session: i64, lease: Arc<Lease>) -> Self {
         Self {
@@ -106,19 +109,30 @@ impl JobHandle {
     /// # Errors
     /// A retry that will find its lease lost, or the database's own.
     pub async fn fence(&self, tx: &mut impl Tx) -> Result<(), Failure> {
-        let held: Option<i32> = sqlx::query_scalar(
-            "SELECT 1 FROM jobs
-             WHERE id = $1 AND claims = $2 AND session_id = $3 AND state = 3 FOR UPDATE",
-        )
-        .bind(self.job.id)
-        .bind(self.job.claim)
-        .bind(self.session)
-        .fetch_optional(tx.conn())
-        .await
-        .map_err(db::Error::from)?;
-        match held {
-            Some(_) => Ok(()),
-            None => Err(Failure::retry(LostLease(self.job.id))),
+        Self::fence_all(&[self], tx).await
+    }
+
+    /// The same for several jobs: all of them must be held.
+    ///
+    /// # Errors
+    /// A retry that will find the lease of one of them lost, or the database's own.
+    pub async fn fence_all(handles: &[&Self], tx: &mut impl Tx) -> Result<(), Failure> {
+        let ids: Vec<i64> = handles.iter().map(|handle| handle.job.id).collect();
+        // Compared here, so that no planner finds the rows by anything but their ids. One that has a
+        // session is running.
+        let held = match ids.as_slice() {
+            // A list is planned anew each time, which for one is most of the work.
+            [id] => sqlx::query_as(FENCE_ONE).bind(id).fetch_all(tx.conn()),
+            _ => sqlx::query_as(FENCE).bind(&ids).fetch_all(tx.conn()),
+        };
+        let held: Vec<(i64, i32, Option<i64>)> = held.await.map_err(db::Error::from)?;
+        let is_lost = |handle: &&&Self| {
+            let held_as = (handle.job.id, handle.job.claim, Some(handle.session));
+            !held.contains(&held_as)
+        };
+        match handles.iter().find(is_lost) {
+            None => Ok(()),
+            Some(lost) => Err(Failure::retry(LostLease(lost.job.id))),
         }
     }
 

@@ -73,6 +73,7 @@ mod tests {
             backoff: Backoff::Schedule(&[]),
         },
         batch: 4,
+        gather: Duration::ZERO,
         cancel_grace: Duration::from_secs(2),
     };
 

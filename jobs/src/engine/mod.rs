@@ -164,6 +164,7 @@ impl Engine {
             db,
             options,
         });
+        shared.db.run_jobs();
         // What was set before counts from the first claim on.
         shared.limits.load(&shared).await?;
         let finishers = TaskTracker::new();

@@ -7,7 +7,7 @@ use super::claim::{CLAIM, CLAIM_LIMITED};
 use super::discover::{HEADS, LOOK};
 use super::due::{NEXT, PROMOTE};
 use super::finish::again::AGAIN;
-use super::finish::end::END;
+use super::finish::end::{END, END_KEYED};
 use super::lease::RENEW;
 use super::rescue::{EXHAUSTED, LATE, PUT_BACK};
 use crate::keys::{LOCK, RELEASE};
@@ -72,8 +72,15 @@ fn finds_rows_by_id(plan: &str) {
 #[tokio::test]
 async fn ended_jobs_are_found_by_id_whatever_the_statistics_say() {
     let types = "bigint[], integer[], text[], bigint";
-    for plan in kept_plans(END, types, "'{2}', '{0}', '{done}', 1").await {
-        finds_rows_by_id(&plan);
+    for statement in [END, END_KEYED] {
+        for plan in kept_plans(statement, types, "'{2}', '{0}', '{done}', 1").await {
+            finds_rows_by_id(&plan);
+        }
+    }
+    // Each key by itself, too.
+    for plan in kept_plans(END_KEYED, types, "'{2}', '{0}', '{done}', 1").await {
+        assert!(plan.contains("Tid Scan on job_keys"), "{plan}");
+        assert_eq!(plan.matches("Index Cond: ((kind = ").count(), 1, "{plan}");
     }
 }
 

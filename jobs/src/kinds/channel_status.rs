@@ -31,6 +31,10 @@ impl Job for ChannelStatus {
         },
     };
 
+    /// An answer brings three reports, each in a post of its own. Nobody waits for one.
+    const BATCH: usize = 64;
+    const GATHER: Duration = Duration::from_millis(50);
+
     fn options(&self) -> Options {
         Options {
             tenant: Some(self.tenant_id),

@@ -1,6 +1,8 @@
-use assistant::Assistant;
+use assistant::{Assistant, receive};
 use jobs::kinds::ChannelStatus;
 use jobs::{Failure, JobHandle};
+
+use crate::together::Together;
 
 /// Applies a channel's report. Doing it twice finds the status there: statuses only move forward.
 pub(crate) async fn run(
@@ -8,5 +10,18 @@ pub(crate) async fn run(
     handle: &JobHandle,
     job: ChannelStatus,
 ) -> Result<(), Failure> {
-    assistant::receive::status::apply(assistant, handle, job).await
+    receive::status::apply(assistant, handle, job).await
+}
+
+impl Together for ChannelStatus {
+    async fn do_together(
+        assistant: &Assistant,
+        jobs: &[(&JobHandle, &Self)],
+    ) -> Vec<Option<Result<(), Failure>>> {
+        receive::together::apply_together(assistant, jobs).await
+    }
+
+    async fn do_alone(self, assistant: &Assistant, handle: &JobHandle) -> Result<(), Failure> {
+        run(assistant, handle, self).await
+    }
 }

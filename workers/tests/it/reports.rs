@@ -46,6 +46,56 @@ async fn integrators_hear_of_a_send_once_and_of_its_failure() {
     assert_eq!(stage.messages_told().await, expected);
 }
 
+/// Three customers have their answers, and the workers are away.
+async fn three_answers() -> (Stage, Vec<SentMessage>) {
+    let mut stage = Stage::start().await;
+    for phone in ["15550100001", "15550100002", "15550100003"] {
+        stage.say_as(phone, "Do you sell tea?").await;
+    }
+    let sent = stage.graph.wait_for(3, PATIENCE).await.unwrap();
+    stage.rest_in_peace().await;
+    stage.stop_work().await;
+    (stage, sent)
+}
+
+#[tokio::test]
+async fn reports_that_have_gathered_are_applied_by_one_transaction() {
+    let (mut stage, sent) = three_answers().await;
+    stage.endpoint("http://127.0.0.1:1/").await;
+    for status in ["read", "sent", "delivered"] {
+        for message in &sent {
+            stage.report(message, status).await;
+        }
+    }
+    stage.work().await;
+    stage.rest_but_for_webhooks().await;
+    let read = "messages WHERE status = 'read'";
+    assert_eq!(stage.count(read).await, 3);
+    let writers = format!("(SELECT DISTINCT xmin::text FROM {read}) AS writers");
+    assert_eq!(stage.count(&writers).await, 1);
+    assert_eq!(stage.messages_told().await, ["message.read"; 3]);
+    assert_eq!(stage.count("raw_items WHERE outcome = 'pending'").await, 0);
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn a_report_that_needs_more_than_moving_on_is_applied_alone_and_the_others_all_the_same() {
+    let (mut stage, sent) = three_answers().await;
+    let mut unknown = sent[0].clone();
+    unknown.wamid = "wamid.of-another-program".to_owned();
+    stage.report(&sent[0], "delivered").await;
+    stage.report(&unknown, "delivered").await;
+    stage.report(&sent[1], "failed").await;
+    stage.report(&sent[2], "delivered").await;
+    stage.work().await;
+    stage.rest_in_peace().await;
+    assert_eq!(stage.count("messages WHERE status = 'delivered'").await, 2);
+    assert_eq!(stage.count("messages WHERE status = 'failed'").await, 1);
+    assert_eq!(stage.count("parked_statuses").await, 1);
+    assert_eq!(stage.count("raw_items WHERE outcome <> 'done'").await, 0);
+    stage.end().await;
+}
+
 #[tokio::test]
 async fn a_report_of_an_unknown_message_is_kept_once() {
     let stage = Stage::start().await;

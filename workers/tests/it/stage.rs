@@ -107,11 +107,16 @@ impl Stage {
         self.workers = Some(workers.unwrap());
     }
 
-    /// The operator chooses another embedder, and starts the process again.
-    pub(crate) async fn change_embedder(&mut self, embedder: Arc<dyn Embedder>) {
+    /// The workers go away, until they work again.
+    pub(crate) async fn stop_work(&mut self) {
         if let Some(workers) = self.workers.take() {
             workers.shut_down().await;
         }
+    }
+
+    /// The operator chooses another embedder, and starts the process again.
+    pub(crate) async fn change_embedder(&mut self, embedder: Arc<dyn Embedder>) {
+        self.stop_work().await;
         self.assistant.embedders = Arc::new(Embedders::only(embedder));
         self.work().await;
     }

@@ -31,7 +31,7 @@ pub async fn store(
     job: kinds::InboundMessage,
 ) -> Result<(), Failure> {
     note(Subject::Tenant, job.tenant_id);
-    let mut tx = assistant.db.tenant(job.tenant_id).await?;
+    let mut tx = assistant.db.tenant_by_keys(job.tenant_id).await?;
     handle.fence(&mut tx).await?;
     let (id, at) = (job.raw_item_id, job.received_at);
     let (payload, channel) = raw_items::take_posted(&mut tx, id, at).await?;

@@ -18,6 +18,8 @@ mod misses;
 pub mod posts;
 /// The job that applies what a channel reported.
 pub mod status;
+/// The same for several reports at once.
+pub mod together;
 mod verify;
 
 pub use intake::{Intake, Item, ItemOwner};

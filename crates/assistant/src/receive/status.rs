@@ -29,7 +29,7 @@ pub async fn apply(
     job: ChannelStatus,
 ) -> Result<(), Failure> {
     note(Subject::Tenant, job.tenant_id);
-    let mut tx = assistant.db.tenant(job.tenant_id).await?;
+    let mut tx = assistant.db.tenant_by_keys(job.tenant_id).await?;
     handle.fence(&mut tx).await?;
     let (id, at) = (job.raw_item_id, job.received_at);
     let (payload, channel) = raw_items::take_posted(&mut tx, id, at).await?;
@@ -232,6 +232,15 @@ pub(crate) async fn announce(
     message: &Message,
     first: bool,
 ) -> Result<(), Failure> {
+    people::tell(assistant, tx, &happened(message, first))
+        .await
+        .map_err(Failure::retry)?;
+    show(tx, message);
+    Ok(())
+}
+
+/// What integrators are told of a message that moved on.
+pub(super) fn happened(message: &Message, first: bool) -> Vec<Event> {
     let data = MessageData::of(message);
     let mut happened = Vec::with_capacity(2);
     if first && message.status != MessageStatus::Failed {
@@ -243,9 +252,11 @@ pub(crate) async fn announce(
         MessageStatus::Read => happened.push(Event::MessageRead(data)),
         _ => {}
     }
-    people::tell(assistant, tx, &happened)
-        .await
-        .map_err(Failure::retry)?;
+    happened
+}
+
+/// Shows open windows that a message moved on.
+pub(super) fn show(tx: &mut TenantTx, message: &Message) {
     let shown = LiveEvent {
         conversation_id: message.conversation_id,
         body: LiveBody::Status {
@@ -255,5 +266,4 @@ pub(crate) async fn announce(
         },
     };
     live::publish(tx, &shown);
-    Ok(())
 }

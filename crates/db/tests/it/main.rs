@@ -10,3 +10,4 @@ mod isolation;
 mod partitions;
 #[cfg(test)]
 mod signals;
+mod young;

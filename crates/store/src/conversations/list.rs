@@ -122,9 +122,11 @@ pub async fn delete_idle(tx: &mut TenantTx, before: DateTime<Utc>, limit: i64) -
         "DELETE FROM conversations WHERE tenant_id = $1 AND id = ANY(ARRAY(
              SELECT id FROM conversations AS v
              WHERE tenant_id = $1 AND coalesce(last_message_at, created_at) < $2
+               AND coalesce(last_message_at, created_at) > '-infinity'
                AND NOT EXISTS (
                    SELECT FROM messages AS m WHERE m.tenant_id = $1 AND m.conversation_id = v.id)
-             ORDER BY last_message_at LIMIT $3 FOR UPDATE SKIP LOCKED))",
+             ORDER BY coalesce(last_message_at, created_at) LIMIT $3
+             FOR UPDATE SKIP LOCKED))",
         tenant.as_uuid(),
         before,
         limit,

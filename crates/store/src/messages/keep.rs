@@ -91,7 +91,7 @@ pub async fn delete_older(tx: &mut TenantTx, before: DateTime<Utc>, limit: i64) 
     let deleted = sqlx::query!(
         "DELETE FROM messages WHERE tenant_id = $1 AND id = ANY(ARRAY(
              SELECT id FROM messages
-             WHERE tenant_id = $1 AND created_at < $2
+             WHERE tenant_id = $1 AND created_at < $2 AND created_at > '-infinity'
                AND status NOT IN ('queued', 'sending', 'unknown')
              ORDER BY created_at LIMIT $3 FOR UPDATE SKIP LOCKED))",
         tenant.as_uuid(),

@@ -3,6 +3,7 @@
 mod changes;
 mod keep;
 mod read;
+mod report;
 mod send;
 
 use chrono::{DateTime, Utc};
@@ -17,9 +18,10 @@ use uuid::Uuid;
 pub use changes::{Changed, NewEcho, apply_receipt, edit, insert_echo, nth_newest_sent, revoke};
 pub use keep::{Kept, delete_older, leave_turn, list_external_ids, note_unanswered};
 pub use read::{find_by_external_id, get, history, list, lock, newest_received, turn};
+pub use report::{NewReport, Report, apply_report};
 pub use send::{
-    NewReport, Report, apply_report, attach_external_id, begin_sending, mark_failed, mark_sent,
-    mark_unknown, queue_again, replace_content, requeue, retry,
+    attach_external_id, begin_sending, mark_failed, mark_sent, mark_unknown, queue_again,
+    replace_content, requeue, retry,
 };
 
 /// One message of a conversation.

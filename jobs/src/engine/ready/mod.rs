@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use domain::TenantId;
 
 pub(super) use flow::Flow;
-use parked::Parked;
+use parked::{GATHERING, Parked};
 use tenants::{Tag, Tenants};
 
 /// What to claim of one flow.
@@ -112,7 +112,9 @@ impl<T> Ready<T> {
                     last_pick: 0,
                 };
                 self.flows.insert(flow.id, waiting);
-                self.tenants.enter(flow.tenant, flow.priority, flow.id);
+                if !self.parked.holds(flow.id) {
+                    self.tenants.enter(flow.tenant, flow.priority, flow.id);
+                }
             }
         }
     }
@@ -169,8 +171,21 @@ impl<T> Ready<T> {
                     });
                 }
             }
+            self.let_gather(id, now);
         }
         picks
+    }
+
+    /// Leaves a flow whose jobs gather alone for a while.
+    fn let_gather(&mut self, id: i64, now: Instant) {
+        let Some(waiting) = self.flows.get(&id) else {
+            return;
+        };
+        let flow = &waiting.flow;
+        if flow.kind.gather > Duration::ZERO {
+            self.tenants.leave(flow.tenant, id);
+            self.parked.park(id, GATHERING, now + flow.kind.gather);
+        }
     }
 
     /// Takes in what came of a pick: the jobs, and what is left of their flow.
@@ -209,6 +224,10 @@ impl<T> Ready<T> {
             Took::All { last } => {
                 let next = last.saturating_add(1).max(waiting.from_id);
                 waiting.from_id = waiting.heard.map_or(next, |heard| heard.min(next));
+                // More than enough have gathered.
+                if self.parked.gathers(pick.flow.id) && self.parked.unpark(pick.flow.id) {
+                    self.enter(pick.flow.id);
+                }
             }
             Took::Unknown => waiting.from_id = waiting.from_id.min(pick.from_id),
             // A later pick looks, or has looked, for what came after this one.

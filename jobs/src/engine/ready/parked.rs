@@ -1,7 +1,11 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Instant;
 
-/// Flows that a limit keeps from being claimed: they cost nothing until it lets them go.
+/// The number of no limit: a flow that lets its jobs gather.
+pub(super) const GATHERING: i64 = 0;
+
+/// Flows that a limit keeps from being claimed, or that let their jobs gather: they cost nothing
+/// until their time comes.
 #[derive(Debug, Default)]
 pub(super) struct Parked {
     flows: HashMap<i64, (Instant, i64)>,
@@ -17,9 +21,21 @@ impl Parked {
         self.limits.entry(limit).or_default().insert(flow);
     }
 
-    fn unpark(&mut self, flow: i64) {
+    pub(super) fn holds(&self, flow: i64) -> bool {
+        self.flows.contains_key(&flow)
+    }
+
+    /// Whether a flow is here to let its jobs gather.
+    pub(super) fn gathers(&self, flow: i64) -> bool {
+        self.flows
+            .get(&flow)
+            .is_some_and(|(_, limit)| *limit == GATHERING)
+    }
+
+    /// Lets go of a flow; says whether it was here.
+    pub(super) fn unpark(&mut self, flow: i64) -> bool {
         let Some((until, limit)) = self.flows.remove(&flow) else {
-            return;
+            return false;
         };
         self.times.remove(&(until, flow));
         if let Some(flows) = self.limits.get_mut(&limit) {
@@ -28,6 +44,7 @@ impl Parked {
                 self.limits.remove(&limit);
             }
         }
+        true
     }
 
     /// Lets go and returns the flows whose time has come.

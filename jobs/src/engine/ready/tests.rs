@@ -31,14 +31,12 @@ struct Table {
 
 impl Table {
     fn flow(&mut self, tenant: TenantId, priority: i16) -> i64 {
+        self.flow_of(KindInfo::of::<One>(), tenant, priority)
+    }
+
+    fn flow_of(&mut self, kind: KindInfo, tenant: TenantId, priority: i16) -> i64 {
         let id = i64::try_from(self.flows.len()).unwrap();
-        let flow = Flow::new(
-            id,
-            KindInfo::of::<One>(),
-            Some(tenant),
-            priority,
-            &[None, None],
-        );
+        let flow = Flow::new(id, kind, Some(tenant), priority, &[None, None]);
         self.flows.insert(id, (Arc::new(flow), Vec::new()));
         id
     }
@@ -239,6 +237,66 @@ fn a_claim_that_failed_is_looked_for_anew_though_another_one_found_nothing() {
     table.ready.claimed(&first, Took::Unknown, Vec::new(), now);
     assert_eq!(table.ready.pick(5, 500, now)[0].from_id, 1);
     assert_eq!(table.ready.buffered(), 5);
+}
+
+/// A kind whose jobs gather.
+fn gathering() -> KindInfo {
+    KindInfo {
+        batch: 4,
+        gather: Duration::from_millis(50),
+        ..KindInfo::of::<One>()
+    }
+}
+
+#[test]
+fn jobs_gather_after_one_that_was_claimed_at_once() {
+    let mut table = Table::default();
+    let flow = table.flow_of(gathering(), TenantId::new(), 0);
+    let now = Instant::now();
+    table.enqueue(flow, 1);
+    let first = table.ready.pick(5, 500, now).remove(0);
+    table.ready.claimed(&first, Took::Drained, vec![1], now);
+    table.enqueue(flow, 2);
+    assert!(table.ready.pick(5, 500, now).is_empty(), "they gather");
+    let then = table.ready.next_try().unwrap();
+    assert_eq!(then, now + gathering().gather);
+    let second = table.ready.pick(5, 500, then).remove(0);
+    assert_eq!(second.from_id, 2);
+    table
+        .ready
+        .claimed(&second, Took::Drained, vec![2, 3], then);
+    // Nothing has come meanwhile, and the flow is as if it were new.
+    let later = then + gathering().gather;
+    assert!(table.ready.pick(5, 500, later).is_empty());
+    table.enqueue(flow, 1);
+    assert_eq!(table.ready.pick(5, 500, later)[0].from_id, 4);
+}
+
+#[test]
+fn what_is_heard_of_while_a_claim_of_a_gathering_flow_is_underway_waits_its_time() {
+    let mut table = Table::default();
+    let flow = table.flow_of(gathering(), TenantId::new(), 0);
+    let now = Instant::now();
+    table.enqueue(flow, 1);
+    let first = table.ready.pick(5, 500, now).remove(0);
+    table.enqueue(flow, 1);
+    table.ready.claimed(&first, Took::Drained, vec![1], now);
+    assert!(table.ready.pick(5, 500, now).is_empty());
+    let then = now + gathering().gather;
+    assert_eq!(table.ready.pick(5, 500, then)[0].from_id, 2);
+}
+
+#[test]
+fn a_backlog_does_not_gather() {
+    let mut table = Table::default();
+    let flow = table.flow_of(gathering(), TenantId::new(), 0);
+    let now = Instant::now();
+    table.enqueue(flow, 100);
+    let first = table.ready.pick(1, 500, now).remove(0);
+    assert_eq!(first.want, 4);
+    let took = Took::All { last: 4 };
+    table.ready.claimed(&first, took, vec![1, 2, 3, 4], now);
+    assert_eq!(table.ready.pick(1, 500, now)[0].from_id, 5);
 }
 
 proptest! {
