@@ -2,6 +2,7 @@
 //! model says and what goes wrong. A [`Dialect`] writes it as one provider does.
 
 mod answer;
+mod attention;
 mod behaviour;
 mod dialect;
 mod server;
