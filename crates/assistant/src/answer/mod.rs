@@ -3,6 +3,7 @@
 
 mod citations;
 mod ending;
+mod lookout;
 mod model;
 mod outdated;
 mod prompt;
@@ -91,7 +92,7 @@ async fn answer_turn(
     fail_point!("answer.before_commit");
     handle.fence(&mut tx).await?;
     let now = conversations::lock(&mut tx, turn.conversation.id).await?;
-    if outdated::is_outdated(turn, &now) {
+    if outdated::is_outdated(turn, now.standing()) {
         tracing::info!(conversation.id = %now.id, "an answer came too late and is dropped");
         turn.forget_deltas(assistant, attempt);
         return Ok(());

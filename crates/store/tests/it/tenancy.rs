@@ -116,6 +116,7 @@ const SYSTEM_FUNCTIONS: &[&str] = &[
     "channels::set_verify_token_hash",
     "channels::take_unchecked",
     "conversations::assign::list_due_for_release",
+    "conversations::standing::list_standing",
     "document_sources::take_due",
     "documents::find::list_file_keys",
     "dropped_files::forget",
