@@ -20,7 +20,7 @@ async fn the_oldest_changes_of_a_channel_make_room_and_other_channels_keep_their
     let full = world.channel(ChannelKind::Whatsapp, Some("1")).await;
     let quiet = world.channel(ChannelKind::Messenger, Some("2")).await;
     let mut tx = world.db.tenant(world.one).await.unwrap();
-    let mut contact_of = async |channel, tx: &mut _| -> ContactId {
+    let contact_of = async |channel, tx: &mut _| -> ContactId {
         contacts::upsert(tx, channel, "ana", "ana", None)
             .await
             .unwrap()
