@@ -211,6 +211,7 @@ async fn settings_about_people_are_checked_and_read_back() {
         "moderation": {"blocked": ["x"], "text": "No."},
         "answer_within_minutes": 5,
         "retention_days": 30,
+        "history_messages": 20, "history_tokens": 3_000,
     });
     let settings = put(wanted.clone()).await.expect(200)["settings"].clone();
     for (section, fields) in wanted.as_object().unwrap() {
@@ -234,6 +235,7 @@ async fn settings_about_people_are_checked_and_read_back() {
         json!({"handoff": {"words": {"de": [""]}}}),
         json!({"handoff": {"when_closed": "sleep"}}),
         json!({"retention_days": 0}),
+        json!({"history_tokens": 2_000_001}),
         json!({"answer_within_minutes": 50_000}),
     ] {
         assert_eq!(

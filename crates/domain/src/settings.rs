@@ -20,6 +20,8 @@ pub struct TenantSettings {
     pub instructions: String,
     /// How many earlier messages the model sees. Default 10.
     pub history_messages: u32,
+    /// The most tokens that they may take; `None`: as many as fit beside the rest.
+    pub history_tokens: Option<u32>,
     /// How documents reach the model.
     pub rag: RagMode,
     /// How passages are found and ranked.
@@ -64,6 +66,7 @@ impl Default for TenantSettings {
             llm: LlmSettings::default(),
             instructions: String::new(),
             history_messages: 10,
+            history_tokens: None,
             rag: RagMode::Context,
             retrieval: RetrievalSettings::default(),
             fallback_text: "I can't answer right now. Please try again later.".to_owned(),
@@ -96,8 +99,9 @@ pub struct LlmSettings {
     pub max_output_tokens: u32,
     /// Sampling temperature, for models that take one.
     pub temperature: Option<f32>,
-    /// The tokens of context that an Ollama server at `base_url` gives the model; not set: its own
-    /// setting.
+    /// The tokens that the model at `base_url` takes at once: an Ollama server is told to give it so
+    /// many, of others it is taken as said. Not set: the server's own setting, or what is known of
+    /// the model.
     pub context_tokens: Option<u32>,
     /// How long an Ollama server at `base_url` keeps the model loaded after an answer, in seconds;
     /// not set: its own setting.

@@ -10,6 +10,7 @@
 //! [`Embedder`] turns texts into vectors, and [`Embedders`] finds the one a tenant's settings name.
 
 mod builtin;
+mod context;
 mod embed;
 mod endpoint;
 mod error;
@@ -29,6 +30,7 @@ mod timeouts;
 mod wire;
 
 pub use builtin::Builtin;
+pub use context::ModelContext;
 #[cfg(feature = "local-embeddings")]
 pub use embed::LocalEmbeddings;
 pub use embed::{

@@ -17,7 +17,7 @@ use crate::retry::{Retry, RetryPolicy};
 use crate::wire::anthropic::Anthropic;
 use crate::wire::ollama::{Ollama, OllamaOptions};
 use crate::wire::openai::OpenAi;
-use crate::{Error, Model, Timeouts};
+use crate::{Error, Model, ModelContext, Timeouts};
 
 /// The most models kept ready; beyond that the store is emptied and fills again.
 const KEPT: usize = 1024;
@@ -187,6 +187,11 @@ impl Models {
         }
         let (endpoint, _) = self.endpoint(provider, settings.base_url.as_ref(), tenant_key)?;
         listing::list(&endpoint, provider.wire).await
+    }
+
+    /// The context of the model that `settings` name; see [`ModelContext::of`].
+    pub(crate) fn context_of(&self, settings: &LlmSettings, is_own: bool) -> ModelContext {
+        ModelContext::of(settings, is_own, &self.platform)
     }
 
     /// Whether the platform has a key of its own to OpenAI.

@@ -26,6 +26,7 @@ pub mod keyword_index;
 pub mod message_files;
 pub mod messages;
 pub mod model_calls;
+pub mod parked_changes;
 pub mod parked_statuses;
 pub mod presences;
 pub mod provider_health;

@@ -4,15 +4,15 @@ use db::Partitioned;
 use jobs::kinds::Upkeep;
 use jobs::{Failure, JobHandle, retention};
 use store::{
-    embedding_cache, idempotency_keys, parked_statuses, presences, webchat_attachments,
-    webchat_sessions,
+    embedding_cache, idempotency_keys, parked_changes, parked_statuses, presences,
+    webchat_attachments, webchat_sessions,
 };
 
 /// How far ahead partitions are made.
 pub(crate) const DAYS_AHEAD: i32 = 7;
 /// How long an answer to a write is remembered.
 const IDEMPOTENCY: TimeDelta = TimeDelta::days(1);
-/// How long a report waits for its message: a channel posts again for seven days.
+/// How long a report, an edit or a deletion waits for its message: a channel posts again for seven days.
 const PARKED: TimeDelta = TimeDelta::days(8);
 /// How long a visitor's file waits for its message.
 const UNSENT: TimeDelta = TimeDelta::days(1);
@@ -140,7 +140,8 @@ async fn delete_expired(assistant: &Assistant) -> db::Result<()> {
     let now = assistant.clock.now();
     let mut tx = assistant.db.system().await?;
     let keys = idempotency_keys::delete_older(&mut tx, now - IDEMPOTENCY).await?;
-    let parked = parked_statuses::delete_older(&mut tx, now - PARKED).await?;
+    let parked = parked_statuses::delete_older(&mut tx, now - PARKED).await?
+        + parked_changes::delete_older(&mut tx, now - PARKED).await?;
     let sessions = webchat_sessions::delete_expired(&mut tx, now).await?;
     presences::delete_older(&mut tx, now - UNSENT).await?;
     tx.commit().await?;

@@ -26,6 +26,7 @@ mod messenger;
 #[path = "../../../crates/rag/tests/it/office_writer.rs"]
 #[expect(dead_code, reason = "the tests of the readers use all of it")]
 mod office_writer;
+mod overtaking;
 mod pages;
 #[path = "../../../crates/rag/tests/it/pdf_writer.rs"]
 mod pdf_writer;

@@ -9,11 +9,11 @@ use testkit::standin::{GraphReply, MessengerPost, OpenAiBehaviour, SentMessage};
 use crate::looks::eventually;
 use crate::stage::{APP_SECRET, PATIENCE, Stage};
 
-const PAGE: &str = "300000000000001";
-const PERSON: &str = "7000000000000001";
+pub(crate) const PAGE: &str = "300000000000001";
+pub(crate) const PERSON: &str = "7000000000000001";
 
 /// A stage with a page.
-async fn stage() -> Stage {
+pub(crate) async fn stage() -> Stage {
     let stage = Stage::start().await;
     let config = json!({"page_id": PAGE, "page_access_token": format!("page-{PAGE}")});
     stage.connect(ChannelKind::Messenger, config).await;

@@ -331,7 +331,7 @@ pub(crate) async fn add_tenant(assistant: &Assistant, settings: &TenantSettings)
     id
 }
 
-async fn add_channel(
+pub(crate) async fn add_channel(
     assistant: &Assistant,
     tenant: TenantId,
     kind: ChannelKind,

@@ -202,3 +202,18 @@ async fn the_built_in_answerer_searches_where_it_stands_in_for_a_model_that_does
     assert!(answer.text.contains("fourteen days"), "{}", answer.text);
     assert_eq!(answer.sources[0].document_id, id);
 }
+
+#[tokio::test]
+async fn a_model_that_does_not_search_waits_for_nothing_that_searches_need() {
+    let stage = Stage::start_with(with_tools()).await;
+    let mut tx = stage.database.pool().begin().await.unwrap();
+    sqlx::query("LOCK TABLE embedding_sets IN ACCESS EXCLUSIVE MODE")
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+    stage.model.script([OpenAiBehaviour::text("Hello!")]);
+    stage.say("Hello").await;
+    let answer = stage.answer(MessageStatus::Sent).await;
+    assert_eq!(answer.text, "Hello!");
+    tx.rollback().await.unwrap();
+}

@@ -186,3 +186,33 @@ async fn an_item_whose_job_dies_is_kept_for_operators_with_the_reason() {
     let failed = "raw_items WHERE outcome = 'failed' AND error IS NOT NULL";
     assert_eq!(stage.count(failed).await, 1);
 }
+
+/// Which of five long messages the model is shown at the last of them.
+async fn shown_of_five(history_tokens: Option<u32>) -> Vec<u32> {
+    let mut settings = settings();
+    settings.history_tokens = history_tokens;
+    // 8,192 tokens, of which the answer may take most.
+    "gpt-4".clone_into(&mut settings.llm.model);
+    settings.llm.max_output_tokens = 5_900;
+    let stage = Stage::start_with(settings).await;
+    stage.model.otherwise(OpenAiBehaviour::text("Yes."));
+    for nth in 1..=5 {
+        stage
+            .say(&format!("No. {nth}: {}", "tea ".repeat(500)))
+            .await;
+        stage.rest_in_peace().await;
+    }
+    let asked = asked(&stage);
+    assert!(asked.contains(&"tea ".repeat(499)), "{asked}");
+    let shown = (1..=5).filter(|nth| asked.contains(&format!("No. {nth}: ")));
+    let shown = shown.collect();
+    stage.end().await;
+    shown
+}
+
+#[tokio::test]
+async fn the_models_window_and_the_tenant_decide_how_much_of_what_was_said_is_shown() {
+    assert_eq!(shown_of_five(None).await, [3, 4, 5]);
+    assert_eq!(shown_of_five(Some(600)).await, [4, 5]);
+    assert_eq!(shown_of_five(Some(0)).await, [5]);
+}

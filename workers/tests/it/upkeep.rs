@@ -40,6 +40,9 @@ async fn execute(stage: &Stage, statement: &str) {
 
 /// Rows of each table that ended 5, 15, 25 and 35 days ago.
 async fn fill(stage: &Stage) {
+    let contact = "INSERT INTO contacts (id, tenant_id, channel_id, external_id)
+         SELECT gen_random_uuid(), tenant_id, id, 'ana' FROM channels";
+    execute(stage, contact).await;
     for statement in [
         "INSERT INTO job_history (finished_at, id, kind, lane, outcome, attempt, max_attempts,
                                   created_at, payload)
@@ -62,6 +65,11 @@ async fn fill(stage: &Stage) {
         "INSERT INTO embedding_cache (last_used_on, tenant_id, model, text_hash, embedding)
          SELECT (now() AT TIME ZONE 'UTC' - n * interval '1 day')::date, (SELECT id FROM tenants),
                 'm', sha256(n::text::bytea), '[1]'",
+        "INSERT INTO parked_changes (created_at, id, tenant_id, channel_id, contact_id, direction,
+                                     external_id, content, occurred_at)
+         SELECT now() - n * interval '1 day', gen_random_uuid(), (SELECT id FROM tenants),
+                (SELECT id FROM channels), (SELECT id FROM contacts), 'inbound', 'm' || n,
+                '{\"type\": \"revoke\", \"target\": \"m\"}', now()",
         "INSERT INTO job_minutes (minute, kind) SELECT now() - n * interval '1 day', 'probe'",
     ] {
         let statement = format!("{statement} FROM unnest(ARRAY[5, 15, 25, 35]) AS n");
@@ -109,6 +117,8 @@ async fn expect_kept(stage: &Stage, dead: &[i32]) {
     assert_eq!(kept("webhook_attempts", "attempted_at").await, [5, 15, 25]);
     assert_eq!(kept("embedding_cache", "last_used_on").await, [5, 15]);
     assert_eq!(kept("model_calls", "started_at").await, [5]);
+    // Whatever the settings say: a channel posts again for seven days.
+    assert_eq!(kept("parked_changes", "created_at").await, [5]);
     assert_eq!(kept("dead_jobs", "died_at").await, dead);
     // The upkeep's own minute may be there by then.
     let minutes = ages(stage, "job_minutes", "minute", "kind = 'probe'").await;

@@ -33,6 +33,9 @@ pub(crate) struct SettingsChange {
     instructions: Option<String>,
     /// How many earlier messages the model sees, at most 100. Default 10.
     history_messages: Option<u32>,
+    /// The most tokens that they may take, at most 2000000; `null`: as many as fit into the model's
+    /// context beside the rest. Default `null`.
+    history_tokens: Option<u32>,
     /// How documents reach the model. Default `context`.
     rag: Option<Rag>,
     /// How passages are found and ranked.
@@ -81,7 +84,9 @@ struct LlmChange {
     max_output_tokens: Option<u32>,
     /// Sampling temperature, 0 to 2.
     temperature: Option<f32>,
-    /// The tokens of context that an Ollama server at `base_url` gives the model, 256 to 2000000.
+    /// The tokens that the model at `base_url` takes at once, 256 to 2000000: an Ollama server is
+    /// told to give it so many, of others it is taken as said. Not set: the server's own setting,
+    /// or what is known of the model.
     context_tokens: Option<u32>,
     /// How long an Ollama server at `base_url` keeps the model loaded after an answer, in seconds,
     /// at most 604800; 0: not at all.

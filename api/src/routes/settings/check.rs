@@ -83,6 +83,9 @@ fn check_numbers(settings: &TenantSettings, checks: &mut Checks) {
     if let Some(temperature) = llm.temperature {
         number("llm.temperature", temperature.into(), 0.0, 2.0);
     }
+    if let Some(tokens) = settings.history_tokens {
+        number("history_tokens", tokens.into(), 0.0, 2_000_000.0);
+    }
     if let Some(tokens) = llm.context_tokens {
         number("llm.context_tokens", tokens.into(), 256.0, 2_000_000.0);
     }

@@ -23,6 +23,9 @@ pub(crate) struct SettingsView {
     instructions: String,
     /// How many earlier messages the model sees.
     history_messages: u32,
+    /// The most tokens that they may take; `null`: as many as fit into the model's context beside the
+    /// rest.
+    history_tokens: Option<u32>,
     /// How documents reach the model.
     rag: Rag,
     /// How passages are found and ranked.
@@ -68,8 +71,8 @@ struct LlmView {
     max_output_tokens: u32,
     /// Sampling temperature; `null`: the model's own.
     temperature: Option<f32>,
-    /// The tokens of context that an Ollama server at `base_url` gives the model; `null`: its own
-    /// setting.
+    /// The tokens that the model at `base_url` takes at once; `null`: the server's own setting, or
+    /// what is known of the model.
     context_tokens: Option<u32>,
     /// How long an Ollama server at `base_url` keeps the model loaded after an answer, in seconds;
     /// `null`: its own setting.
@@ -167,6 +170,7 @@ impl SettingsView {
             llm: LlmView::new(llm, secrets),
             instructions: settings.instructions,
             history_messages: settings.history_messages,
+            history_tokens: settings.history_tokens,
             rag: match settings.rag {
                 RagMode::Off => Rag::Off,
                 RagMode::Context => Rag::Context,

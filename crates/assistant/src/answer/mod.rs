@@ -3,16 +3,17 @@
 
 mod citations;
 mod ending;
+mod lookout;
 mod model;
 mod outdated;
 mod prompt;
 mod query;
 mod rounds;
 mod shown;
+mod space;
 mod turn;
 mod typing;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use db::TenantTx;
@@ -20,7 +21,7 @@ use domain::{AssignReason, Author, RagMode};
 use fail::fail_point;
 use jobs::kinds::AnswerTurn;
 use jobs::{DeadJob, Failure, JobHandle};
-use llm::{Builtin, FinishReason, Model};
+use llm::{Builtin, FinishReason};
 use store::conversations::{self, Conversation};
 use store::messages;
 use telemetry::trace::{Subject, note};
@@ -33,7 +34,7 @@ use ending::{Ending, Made};
 use rounds::MAX_ROUNDS;
 use turn::Turn;
 
-pub(crate) use model::choose;
+pub(crate) use model::{Chosen, choose};
 pub(crate) use prompt::Prompt;
 use rounds::takes_tools;
 pub(crate) use rounds::{Asking, Stopped, rag_mode};
@@ -76,9 +77,9 @@ async fn answer_turn(
 ) -> Result<(), Failure> {
     fail_point!("answer.before_model");
     typing::show(assistant, turn);
-    let model = choose(assistant, turn.tenant_id, &turn.profile, calls).await?;
+    let chosen = choose(assistant, turn.tenant_id, &turn.profile, calls).await?;
     let made = tokio::select! {
-        made = ask(assistant, handle, turn, model, calls) => made?,
+        made = ask(assistant, handle, turn, chosen, calls) => made?,
         () = outdated::wait(assistant, turn) => {
             tracing::info!(conversation.id = %turn.conversation.id, "an answer is given up");
             turn.forget_deltas(assistant, last_attempt_of(handle));
@@ -91,7 +92,7 @@ async fn answer_turn(
     fail_point!("answer.before_commit");
     handle.fence(&mut tx).await?;
     let now = conversations::lock(&mut tx, turn.conversation.id).await?;
-    if outdated::is_outdated(turn, &now) {
+    if outdated::is_outdated(turn, now.standing()) {
         tracing::info!(conversation.id = %now.id, "an answer came too late and is dropped");
         turn.forget_deltas(assistant, attempt);
         return Ok(());
@@ -112,9 +113,10 @@ async fn ask(
     assistant: &Assistant,
     handle: &JobHandle,
     turn: &Turn,
-    model: Arc<dyn Model>,
+    chosen: Chosen,
     calls: &Calls,
 ) -> Result<Made, Failure> {
+    let Chosen { model, context } = chosen;
     let settings = &turn.profile.settings;
     let mode = rag_mode(settings, model.as_ref());
     let question = turn.question();
@@ -130,6 +132,7 @@ async fn ask(
         },
         may_hand_off: settings.handoff.tool && takes_tools(settings, model.as_ref()),
         model,
+        context,
         has_tools: mode == RagMode::Tool,
     };
     let mut shown = turn.shown(assistant, attempt_of(handle));

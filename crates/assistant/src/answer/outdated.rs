@@ -1,22 +1,17 @@
 //! Whether an answer that is being made is still wanted.
 
-use std::time::Duration;
-
 use futures::StreamExt as _;
 use live::{Hub, LiveBody, Subscription, Update};
-use store::conversations::{self, Conversation};
+use store::conversations::{self, Standing};
 
 use super::is_answered_by_machine;
+use super::lookout::{Lookout, Sight};
 use super::turn::Turn;
 use crate::Assistant;
 
-/// How often the conversation is looked at while nobody tells of a change: what is told may be lost,
-/// and of another wording nobody is told.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-
 /// Whether the answer to a turn must not be given where its conversation stands so: it has one, the
 /// contact wrote more, or it is a person's.
-pub(super) fn is_outdated(turn: &Turn, now: &Conversation) -> bool {
+pub(super) fn is_outdated(turn: &Turn, now: Standing) -> bool {
     now.answered_turn >= now.turn_seq
         || now.turn_seq != turn.conversation.turn_seq
         || !is_answered_by_machine(now.status)
@@ -28,11 +23,20 @@ pub(super) async fn wait(assistant: &Assistant, turn: &Turn) {
     let hub = extensions
         .get()
         .unwrap_or_else(|| extensions.get_or_insert(Hub::start(&assistant.db)));
+    let lookout = extensions
+        .get()
+        .unwrap_or_else(|| extensions.get_or_insert(Lookout::default()));
     let mut told = hub.subscribe(turn.conversation.id);
+    let mut post = lookout.watch(turn.tenant_id, turn.conversation.id);
     loop {
-        // Either way it is time to look.
-        tokio::time::timeout(LOOK_EVERY, hear(&mut told)).await.ok();
-        match look(assistant, turn).await {
+        let is_over = tokio::select! {
+            () = hear(&mut told) => look(assistant, turn).await,
+            sight = post.next(&assistant.db) => Ok(match sight {
+                Sight::There(standing) => is_outdated(turn, standing),
+                Sight::Gone => true,
+            }),
+        };
+        match is_over {
             Ok(true) => return,
             Ok(false) => {}
             // The commit of the answer asks again.
@@ -65,6 +69,6 @@ async fn look(assistant: &Assistant, turn: &Turn) -> db::Result<bool> {
     match conversations::get(&mut tx, turn.conversation.id).await {
         // Erased, or older than what its tenant keeps.
         Err(db::Error::NotFound) => Ok(true),
-        found => Ok(is_outdated(turn, &found?)),
+        found => Ok(is_outdated(turn, found?.standing())),
     }
 }

@@ -1,8 +1,9 @@
 use domain::{Direction, Source};
-use llm::{Message, Request, SourcePassage};
+use llm::{Message, ModelContext, Request, Role, SourcePassage};
 use store::messages;
 
 use super::citations::Citations;
+use super::space::Space;
 use crate::TenantProfile;
 use crate::ingest::search::Passage;
 use crate::tools::quote;
@@ -26,8 +27,8 @@ pub(crate) struct Prompt<'a> {
 /// How much the model gets to see: less each time that it was too much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Room {
-    /// The most characters of history; older messages go first.
-    pub(super) history_chars: usize,
+    /// How much of the space for it the history may fill, in hundredths; older messages go first.
+    pub(super) history_percent: usize,
     /// The most passages in the prompt; the worst go first.
     pub(super) passages: usize,
     /// The most characters of the result of one tool call.
@@ -39,35 +40,36 @@ impl Room {
     /// first, then passages.
     pub(super) const ALL: [Self; 5] = [
         Self {
-            history_chars: 12_000,
+            history_percent: 100,
             passages: usize::MAX,
             result_chars: usize::MAX,
         },
         Self {
-            history_chars: 3_000,
+            history_percent: 25,
             ..Self::NO_HISTORY
         },
         Self::NO_HISTORY,
         Self {
-            history_chars: 0,
+            history_percent: 0,
             passages: 2,
             result_chars: 4_000,
         },
         Self {
-            history_chars: 0,
+            history_percent: 0,
             passages: 1,
             result_chars: 1_500,
         },
     ];
 
     const NO_HISTORY: Self = Self {
-        history_chars: 0,
+        history_percent: 0,
         passages: usize::MAX,
         result_chars: usize::MAX,
     };
 }
 
-/// Builds the request for one answer, with the passages to answer from, or with tools to find some.
+/// Builds the request for one answer, with the passages to answer from, or with tools to find some;
+/// what was said before is not in it yet.
 ///
 /// Passages are marked as data: what stands in a tenant's document is quoted, not obeyed.
 pub(super) fn build(
@@ -80,22 +82,6 @@ pub(super) fn build(
     let passages = &passages[..passages.len().min(room.passages)];
     let mut messages = vec![Message::system(instructions(prompt.profile, has_tools))];
     messages.extend(sources_text(prompt, passages).map(Message::system));
-    let mut budget = room.history_chars;
-    let recent = prompt.history.iter().rev().take_while(|message| {
-        let fits = message.text.len() <= budget;
-        budget = budget.saturating_sub(message.text.len());
-        fits
-    });
-    let recent: Vec<_> = recent.collect();
-    messages.extend(
-        recent
-            .into_iter()
-            .rev()
-            .map(|message| match message.direction {
-                Direction::Inbound => Message::user(&message.text),
-                Direction::Outbound => Message::assistant(&message.text),
-            }),
-    );
     messages.push(Message::user(prompt.question));
     Request {
         model: settings.llm.model.clone(),
@@ -105,6 +91,27 @@ pub(super) fn build(
         sources: passages.iter().map(as_llm_source).collect(),
         ..Request::default()
     }
+}
+
+/// Puts what was said before where it belongs: after the instructions, before the question, which is
+/// never left out. As much of it as the model's context leaves space for; see [`Space`].
+pub(super) fn add_history(
+    request: &mut Request,
+    prompt: &Prompt<'_>,
+    context: &ModelContext,
+    room: Room,
+) {
+    let most = prompt.profile.settings.history_tokens;
+    let space = Space::beside(request, context);
+    let fitting = space.newest(prompt.history, room.history_percent, most);
+    let said = fitting.iter().map(|message| match message.direction {
+        Direction::Inbound => Message::user(&message.text),
+        Direction::Outbound => Message::assistant(&message.text),
+    });
+    let messages = &mut request.messages;
+    let is_instruction = |message: &&Message| message.role == Role::System;
+    let at = messages.iter().take_while(is_instruction).count();
+    messages.splice(at..at, said);
 }
 
 pub(super) fn as_llm_source(passage: &Passage) -> SourcePassage {
@@ -176,8 +183,8 @@ pub(super) fn cited(answer: &str, passages: Vec<Passage>) -> Vec<Source> {
 #[cfg(test)]
 mod tests {
     use domain::{ChunkId, DocumentId, TenantSettings};
-    use llm::Role;
 
+    use super::super::space::tests::{context, said};
     use super::*;
 
     fn passage(number: u32) -> Passage {
@@ -215,12 +222,12 @@ mod tests {
         let [full, rest @ ..] = Room::ALL;
         let mut before = full;
         for room in rest {
-            assert!(room.history_chars <= before.history_chars);
+            assert!(room.history_percent <= before.history_percent);
             assert!(room.passages <= before.passages);
             assert!(room.result_chars <= before.result_chars);
             assert_ne!(room, before);
             let loses_passages = room.passages < before.passages;
-            assert!(!loses_passages || before.history_chars == 0, "{room:?}");
+            assert!(!loses_passages || before.history_percent == 0, "{room:?}");
             before = room;
         }
     }
@@ -278,6 +285,42 @@ mod tests {
             rerank_api_key: None,
             embedding_api_key: None,
         }
+    }
+
+    #[test]
+    fn what_was_said_before_stands_between_instructions_and_question_and_the_question_stays() {
+        let profile = profile();
+        let mut answer = said(2, "From nine to five.");
+        answer.direction = Direction::Outbound;
+        let history = [said(1, "When do you open?"), answer];
+        let question = "And on Sundays?".repeat(50);
+        let prompt = Prompt {
+            profile: &profile,
+            history: &history,
+            question: &question,
+            was_searched: true,
+        };
+        let roles = |tokens: u32, room: Room| {
+            let mut request = build(&prompt, &[passage(1)], false, room);
+            request
+                .messages
+                .push(Message::calling("Let me see.", Vec::new()));
+            add_history(&mut request, &prompt, &context(tokens), room);
+            assert!(
+                request
+                    .messages
+                    .iter()
+                    .any(|message| message.text == question)
+            );
+            let roles = request.messages.iter().map(|message| message.role);
+            roles.collect::<Vec<_>>()
+        };
+        let (system, user, model) = (Role::System, Role::User, Role::Assistant);
+        let all = [system, system, user, model, user, model];
+        assert_eq!(roles(8_192, Room::ALL[0]), all);
+        assert_eq!(roles(8_192, Room::ALL[2]), [system, system, user, model]);
+        // Nor where the context is too small for the question itself.
+        assert_eq!(roles(100, Room::ALL[0]), [system, system, user, model]);
     }
 
     #[test]

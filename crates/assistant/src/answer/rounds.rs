@@ -4,7 +4,8 @@ use domain::{RagMode, TenantId, TenantSettings};
 use futures::StreamExt as _;
 use jobs::Failure;
 use llm::{
-    Completion, Error, Event, FinishReason, Message, Model, Provider, Request, ToolCall, ToolChoice,
+    Completion, Error, Event, FinishReason, Message, Model, ModelContext, Provider, Request,
+    ToolCall, ToolChoice,
 };
 
 use super::prompt::{self, Prompt, Room};
@@ -52,6 +53,8 @@ pub(crate) struct Asking<'a> {
     pub(crate) calls: &'a Calls,
     pub(crate) prompt: Prompt<'a>,
     pub(crate) model: Arc<dyn Model>,
+    /// How much may be asked of it at once.
+    pub(crate) context: ModelContext,
     /// Whether it searches by itself.
     pub(crate) has_tools: bool,
     /// Whether it may give the conversation to a person.
@@ -161,6 +164,8 @@ impl Asking<'_> {
             // They stay in sight: some refuse calls in the exchange whose tools are gone.
             request.tool_choice = ToolChoice::None;
         }
+        // Last: it gets the space that the rest leaves.
+        prompt::add_history(&mut request, &self.prompt, &self.context, room);
         request
     }
 

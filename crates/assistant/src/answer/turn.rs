@@ -26,7 +26,7 @@ pub(super) struct Turn {
     pub(super) asked: Vec<messages::Message>,
     /// What was said before, in order.
     pub(super) history: Vec<messages::Message>,
-    /// What its documents are searched with, where they are.
+    /// What its documents are searched with, where it is sure that they are before the model is asked.
     means: Option<Means>,
 }
 
@@ -73,11 +73,9 @@ impl Turn {
         let limit = profile.settings.history_messages;
         let history = messages::history(&mut tx, conversation_id, first, limit).await?;
         let means = match profile.settings.rag {
-            RagMode::Off => None,
-            // One whose model takes no tools is searched for all the same.
-            RagMode::Context | RagMode::Tool => {
-                Some(Means::load(assistant, &mut tx, &profile).await?)
-            }
+            RagMode::Context => Some(Means::load(assistant, &mut tx, &profile).await?),
+            // A model that searches by itself reads them when it does.
+            RagMode::Off | RagMode::Tool => None,
         };
         if is_first {
             let started = Event::AnswerStarted(AnswerData {
@@ -175,15 +173,19 @@ impl Turn {
         mode: RagMode,
         calls: &Calls,
     ) -> Result<Vec<Passage>, Failure> {
-        let (RagMode::Context, Some(means)) = (mode, &self.means) else {
+        if mode != RagMode::Context {
             return Ok(Vec::new());
-        };
+        }
         let query = Query {
             text: &self.query(),
             settings: &self.profile.settings.retrieval,
             documents: None,
         };
-        let found = search::find_by(assistant, self.tenant_id, means, &query, calls).await?;
+        let found = match &self.means {
+            Some(means) => search::find_by(assistant, self.tenant_id, means, &query, calls).await?,
+            // The tenant's model was to search by itself, and the one that answers takes no tools.
+            None => search::find_counted(assistant, self.tenant_id, &query, calls).await?,
+        };
         Ok(found.into_passages())
     }
 }

@@ -13,7 +13,7 @@ use llm::Error as ModelError;
 use store::eval_results::{self, Change, Graded, Pending};
 use store::eval_runs::{self, EvalRun, NewRun};
 
-use crate::answer::{Asking, Prompt, Shown, Stopped, choose, rag_mode};
+use crate::answer::{Asking, Chosen, Prompt, Shown, Stopped, choose, rag_mode};
 use crate::ingest::search::{self, Found, Query};
 use crate::spending::{About, Calls};
 use crate::{Assistant, Error, TenantProfile};
@@ -243,8 +243,8 @@ impl Exam<'_> {
         found: Found,
     ) -> Result<String, Unable> {
         let settings = &self.profile.settings;
-        let model = choose(self.assistant, self.tenant, &self.profile, calls);
-        let model = model.await.map_err(|failure| match failure {
+        let chosen = choose(self.assistant, self.tenant, &self.profile, calls);
+        let Chosen { model, context } = chosen.await.map_err(|failure| match failure {
             Failure::Dead(reason) => Unable::Lasting(reason),
             passing => Unable::Passing(passing),
         })?;
@@ -264,6 +264,7 @@ impl Exam<'_> {
                 was_searched: mode == RagMode::Context,
             },
             model,
+            context,
             has_tools: mode == RagMode::Tool,
             may_hand_off: false,
         };

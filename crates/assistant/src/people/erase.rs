@@ -9,8 +9,8 @@ use serde_json::Value;
 use store::contact_erasures::{self, Counts, Erasure};
 use store::contacts::{self, Contact};
 use store::{
-    conversations, messages, parked_statuses, raw_items, webchat_attachments, webchat_sessions,
-    webhook_deliveries,
+    conversations, messages, parked_changes, parked_statuses, raw_items, webchat_attachments,
+    webchat_sessions, webhook_deliveries,
 };
 
 use super::tell;
@@ -83,6 +83,7 @@ async fn erase_all(tx: &mut TenantTx, contact: &Contact) -> db::Result<Counts> {
     let channel = contact.channel_id;
     let conversations = conversations::list_of_contact(tx, contact.id).await?;
     let kept = messages::list_external_ids(tx, contact.id).await?;
+    let changes = parked_changes::count_of_contact(tx, contact.id).await?;
     // First: from here on a message of theirs waits, and makes a fresh contact.
     let deleted = contacts::delete(tx, contact.id).await?;
     let mut names = vec![contact.external_id.clone()];
@@ -107,6 +108,7 @@ async fn erase_all(tx: &mut TenantTx, contact: &Contact) -> db::Result<Counts> {
         ("conversations", conversations.len() as u64),
         ("messages", kept.messages.unsigned_abs()),
         ("raw_items", raw),
+        ("parked_changes", changes.unsigned_abs()),
         ("parked_statuses", parked),
         ("webchat_sessions", sessions),
         ("webchat_attachments", files),

@@ -1,7 +1,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::TenantId;
 use store::{
-    contacts, conversations, messages, raw_items, tenants, webchat_attachments, webhook_deliveries,
+    contacts, conversations, messages, parked_changes, raw_items, tenants, webchat_attachments,
+    webhook_deliveries,
 };
 
 use crate::Assistant;
@@ -32,6 +33,7 @@ pub async fn forget_old(assistant: &Assistant) -> db::Result<()> {
 #[derive(Clone, Copy, Debug)]
 enum Sort {
     Messages,
+    ParkedChanges,
     Conversations,
     Contacts,
     Deliveries,
@@ -47,6 +49,7 @@ async fn forget_of(
     let mut rows = 0;
     for sort in [
         Sort::Messages,
+        Sort::ParkedChanges,
         Sort::Conversations,
         Sort::Contacts,
         Sort::Deliveries,
@@ -57,6 +60,9 @@ async fn forget_of(
             let mut tx = assistant.db.tenant(tenant).await?;
             let gone = match sort {
                 Sort::Messages => messages::delete_older(&mut tx, before, BATCH).await?,
+                Sort::ParkedChanges => {
+                    parked_changes::delete_older_of_tenant(&mut tx, before, BATCH).await?
+                }
                 Sort::Conversations => conversations::delete_idle(&mut tx, before, BATCH).await?,
                 Sort::Contacts => contacts::delete_idle(&mut tx, before, BATCH).await?,
                 Sort::Deliveries => {

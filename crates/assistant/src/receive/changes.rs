@@ -1,21 +1,20 @@
 use db::TenantTx;
-use domain::{
-    ChannelId, ContactId, ContactRef, ContentBody, Direction, InboundMessage, NormalizedContent,
-    SystemNotice,
-};
+use domain::{ChannelId, ContactId, ContactRef, Direction, InboundMessage, SystemNotice};
 use jobs::Failure;
 use store::channels::Channel;
+use store::contacts;
 use store::conversations::{self, Conversation};
 use store::messages::{self, Changed};
-use store::{contacts, message_files};
+use store::parked_changes::Target;
 
+use super::change::{Change, Written, write_or_park};
 use super::message::ask_for_answer;
 use crate::answer::is_answered_by_machine;
 use crate::people::{self, Heeded};
 use crate::{Assistant, TenantProfile};
 
-/// Applies a later wording or a deletion to the message it is about. False if there is nothing to
-/// apply it to: it is kept as a message of its own then.
+/// Applies a later wording or a deletion to the contact's message that it is about; one that comes
+/// before its message waits for it. False if it is neither.
 pub(super) async fn apply(
     assistant: &Assistant,
     tx: &mut TenantTx,
@@ -23,62 +22,29 @@ pub(super) async fn apply(
     contact: ContactId,
     message: &InboundMessage,
 ) -> Result<bool, Failure> {
-    let Some(changed) = write(tx, contact, Direction::Inbound, message).await? else {
+    let Some(change) = Change::of(&message.content.body, message.occurred_at) else {
         return Ok(false);
     };
-    match &message.content.body {
-        ContentBody::Edit { content: new, .. } => {
-            let reworded = InboundMessage {
-                content: NormalizedContent {
-                    body: ContentBody::clone(new),
-                    context: message.content.context.clone(),
-                },
-                text: new.plain_text(),
-                ..message.clone()
-            };
-            heed(assistant, tx, channel, &changed, &reworded).await?;
-        }
-        _ => {
-            let conversation = conversations::lock(tx, changed.conversation_id).await?;
-            if awaits_answer(&changed, &conversation) {
-                let profile = TenantProfile::load(tx, &assistant.keyring).await?;
-                answer_rest(tx, &profile, &conversation).await?;
-            }
-        }
+    let target = Target {
+        channel_id: channel.id,
+        contact_id: contact,
+        direction: Direction::Inbound,
+        external_id: &change.target,
+    };
+    let Written::Changed(changed) = write_or_park(tx, &target, &change).await? else {
+        return Ok(true);
+    };
+    if change.wording.is_some() {
+        let reworded = change.applied_to(message);
+        heed(assistant, tx, channel, &changed, &reworded).await?;
+        return Ok(true);
+    }
+    let conversation = conversations::lock(tx, changed.conversation_id).await?;
+    if awaits_answer(&changed, &conversation) {
+        let profile = TenantProfile::load(tx, &assistant.keyring).await?;
+        answer_rest(tx, &profile, &conversation).await?;
     }
     Ok(true)
-}
-
-/// Writes a later wording or a deletion down at the message it is about, which goes that way; `None` if
-/// it is neither, or there is nothing to apply it to.
-pub(super) async fn write(
-    tx: &mut TenantTx,
-    contact: ContactId,
-    direction: Direction,
-    message: &InboundMessage,
-) -> Result<Option<Changed>, Failure> {
-    let at = message.occurred_at;
-    let body = &message.content.body;
-    let content = |body: &ContentBody| serde_json::to_value(body).map_err(Failure::retry);
-    match body {
-        ContentBody::Edit {
-            target,
-            content: new,
-        } => {
-            let (text, new) = (new.plain_text(), content(new)?);
-            Ok(messages::edit(tx, contact, direction, target, &text, &new, at).await?)
-        }
-        // Its words are gone for everybody: that is what was asked for.
-        ContentBody::Revoke { target } => {
-            let (text, new) = (body.plain_text(), content(body)?);
-            let revoked = messages::revoke(tx, contact, direction, target, &text, &new, at).await?;
-            if let Some(changed) = &revoked {
-                message_files::delete_of_message(tx, changed.id).await?;
-            }
-            Ok(revoked)
-        }
-        _ => Ok(None),
-    }
 }
 
 /// Does what later words ask for, as if they had been the first: a stop and a call for a person count,

@@ -4,9 +4,11 @@ use events::{ConversationData, Event};
 use jobs::Failure;
 use live::{LiveBody, LiveEvent};
 use store::channels::Channel;
-use store::{contacts, conversations, messages};
+use store::conversations::{self, Conversation};
+use store::parked_changes::Target;
+use store::{contacts, messages};
 
-use super::changes;
+use super::change::{Arrival, Change, Written, write_or_park};
 use super::message::meet;
 use crate::{Assistant, TenantProfile, people};
 
@@ -23,38 +25,17 @@ pub(super) async fn store(
     if known.is_some() {
         return Ok(RawOutcome::Ignored);
     }
-    match &message.content.body {
-        // It is about a message that is there, or about nothing.
-        ContentBody::Edit { .. } | ContentBody::Revoke { .. } => {
-            let external_id = &message.contact.external_id;
-            let Some(contact) = contacts::find(tx, channel.id, external_id).await? else {
-                return Ok(RawOutcome::Ignored);
-            };
-            let changed = changes::write(tx, contact, Direction::Outbound, message).await?;
-            return Ok(changed.map_or(RawOutcome::Ignored, |_| RawOutcome::Done));
-        }
-        // A sign beside a message is none.
-        ContentBody::Reaction { .. } => return Ok(RawOutcome::Ignored),
-        _ => {}
+    if let Some(change) = Change::of(&message.content.body, message.occurred_at) {
+        return apply(tx, channel, message, &change).await;
+    }
+    // A sign beside a message is none.
+    if matches!(message.content.body, ContentBody::Reaction { .. }) {
+        return Ok(RawOutcome::Ignored);
     }
     let contact_id = meet(tx, channel.id, &message.contact).await?;
     let conversation = conversations::open(tx, channel.id, contact_id).await?;
-    let seq = conversations::add_outbound(tx, conversation.id, None).await?;
-    let content = serde_json::to_value(&message.content).map_err(Failure::retry)?;
-    let echo = messages::NewEcho {
-        conversation_id: conversation.id,
-        channel_id: channel.id,
-        seq,
-        text: &message.text,
-        content,
-        external_id: &message.external_id,
-        occurred_at: message.occurred_at,
-    };
-    messages::insert_echo(tx, &echo).await?;
-    live::publish(
-        tx,
-        &LiveEvent::new(conversation.id, LiveBody::Message { seq }),
-    );
+    let arrival = Arrival::of(tx, channel.id, contact_id, Direction::Outbound, message).await?;
+    insert(tx, &conversation, &arrival).await?;
     let profile = TenantProfile::load(tx, &assistant.keyring).await?;
     let mut happened = Vec::new();
     if conversation.message_seq == 0 {
@@ -68,4 +49,52 @@ pub(super) async fn store(
     happened.extend(taken.map_err(Failure::retry)?);
     people::tell(assistant, tx, &happened).await?;
     Ok(RawOutcome::Done)
+}
+
+/// Applies what a person of the business changed in another app. It is about a message that is there
+/// or is to come, or about a person whom nobody knows.
+async fn apply(
+    tx: &mut TenantTx,
+    channel: &Channel,
+    message: &InboundMessage,
+    change: &Change,
+) -> Result<RawOutcome, Failure> {
+    let external_id = &message.contact.external_id;
+    if contacts::find(tx, channel.id, external_id).await?.is_none() {
+        return Ok(RawOutcome::Ignored);
+    }
+    let target = Target {
+        channel_id: channel.id,
+        contact_id: meet(tx, channel.id, &message.contact).await?,
+        direction: Direction::Outbound,
+        external_id: &change.target,
+    };
+    match write_or_park(tx, &target, change).await? {
+        Written::Changed(_) | Written::Parked => Ok(RawOutcome::Done),
+        Written::Outdated => Ok(RawOutcome::Ignored),
+    }
+}
+
+/// Stores an echo at the end of its conversation.
+async fn insert(
+    tx: &mut TenantTx,
+    conversation: &Conversation,
+    arrival: &Arrival<'_>,
+) -> Result<(), Failure> {
+    let message = &arrival.message;
+    let seq = conversations::add_outbound(tx, conversation.id, None).await?;
+    let echo = messages::NewEcho {
+        conversation_id: conversation.id,
+        channel_id: conversation.channel_id,
+        seq,
+        text: &message.text,
+        content: serde_json::to_value(&message.content).map_err(Failure::retry)?,
+        external_id: &message.external_id,
+        occurred_at: message.occurred_at,
+    };
+    messages::insert_echo(tx, &echo).await?;
+    arrival.note_change(tx).await?;
+    let shown = LiveEvent::new(conversation.id, LiveBody::Message { seq });
+    live::publish(tx, &shown);
+    Ok(())
 }

@@ -3,8 +3,10 @@ use std::time::Duration;
 use channels::{Delivery, channel as adapter};
 use chrono::{DateTime, Utc};
 use db::TenantTx;
-use domain::{ChannelId, ContactId, ContactRef, ContentBody, ConversationId, Inbound};
-use domain::{InboundMessage, RawItemId, RawOutcome};
+use domain::{
+    ChannelId, ContactId, ContactRef, ContentBody, ConversationId, Direction, Inbound,
+    InboundMessage, RawItemId, RawOutcome,
+};
 use events::{Event, MessageData};
 use fail::fail_point;
 use jobs::kinds::{self, AnswerTurn};
@@ -16,6 +18,7 @@ use store::messages::{self, Message};
 use store::{contacts, raw_items};
 use telemetry::trace::{Subject, note};
 
+use super::change::Arrival;
 use super::{changes, echo, handover, media};
 use crate::people::{self, Heeded};
 use crate::{Assistant, TenantProfile, dropped_files};
@@ -151,6 +154,8 @@ async fn store_item(
     store_message(assistant, tx, channel, contact_id, message).await
 }
 
+/// Stores a message at the end of its conversation. One that was changed before it came reads so from
+/// the beginning: the later words are heeded, and what was deleted is not answered.
 async fn store_message(
     assistant: &Assistant,
     tx: &mut TenantTx,
@@ -158,6 +163,7 @@ async fn store_message(
     contact_id: ContactId,
     message: &InboundMessage,
 ) -> Result<(), Failure> {
+    let arrival = Arrival::of(tx, channel.id, contact_id, Direction::Inbound, message).await?;
     let profile = TenantProfile::load(tx, &assistant.keyring).await?;
     let mut conversation = conversations::open(tx, channel.id, contact_id).await?;
     note(Subject::Conversation, conversation.id);
@@ -168,13 +174,16 @@ async fn store_message(
         tx,
         &profile,
         &mut conversation,
-        message,
+        &arrival.message,
         is_on,
         &mut happened,
     )
     .await?;
-    let stored = insert(tx, &profile, channel, &conversation, message, &heeded).await?;
+    let stored = insert(tx, channel, &conversation, &arrival, &heeded).await?;
     note(Subject::Message, stored.id);
+    if heeded.is_answered() {
+        ask_for_answer(tx, &profile, conversation.id).await?;
+    }
     happened.push(Event::MessageReceived(MessageData::of(&stored)));
     people::act(
         assistant,
@@ -192,22 +201,22 @@ async fn store_message(
         .map_err(Failure::retry)
 }
 
-/// Stores the message at the end of its conversation, and has it answered where the machine is to.
+/// Stores the message at the end of its conversation, in a turn where the machine is to answer it.
 async fn insert(
     tx: &mut TenantTx,
-    profile: &TenantProfile,
     channel: &Channel,
     conversation: &Conversation,
-    message: &InboundMessage,
+    arrival: &Arrival<'_>,
     heeded: &Heeded,
 ) -> Result<Message, Failure> {
-    let is_answered = heeded.is_answered();
-    let opens_window = adapter(channel.kind).opens_window(&message.content);
+    let message = &arrival.message;
+    // Whatever became of it, the contact wrote.
+    let opens_window = adapter(channel.kind).opens_window(&arrival.original.content);
     let (seq, turn) = conversations::add_inbound(
         tx,
         conversation.id,
         message.occurred_at,
-        is_answered,
+        heeded.is_answered(),
         opens_window,
     )
     .await?;
@@ -223,15 +232,15 @@ async fn insert(
         occurred_at: message.occurred_at,
         unanswered_reason: heeded.reason(),
     };
-    let stored = messages::insert_inbound(tx, &new).await?;
+    let mut stored = messages::insert_inbound(tx, &new).await?;
     // A web chat's files are here already.
     if adapter(channel.kind).capabilities().delivery == Delivery::Request {
         media::expect(tx, stored.id, &message.content).await?;
     }
+    if arrival.note_change(tx).await? {
+        stored = messages::get(tx, stored.id).await?;
+    }
     let shown = LiveEvent::new(conversation.id, LiveBody::Message { seq });
     live::publish(tx, &shown);
-    if is_answered {
-        ask_for_answer(tx, profile, conversation.id).await?;
-    }
     Ok(stored)
 }

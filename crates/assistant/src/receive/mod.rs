@@ -5,6 +5,7 @@
 //! jobs; they never wait for a model.
 
 mod account;
+mod change;
 mod changes;
 mod directory;
 mod echo;

@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use super::call::Observer;
 use super::fault::Fault;
 use super::link::{Link, LinkView};
-use crate::{Error, EventStream, Model, Request};
+use crate::{Error, EventStream, Model, ModelContext, Request};
 
 /// The models of one tenant's settings, in order: the first that can answers.
 ///
@@ -38,6 +38,15 @@ impl Chain {
     /// Its links in order, as they stand.
     pub fn view(&self) -> Vec<LinkView> {
         self.links.iter().map(|link| link.view()).collect()
+    }
+
+    /// The smallest context of its links: whoever comes to answer has room. Links that lead to no model
+    /// do not count.
+    pub fn context(&self) -> ModelContext {
+        let links = self.links.iter().filter(|link| link.inner.is_ok());
+        let contexts = links.map(|link| &link.context);
+        let smallest = contexts.min_by_key(|context| context.tokens);
+        smallest.cloned().unwrap_or_else(ModelContext::boundless)
     }
 
     async fn start(

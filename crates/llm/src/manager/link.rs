@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use super::call::{Meter, Observer};
 use super::circuit::{Circuit, CircuitView, Refused};
 use super::fault::Fault;
-use crate::{Error, EventStream, Model, Phase, Request};
+use crate::{Error, EventStream, Model, ModelContext, Phase, Request};
 
 /// Whose key a provider is called with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -44,6 +44,8 @@ pub(super) struct Link {
     pub(super) model: String,
     pub(super) key_owner: KeyOwner,
     pub(super) circuit: Arc<Circuit>,
+    /// How much it takes at once.
+    pub(super) context: ModelContext,
     /// What answers; `Err`: why the settings lead to nothing.
     pub(super) inner: Result<Arc<dyn Model>, String>,
 }

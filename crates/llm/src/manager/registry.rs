@@ -153,6 +153,7 @@ impl Manager {
         choice: &LlmChoice,
         key: Option<SecretString>,
     ) -> Link {
+        let is_first = settings.chain().first() == Some(choice);
         let settings = LlmSettings {
             provider: choice.provider.clone(),
             model: choice.model.clone(),
@@ -176,6 +177,7 @@ impl Manager {
             model: model.to_owned(),
             key_owner,
             circuit: self.circuit(tenant, choice, model, key),
+            context: self.models.context_of(&settings, is_first),
             inner: inner.map_err(|error| match error {
                 Error::Misconfigured { detail, .. } => detail,
                 other => other.to_string(),

@@ -12,8 +12,8 @@ use super::circuit::Circuit;
 use super::link::Link;
 use super::*;
 use crate::{
-    Error, Event, FinishReason, Message, Model, Models, Phase, PlatformProviders, Reply, Request,
-    Scripted, Timeouts, Usage,
+    Error, Event, FinishReason, Message, Model, ModelContext, Models, Phase, PlatformProviders,
+    Reply, Request, Scripted, Timeouts, Usage,
 };
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -66,6 +66,51 @@ async fn one_tenants_choice_of_model_is_no_other_tenants_trouble() {
     assert_eq!(refused, Some(Fault::KeyRefused));
 }
 
+#[test]
+fn a_chain_has_the_smallest_context_of_the_links_that_lead_to_a_model() {
+    let scripted = || -> Arc<dyn Model> { Arc::new(Scripted::default()) };
+    let of = |links: Vec<Arc<Link>>| {
+        let patience = PATIENCE;
+        Chain { links, patience }.context().tokens
+    };
+    let nowhere = || Err("no key is set".to_owned());
+    assert_eq!(of(vec![link(0, Ok(scripted()))]), 100_000);
+    let two = vec![link(0, Ok(scripted())), link(1, Ok(scripted()))];
+    assert_eq!(of(two), 50_000);
+    let one = vec![link(0, Ok(scripted())), link(1, nowhere())];
+    assert_eq!(of(one), 100_000);
+    assert_eq!(of(vec![link(0, nowhere())]), u32::MAX);
+}
+
+#[test]
+fn what_settings_say_of_a_context_is_about_their_own_model() {
+    let models = Models::new(
+        PlatformProviders::default(),
+        &Guard::default(),
+        Timeouts::default(),
+    );
+    let manager = Manager::new(Arc::new(models.unwrap()), ManagerPolicy::default());
+    let elsewhere = |path: &str| Some(format!("https://llm.example/{path}").parse().unwrap());
+    let mut settings = LlmSettings {
+        provider: "openai".to_owned(),
+        model: "my-own".to_owned(),
+        base_url: elsewhere("one"),
+        context_tokens: Some(32_000),
+        ..LlmSettings::default()
+    };
+    let tokens = |settings: &LlmSettings| {
+        let chain = manager.chain(TenantId::new(), settings, &Keys::default());
+        let links = chain.links.iter();
+        links.map(|link| link.context.tokens).collect::<Vec<_>>()
+    };
+    settings.fallbacks = vec![LlmChoice {
+        provider: "openai".to_owned(),
+        model: "my-own".to_owned(),
+        base_url: elsewhere("two"),
+    }];
+    assert_eq!(tokens(&settings), [32_000, 8_192]);
+}
+
 struct Stage {
     chain: Arc<Chain>,
     scripts: Vec<Arc<Scripted>>,
@@ -83,6 +128,11 @@ fn link(nth: usize, inner: Result<Arc<dyn Model>, String>) -> Arc<Link> {
         model: format!("model-{nth}"),
         key_owner: KeyOwner::Platform,
         circuit: Arc::new(Circuit::new(CircuitPolicy::default())),
+        context: ModelContext {
+            model: format!("model-{nth}"),
+            // The later, the smaller.
+            tokens: 100_000 >> nth,
+        },
         inner,
     })
 }

@@ -17,6 +17,9 @@ pub struct ModelRules {
     pub images: bool,
     /// Whether its answer can be held to a JSON schema. As with images.
     pub output_schema: bool,
+    /// The tokens it takes at once, its answer included; of a model that is not known, what next to
+    /// all have.
+    pub context_tokens: u32,
 }
 
 /// How a model takes tools over Chat Completions.
@@ -40,6 +43,7 @@ const PLAIN: ModelRules = ModelRules {
     effort: false,
     images: true,
     output_schema: true,
+    context_tokens: 8_192,
 };
 
 const TEXT_ONLY: ModelRules = ModelRules {
@@ -50,6 +54,7 @@ const TEXT_ONLY: ModelRules = ModelRules {
 
 const CLAUDE: ModelRules = ModelRules {
     temperature: false,
+    context_tokens: 200_000,
     ..PLAIN
 };
 
@@ -68,18 +73,32 @@ const fn reasoning(chat_tools: ToolRule) -> ModelRules {
         temperature: false,
         chat_tools,
         reasons: true,
+        context_tokens: 272_000,
         ..PLAIN
+    }
+}
+
+impl ModelRules {
+    /// The same with another context.
+    const fn reading(mut self, context_tokens: u32) -> Self {
+        self.context_tokens = context_tokens;
+        self
     }
 }
 
 /// Models with rules of their own, by the start of their name; the first that fits counts.
 ///
 /// Source: developers.openai.com, community.openai.com/t/1386454 (which names gpt-5.4 as the first
-/// to refuse), platform.claude.com/docs/en/build-with-claude/thinking, 2026-11.
+/// to refuse), platform.claude.com/docs/en/build-with-claude/thinking, 2026-11. Contexts: the price
+/// table of LiteLLM 1.109.1 and the models.json of rig-core 0.46.0; where one limits requests alone,
+/// that limit; where they name not all models of a start, the smallest known of the family.
 const MODEL_RULES: &[(&str, ModelRules)] = &[
-    ("gpt-6-astra", reasoning(ToolRule::Never)),
-    ("gpt-6.", reasoning(ToolRule::Never)),
-    ("gpt-6", reasoning(ToolRule::WithoutReasoning)),
+    ("gpt-6-astra", reasoning(ToolRule::Never).reading(922_000)),
+    ("gpt-6.", reasoning(ToolRule::Never).reading(922_000)),
+    (
+        "gpt-6",
+        reasoning(ToolRule::WithoutReasoning).reading(922_000),
+    ),
     ("gpt-5.6", reasoning(ToolRule::WithoutReasoning)),
     ("gpt-5.5", reasoning(ToolRule::WithoutReasoning)),
     ("gpt-5.4", reasoning(ToolRule::WithoutReasoning)),
@@ -88,23 +107,27 @@ const MODEL_RULES: &[(&str, ModelRules)] = &[
         "o3-mini",
         ModelRules {
             images: false,
-            ..reasoning(ToolRule::Plain)
+            ..reasoning(ToolRule::Plain).reading(200_000)
         },
     ),
-    ("o1", reasoning(ToolRule::Plain)),
-    ("o3", reasoning(ToolRule::Plain)),
-    ("o4", reasoning(ToolRule::Plain)),
-    ("gpt-3.5", TEXT_ONLY),
-    ("claude-haiku-5", THINKING_CLAUDE),
-    ("claude-sonnet-5", THINKING_CLAUDE),
-    ("claude-opus-5", THINKING_CLAUDE),
+    ("o1", reasoning(ToolRule::Plain).reading(200_000)),
+    ("o3", reasoning(ToolRule::Plain).reading(200_000)),
+    ("o4", reasoning(ToolRule::Plain).reading(200_000)),
+    ("gpt-4o", PLAIN.reading(128_000)),
+    ("gpt-4-turbo", PLAIN.reading(128_000)),
+    ("gpt-4.1", PLAIN.reading(1_047_576)),
+    ("gpt-4", PLAIN),
+    ("gpt-3.5", TEXT_ONLY.reading(16_385)),
+    ("claude-haiku-5", THINKING_CLAUDE.reading(1_000_000)),
+    ("claude-sonnet-5", THINKING_CLAUDE.reading(1_000_000)),
+    ("claude-opus-5", THINKING_CLAUDE.reading(1_000_000)),
     ("claude-fable-5", THINKING_CLAUDE),
     ("claude-mythos", THINKING_CLAUDE),
     // These think only if they are told to.
-    ("claude-sonnet-4-6", QUIET_CLAUDE),
+    ("claude-sonnet-4-6", QUIET_CLAUDE.reading(1_000_000)),
     ("claude-opus-4-6", QUIET_CLAUDE),
     ("claude-opus-4-7", QUIET_CLAUDE),
-    ("claude-opus-4-8", QUIET_CLAUDE),
+    ("claude-opus-4-8", QUIET_CLAUDE.reading(1_000_000)),
     ("claude-haiku-4", CLAUDE),
     ("claude-sonnet-4", CLAUDE),
     ("claude-opus-4", CLAUDE),
@@ -164,6 +187,29 @@ mod tests {
         assert!(!ModelRules::of("claude-opus-4-1").effort);
         assert!(!ModelRules::of("claude-opus-4-8").reasons);
         assert!(ModelRules::of("claude-opus-7").reasons);
+    }
+
+    #[test]
+    fn a_model_that_is_not_known_has_the_smallest_context() {
+        let context = |model: &str| ModelRules::of(model).context_tokens;
+        for (model, tokens) in [
+            ("gpt-6-luna", 922_000),
+            ("gpt-6.1-sol", 922_000),
+            ("openai/gpt-5-mini", 272_000),
+            ("gpt-4o-mini", 128_000),
+            ("gpt-4-turbo-2024-04-09", 128_000),
+            ("gpt-4.1-mini", 1_047_576),
+            ("gpt-4-0613", 8_192),
+            ("gpt-3.5-turbo", 16_385),
+            ("o4-mini", 200_000),
+            ("claude-haiku-5-5", 1_000_000),
+            ("anthropic/claude-haiku-4-5-20251001", 200_000),
+            ("claude-opus-9", 200_000),
+            ("my-own-finetune", 8_192),
+        ] {
+            assert_eq!(context(model), tokens, "{model}");
+            assert!(context(model) >= PLAIN.context_tokens, "{model}");
+        }
     }
 
     #[test]

@@ -76,17 +76,7 @@ impl Http {
             .await
     }
 
-    /// Posts a body as it is, with these headers besides the key.
-    pub(crate) async fn post_as(
-        &self,
-        path: &str,
-        headers: &[(&'static str, &str)],
-        body: String,
-    ) -> Reply {
-        self.try_post_as(path, headers, body).await.unwrap()
-    }
-
-    /// The same; the error is that of the connection.
+    /// Posts a body as it is, with these headers besides the key; the error is that of the connection.
     pub(crate) async fn try_post_as(
         &self,
         path: &str,

@@ -8,7 +8,6 @@
 )]
 
 mod answers;
-mod channel_crashes;
 mod commands;
 mod crashes;
 mod documents;
@@ -16,6 +15,7 @@ mod documents;
 mod every_format;
 mod formats;
 mod http;
+mod lines;
 mod matrix;
 mod metrics;
 #[expect(dead_code, reason = "others use the rest of it")]

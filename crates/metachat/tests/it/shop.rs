@@ -81,16 +81,7 @@ impl Shop {
 
     /// The messages of the one conversation, oldest first; none before there is one.
     pub(crate) async fn messages(&self, http: &Http) -> Vec<Value> {
-        let path = format!("/api/tenants/{}/conversations", self.tenant);
-        let conversations = http.get(&path).await.expect(200);
-        let conversations = conversations["data"].as_array().unwrap();
-        assert!(conversations.len() < 2, "{conversations:?}");
-        let Some(conversation) = conversations.first() else {
-            return Vec::new();
-        };
-        let path = format!("{path}/{}/messages", id(conversation));
-        let page = http.get(&path).await.expect(200);
-        page["data"].as_array().unwrap().clone()
+        messages(http, &self.tenant).await
     }
 
     /// Waits until `answers` messages to the customer were delivered and nothing is left to do.
@@ -139,8 +130,23 @@ impl Shop {
     }
 }
 
-const LEFT_TO_DO: &str = "SELECT (SELECT count(*) FROM jobs)
+/// Jobs, and items of channels that nobody has understood yet.
+pub(crate) const LEFT_TO_DO: &str = "SELECT (SELECT count(*) FROM jobs)
     + (SELECT count(*) FROM raw_items WHERE outcome = 'pending')";
+
+/// The messages of a tenant's one conversation, oldest first; none before there is one.
+pub(crate) async fn messages(http: &Http, tenant: &str) -> Vec<Value> {
+    let path = format!("/api/tenants/{tenant}/conversations");
+    let conversations = http.get(&path).await.expect(200);
+    let conversations = conversations["data"].as_array().unwrap();
+    assert!(conversations.len() < 2, "{conversations:?}");
+    let Some(conversation) = conversations.first() else {
+        return Vec::new();
+    };
+    let path = format!("{path}/{}/messages", id(conversation));
+    let page = http.get(&path).await.expect(200);
+    page["data"].as_array().unwrap().clone()
+}
 
 /// Creates a tenant that answers at once; its id.
 pub(crate) async fn tenant(http: &Http, llm: &Value) -> String {

@@ -32,13 +32,13 @@ pub struct Step {
     pub with: usize,
 }
 
-/// What counts the tokens: the embedding model's own vocabulary where it is known.
+/// What counts the tokens: the model's own vocabulary where it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Tokenizer {
     /// [`Estimate`].
     Estimate,
-    /// `cl100k_base`, the vocabulary of OpenAI's embedding models.
+    /// `cl100k_base`, the vocabulary of OpenAI's embedding models and of its older chat models.
     Cl100k,
 }
 
@@ -48,6 +48,21 @@ impl Tokenizer {
         // Source: <https://platform.openai.com/docs/guides/embeddings>, 2026-11: all models of the
         // second and third generation are counted by this vocabulary.
         if model.contains("text-embedding-3-") || model.contains("text-embedding-ada-002") {
+            Self::Cl100k
+        } else {
+            Self::Estimate
+        }
+    }
+
+    /// The one of a model that answers, by its provider's name of it.
+    pub fn of_chat_model(model: &str) -> Self {
+        let name = model.rsplit('/').next().unwrap_or(model);
+        // Source: <https://github.com/openai/tiktoken>, `model.py`, 2026-11. Those of the same start
+        // that came later are counted by another vocabulary, which the estimate is above.
+        let is_later = ["gpt-4o", "gpt-4.1", "gpt-4.5"]
+            .iter()
+            .any(|later| name.starts_with(later));
+        if !is_later && (name.starts_with("gpt-4") || name.starts_with("gpt-3.5")) {
             Self::Cl100k
         } else {
             Self::Estimate
@@ -234,6 +249,17 @@ mod tests {
             ("all-MiniLM-L6-v2", Tokenizer::Estimate),
         ] {
             assert_eq!(Tokenizer::of_embedding_model(model), expected, "{model}");
+        }
+        for (model, expected) in [
+            ("gpt-4", Tokenizer::Cl100k),
+            ("openai/gpt-4-turbo", Tokenizer::Cl100k),
+            ("gpt-3.5-turbo-0125", Tokenizer::Cl100k),
+            ("gpt-4o-mini", Tokenizer::Estimate),
+            ("gpt-4.1-nano", Tokenizer::Estimate),
+            ("gpt-6-luna", Tokenizer::Estimate),
+            ("claude-haiku-5-5", Tokenizer::Estimate),
+        ] {
+            assert_eq!(Tokenizer::of_chat_model(model), expected, "{model}");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod assign;
 mod list;
+mod standing;
 
 use chrono::{DateTime, Utc};
 use db::{Error, Result, TenantTx, Tx};
@@ -14,6 +15,7 @@ pub use assign::{
     Assignment, assign, list_due_for_release, mark_read, postpone_release, reassign, set_status,
 };
 pub use list::{Filter, delete_idle, list, list_matching, list_of_contact};
+pub use standing::{Standing, list_standing};
 
 /// An exchange with one contact.
 #[derive(Clone, Debug)]

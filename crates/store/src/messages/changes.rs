@@ -19,77 +19,54 @@ pub struct Changed {
     pub turn: Option<i64>,
 }
 
-/// Gives a message from or to a contact its later wording; `None` if there is no such message on the
-/// channel, or it was taken back, or changed later still.
-///
-/// # Errors
-/// Those of the database.
-pub async fn edit(
-    tx: &mut TenantTx,
-    contact: ContactId,
-    direction: Direction,
-    external_id: &str,
-    text: &str,
-    content: &Value,
-    at: DateTime<Utc>,
-) -> Result<Option<Changed>> {
-    let tenant = tx.tenant();
-    Ok(sqlx::query_as!(
-        Changed,
-        r#"
-        UPDATE messages AS m SET text = $4, content = $5, edited_at = $6, updated_at = now()
-        FROM conversations AS c
-        WHERE m.tenant_id = $1 AND c.id = m.conversation_id AND c.contact_id = $2
-          AND m.channel_id = c.channel_id AND m.external_id = $3 AND m.direction = $7
-          AND m.revoked_at IS NULL AND (m.edited_at IS NULL OR m.edited_at <= $6)
-        RETURNING m.id AS "id: MessageId", m.conversation_id AS "conversation_id: ConversationId",
-                  m.seq, m.turn
-        "#,
-        tenant.as_uuid(),
-        contact.as_uuid(),
-        external_id,
-        text,
-        content,
-        at,
-        direction.as_str(),
-    )
-    .fetch_optional(tx.conn())
-    .await?)
+/// What a message says from some moment on.
+#[derive(Clone, Debug)]
+pub struct NewWords<'a> {
+    /// Whom it is from or to.
+    pub contact: ContactId,
+    /// Which way it goes.
+    pub direction: Direction,
+    /// The channel's id of it.
+    pub external_id: &'a str,
+    /// What it says.
+    pub text: &'a str,
+    /// The normalised words.
+    pub content: &'a Value,
+    /// Whether it was taken back, and these words say so.
+    pub is_revoked: bool,
+    /// When that was, by the channel's clock.
+    pub at: DateTime<Utc>,
 }
 
-/// Takes the words of a message from or to a contact away; `None` if there is no such message on the
-/// channel, or it was taken back before.
+/// Gives a message its later words; `None` if there is no such message on the contact's channel, or
+/// it was taken back, or changed later still and is not taken back by this.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn revoke(
-    tx: &mut TenantTx,
-    contact: ContactId,
-    direction: Direction,
-    external_id: &str,
-    text: &str,
-    content: &Value,
-    at: DateTime<Utc>,
-) -> Result<Option<Changed>> {
+pub async fn reword(tx: &mut TenantTx, new: &NewWords<'_>) -> Result<Option<Changed>> {
     let tenant = tx.tenant();
     Ok(sqlx::query_as!(
         Changed,
         r#"
-        UPDATE messages AS m SET text = $4, content = $5, revoked_at = $6, updated_at = now()
+        UPDATE messages AS m SET
+            text = $4, content = $5, updated_at = now(),
+            edited_at = CASE WHEN $8 THEN m.edited_at ELSE $6 END,
+            revoked_at = CASE WHEN $8 THEN $6::timestamptz END
         FROM conversations AS c
         WHERE m.tenant_id = $1 AND c.id = m.conversation_id AND c.contact_id = $2
           AND m.channel_id = c.channel_id AND m.external_id = $3 AND m.direction = $7
-          AND m.revoked_at IS NULL
+          AND m.revoked_at IS NULL AND ($8 OR m.edited_at IS NULL OR m.edited_at <= $6)
         RETURNING m.id AS "id: MessageId", m.conversation_id AS "conversation_id: ConversationId",
                   m.seq, m.turn
         "#,
         tenant.as_uuid(),
-        contact.as_uuid(),
-        external_id,
-        text,
-        content,
-        at,
-        direction.as_str(),
+        new.contact.as_uuid(),
+        new.external_id,
+        new.text,
+        new.content,
+        new.at,
+        new.direction.as_str(),
+        new.is_revoked,
     )
     .fetch_optional(tx.conn())
     .await?)

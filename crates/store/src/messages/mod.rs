@@ -15,7 +15,9 @@ use domain::{
 use serde_json::Value;
 use uuid::Uuid;
 
-pub use changes::{Changed, NewEcho, apply_receipt, edit, insert_echo, nth_newest_sent, revoke};
+pub use changes::{
+    Changed, NewEcho, NewWords, apply_receipt, insert_echo, nth_newest_sent, reword,
+};
 pub use keep::{Kept, delete_older, leave_turn, list_external_ids, note_unanswered};
 pub use read::{find_by_external_id, get, history, list, lock, newest_received, turn};
 pub use report::{NewReport, Report, apply_report};

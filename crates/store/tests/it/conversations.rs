@@ -2,9 +2,9 @@
 
 use chrono::TimeDelta;
 use db::TenantTx;
-use domain::{AssignReason, ChannelKind, Clock, ConversationStatus};
+use domain::{AssignReason, ChannelKind, Clock, ConversationId, ConversationStatus};
 use store::contacts;
-use store::conversations::{self, Assignment, Conversation};
+use store::conversations::{self, Assignment, Conversation, Standing};
 
 use crate::world::World;
 
@@ -98,4 +98,30 @@ async fn what_a_person_has_is_given_back_with_all_that_was_noted_of_it() {
     assert_eq!((given.assigned_at, given.release_at), (None, None));
     tx.commit().await.unwrap();
     assert_eq!(due(10).await, 0);
+}
+
+#[tokio::test]
+async fn where_conversations_stand_is_told_of_those_of_the_tenant_named_alone() {
+    let world = World::new().await;
+    let mut tx = world.db.tenant(world.one).await.unwrap();
+    let begun = begin(&mut tx, &world).await;
+    conversations::raise_turn(&mut tx, begun.id).await.unwrap();
+    tx.commit().await.unwrap();
+    let mut tx = world.db.system().await.unwrap();
+    let wanted = [
+        (world.one, begun.id),
+        (world.other, begun.id),
+        (world.one, ConversationId::new()),
+    ];
+    let found = conversations::list_standing(&mut tx, &wanted)
+        .await
+        .unwrap();
+    let standing = Standing {
+        turn_seq: 1,
+        ..begun.standing()
+    };
+    assert_eq!(found, [(begun.id, standing)]);
+    assert_eq!(begun.turn_seq, 0);
+    let none = conversations::list_standing(&mut tx, &wanted[1..]).await;
+    assert_eq!(none.unwrap(), []);
 }

@@ -11,6 +11,7 @@ mod deliveries;
 mod documents;
 mod embedding_cache;
 mod idempotency;
+mod parked_changes;
 mod schema;
 mod spending;
 mod tenancy;

@@ -57,6 +57,10 @@ const ACROSS_TENANTS: &[(&str, &str)] = &[
         "Retention: what was not renewed for long goes, whosever it is.",
     ),
     (
+        "DELETE FROM parked_changes WHERE created_at < $1",
+        "Retention: what nobody claimed for long goes, whosever it is.",
+    ),
+    (
         "DELETE FROM parked_statuses WHERE created_at < $1",
         "Retention: what nobody claimed for long goes, whosever it is.",
     ),
@@ -112,6 +116,7 @@ const SYSTEM_FUNCTIONS: &[&str] = &[
     "channels::set_verify_token_hash",
     "channels::take_unchecked",
     "conversations::assign::list_due_for_release",
+    "conversations::standing::list_standing",
     "document_sources::take_due",
     "documents::find::list_file_keys",
     "dropped_files::forget",
@@ -122,6 +127,7 @@ const SYSTEM_FUNCTIONS: &[&str] = &[
     "idempotency_keys::delete_older",
     "idempotency_keys::finish",
     "idempotency_keys::forget",
+    "parked_changes::delete_older",
     "parked_statuses::delete_older",
     "presences::delete_older",
     "presences::remove",
