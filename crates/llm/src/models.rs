@@ -11,7 +11,7 @@ use crate::builtin::Builtin;
 use crate::embed::{Embedder, HashedNgrams, OllamaEmbeddings, OpenAiEmbeddings, Payer};
 use crate::endpoint::Endpoint;
 use crate::listing::{self, ListedModel};
-use crate::providers::{Capabilities, Provider, Wire};
+use crate::providers::{Capabilities, Provider, Wire, window_of};
 use crate::rate_limits::Gate;
 use crate::retry::{Retry, RetryPolicy};
 use crate::wire::anthropic::Anthropic;
@@ -187,6 +187,16 @@ impl Models {
         }
         let (endpoint, _) = self.endpoint(provider, settings.base_url.as_ref(), tenant_key)?;
         listing::list(&endpoint, provider.wire).await
+    }
+
+    /// How many tokens a model reads at once where `settings` lead; `None`: not known.
+    pub(crate) fn window_of(&self, settings: &LlmSettings, model: &str) -> Option<u64> {
+        match known(&settings.provider).ok()?.wire {
+            Wire::Builtin => None,
+            Wire::OpenAi | Wire::Anthropic => window_of(model),
+            // What the server gives it, whatever it could read.
+            Wire::Ollama => self.ollama_options(settings).context_tokens.map(u64::from),
+        }
     }
 
     /// Whether the platform has a key of its own to OpenAI.

@@ -42,6 +42,8 @@ pub(super) struct Link {
     pub(super) provider: &'static str,
     pub(super) account: String,
     pub(super) model: String,
+    /// How many tokens it reads at once, if that is known.
+    pub(super) window: Option<u64>,
     pub(super) key_owner: KeyOwner,
     pub(super) circuit: Arc<Circuit>,
     /// What answers; `Err`: why the settings lead to nothing.

@@ -174,6 +174,7 @@ impl Manager {
             provider: known.map_or("none", |provider| provider.name),
             account: choice.account(),
             model: model.to_owned(),
+            window: self.models.window_of(&settings, model),
             key_owner,
             circuit: self.circuit(tenant, choice, model, key),
             inner: inner.map_err(|error| match error {

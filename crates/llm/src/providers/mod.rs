@@ -1,10 +1,12 @@
 //! Who serves models, in which format, and what can be relied on there.
 
 mod rules;
+mod windows;
 
 use url::Url;
 
 pub use rules::{ModelRules, ToolRule};
+pub(crate) use windows::window_of;
 
 /// A provider the product knows: a row of the table, nothing more.
 #[derive(Clone, Copy, Debug)]
