@@ -17,7 +17,7 @@ pub use budget::{BudgetState, Verdict, look, state_of_budget};
 pub use calls::{About, Calls, PlainCall};
 pub(crate) use health::{Standing, embedding_account, note as note_health};
 pub use metrics::ModelMetrics;
-pub use report::{Sum, UsageReport, report};
+pub use report::{ConversationReport, Sum, UsageReport, report, report_of_conversation};
 
 /// What a process knows of money: the prices, what months have cost so far, and what was told of
 /// it.
