@@ -125,7 +125,10 @@ async fn a_dead_key_is_told_of_before_a_customer_meets_it_and_once_more_when_it_
 
 #[tokio::test]
 async fn who_does_not_answer_is_asked_again_before_that_counts() {
-    let stage = stage(at("http://127.0.0.1:9/v1")).await;
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = nobody.local_addr().unwrap();
+    drop(nobody);
+    let stage = stage(at(&format!("http://{address}/v1"))).await;
     let looked = stage.look(false).await;
     assert!(matches!(looked, Err(Failure::Retry(_))), "{looked:?}");
     assert_eq!(stage.count("provider_health").await, 0);
