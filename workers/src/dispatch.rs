@@ -1,8 +1,9 @@
 use assistant::Assistant;
 use jobs::kinds::{
-    AnswerTurn, ChannelStatus, CheckChannel, CheckChannels, DeliverWebhook, EmbedChunk,
-    EraseContact, FetchMedia, FetchSource, InboundMessage, IngestDocument, MoveThread,
-    RefreshSources, ReleaseConversations, RunEval, SendReply, TendIndex, Upkeep,
+    AnswerTurn, ChannelStatus, CheckAccounts, CheckChannel, CheckChannels, CheckProviders,
+    DeliverWebhook, EmbedChunk, EraseContact, FetchMedia, FetchSource, InboundMessage,
+    IngestDocument, MoveThread, RefreshSources, ReleaseConversations, RunEval, SendReply,
+    TendIndex, Upkeep,
 };
 use jobs::{Batch, Failure, Job, JobHandle, KindInfo, for_each_job};
 

@@ -1,4 +1,4 @@
-use jobs::kinds::{CheckChannels, RefreshSources, ReleaseConversations, Upkeep};
+use jobs::kinds::{CheckChannels, CheckProviders, RefreshSources, ReleaseConversations, Upkeep};
 use jobs::schedules::{Result, Schedule};
 
 /// The schedules that the product brings itself.
@@ -7,6 +7,7 @@ pub(crate) fn builtin() -> Result<Vec<Schedule>> {
         // At once where it never ran: a new installation has its partitions looked after from the start.
         Schedule::new("upkeep", "7 * * * *", &Upkeep {})?.at_once(),
         Schedule::new("check-channels", "23 * * * *", &CheckChannels {})?,
+        Schedule::new("check-providers", "* * * * *", &CheckProviders {})?,
         Schedule::new("refresh-sources", "*/5 * * * *", &RefreshSources {})?,
         Schedule::new(
             "release-conversations",

@@ -6,6 +6,7 @@ pub(crate) mod channel_posts;
 mod channels;
 mod contacts;
 mod conversation_steps;
+mod conversation_usage;
 mod conversations;
 mod documents;
 mod download;
@@ -69,7 +70,11 @@ pub(crate) type Routes = (
         webchat::WebchatRoutes,
         webchat_attachments::WebchatAttachmentRoutes,
     ),
-    (usage::UsageRoutes, providers::ProviderRoutes),
+    (
+        usage::UsageRoutes,
+        conversation_usage::ConversationUsageRoutes,
+        providers::ProviderRoutes,
+    ),
 );
 
 /// The routes as they are served and specified.
@@ -109,7 +114,11 @@ pub(crate) fn all() -> Routes {
             webchat::WebchatRoutes,
             webchat_attachments::WebchatAttachmentRoutes,
         ),
-        (usage::UsageRoutes, providers::ProviderRoutes),
+        (
+            usage::UsageRoutes,
+            conversation_usage::ConversationUsageRoutes,
+            providers::ProviderRoutes,
+        ),
     )
 }
 

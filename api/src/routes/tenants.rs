@@ -5,6 +5,7 @@ use poem_openapi::param::{Path, Query};
 use poem_openapi::{Object, OpenApi};
 use secrets::row_context;
 use serde::Deserialize;
+use store::provider_checks;
 use store::provider_health;
 use store::tenants::{self, SECRETS_COLUMN, Tenant, TenantSecrets, TenantValues};
 use uuid::Uuid;
@@ -210,6 +211,7 @@ impl TenantRoutes {
         if has_other_embedding || providers != (settings.llm, secrets.clone()) {
             // What was seen of them was seen with other keys or addresses.
             provider_health::delete_all(&mut tx).await?;
+            provider_checks::make_due(&mut tx).await?;
         }
         tx.commit().await?;
         Ok(Answer(view(tenant, &secrets)))

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use assistant::spending::{BudgetState, Month, Sum, UsageReport, report, state_of_budget};
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::{BudgetSettings, ConversationId};
@@ -36,7 +38,7 @@ struct UsageView {
 /// Some calls, taken together.
 #[derive(Debug, Object)]
 #[oai(rename = "UsageSum")]
-struct SumView {
+pub(super) struct SumView {
     /// How many, failed ones included.
     calls: i64,
     /// How many failed.
@@ -66,7 +68,7 @@ struct TokensView {
 /// The calls of one account and model.
 #[derive(Debug, Object)]
 #[oai(rename = "UsageByModel")]
-struct ModelSum {
+pub(super) struct ModelSum {
     /// The account: the provider, or `<provider>@<host>` at another address.
     account: String,
     /// The model.
@@ -88,7 +90,7 @@ struct DaySum {
 /// The calls for one purpose.
 #[derive(Debug, Object)]
 #[oai(rename = "UsageByPurpose")]
-struct PurposeSum {
+pub(super) struct PurposeSum {
     /// What they were for: `answer`, `embedding`, `search`, `rerank` or `eval`.
     purpose: String,
     /// What they took and cost.
@@ -230,33 +232,43 @@ impl UsageRoutes {
 
 impl UsageView {
     fn new(month: Month, report: UsageReport, budget: BudgetSettings) -> Self {
-        let by_model = report.by_model.into_iter();
         let by_day = report.by_day.into_iter();
-        let by_purpose = report.by_purpose.into_iter();
         Self {
             month: month.to_string(),
             budget: BudgetStanding::new(budget, &report.totals, &report.notices),
             totals: SumView::new(report.totals),
-            by_model: by_model
-                .map(|((account, model), sum)| ModelSum {
-                    account,
-                    model,
-                    sum: SumView::new(sum),
-                })
-                .collect(),
+            by_model: ModelSum::all(report.by_model),
             by_day: by_day
                 .map(|(day, sum)| DaySum {
                     day,
                     sum: SumView::new(sum),
                 })
                 .collect(),
-            by_purpose: by_purpose
-                .map(|(purpose, sum)| PurposeSum {
-                    purpose: purpose.to_owned(),
-                    sum: SumView::new(sum),
-                })
-                .collect(),
+            by_purpose: PurposeSum::all(report.by_purpose),
         }
+    }
+}
+
+impl ModelSum {
+    pub(super) fn all(sums: BTreeMap<(String, String), Sum>) -> Vec<Self> {
+        let sums = sums.into_iter();
+        sums.map(|((account, model), sum)| Self {
+            account,
+            model,
+            sum: SumView::new(sum),
+        })
+        .collect()
+    }
+}
+
+impl PurposeSum {
+    pub(super) fn all(sums: BTreeMap<&'static str, Sum>) -> Vec<Self> {
+        let sums = sums.into_iter();
+        sums.map(|(purpose, sum)| Self {
+            purpose: purpose.to_owned(),
+            sum: SumView::new(sum),
+        })
+        .collect()
     }
 }
 
@@ -286,7 +298,7 @@ impl BudgetStanding {
 }
 
 impl SumView {
-    const fn new(sum: Sum) -> Self {
+    pub(super) const fn new(sum: Sum) -> Self {
         Self {
             calls: sum.calls,
             failed_calls: sum.failed_calls,

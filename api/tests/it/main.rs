@@ -19,6 +19,7 @@ mod openapi;
 mod problems;
 mod providers;
 mod queues;
+mod queues_live;
 mod resources;
 mod schedules;
 mod search;

@@ -1,11 +1,4 @@
-use std::sync::Arc;
-use std::time::Duration;
-
-use futures::StreamExt as _;
-use poem::{Endpoint as _, Request, Response};
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
-use tokio::net::{TcpListener, TcpStream};
 
 use crate::server::{ADMIN_KEY, TestServer};
 
@@ -16,7 +9,7 @@ async fn sql(server: &TestServer, statement: &'static str) {
         .unwrap();
 }
 
-fn queue<'a>(overview: &'a Value, kind: &str) -> &'a Value {
+pub(crate) fn queue<'a>(overview: &'a Value, kind: &str) -> &'a Value {
     let queues = overview["queues"].as_array().unwrap();
     queues.iter().find(|queue| queue["kind"] == kind).unwrap()
 }
@@ -184,106 +177,4 @@ async fn limits_are_set_shown_and_lifted() {
         assert_eq!(wrong.problem(422), "invalid_request", "{key}");
         assert_eq!(wrong.json()["errors"][0]["field"], field);
     }
-}
-
-async fn open(server: &TestServer, key: &str) -> Response {
-    let request = Request::builder()
-        .uri_str("/api/queues/live")
-        .header("authorization", format!("Bearer {key}"))
-        .finish();
-    api::server(Arc::clone(&server.state))
-        .get_response(request)
-        .await
-}
-
-type Events = Lines<BufReader<std::pin::Pin<Box<dyn tokio::io::AsyncRead + Send>>>>;
-
-fn events(response: Response) -> Events {
-    let reader: std::pin::Pin<Box<dyn tokio::io::AsyncRead + Send>> =
-        Box::pin(response.into_body().into_async_read());
-    BufReader::new(reader).lines()
-}
-
-async fn next(events: &mut Events) -> Value {
-    let line = async {
-        loop {
-            let line = events.next_line().await.unwrap().unwrap();
-            if let Some(data) = line.strip_prefix("data: ") {
-                return serde_json::from_str(data).unwrap();
-            }
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), line)
-        .await
-        .unwrap()
-}
-
-#[tokio::test]
-async fn who_watches_sees_the_overview_at_once_and_whenever_it_changes() {
-    let server = TestServer::start().await;
-    let response = open(&server, ADMIN_KEY).await;
-    assert_eq!(response.status().as_u16(), 200);
-    assert_eq!(response.content_type(), Some("text/event-stream"));
-    let mut events = events(response);
-    assert_eq!(
-        queue(&next(&mut events).await, "send-reply")["paused"],
-        false
-    );
-    server
-        .post(ADMIN_KEY, "/api/queues/send-reply/pause", json!({}))
-        .await
-        .expect(200);
-    assert_eq!(
-        queue(&next(&mut events).await, "send-reply")["paused"],
-        true
-    );
-    // Nothing changes any more: nothing is said.
-    let quiet = tokio::time::timeout(Duration::from_millis(2500), next(&mut events)).await;
-    assert!(quiet.is_err(), "{quiet:?}");
-}
-
-#[tokio::test]
-async fn only_so_many_may_watch_at_a_time() {
-    let server = TestServer::start().await;
-    let mut watchers: Vec<Response> = futures::stream::iter(0..32)
-        .then(|_| open(&server, ADMIN_KEY))
-        .collect()
-        .await;
-    assert!(watchers.iter().all(|watcher| watcher.status().is_success()));
-    let refused = open(&server, ADMIN_KEY).await;
-    assert_eq!(refused.status().as_u16(), 429);
-    drop(watchers.pop());
-    assert!(open(&server, ADMIN_KEY).await.status().is_success());
-}
-
-#[tokio::test]
-async fn a_stream_does_not_keep_the_process_from_ending() {
-    let server = TestServer::start().await;
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let (end, ended) = tokio::sync::oneshot::channel::<()>();
-    let shutdown = async move {
-        ended.await.ok();
-    };
-    let serving = tokio::spawn(api::serve(listener, Arc::clone(&server.state), shutdown));
-    let mut socket = TcpStream::connect(address).await.unwrap();
-    let request = format!(
-        "GET /api/queues/live HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ADMIN_KEY}\r\n\r\n"
-    );
-    socket.write_all(request.as_bytes()).await.unwrap();
-    let mut lines = BufReader::new(socket).lines();
-    while !lines
-        .next_line()
-        .await
-        .unwrap()
-        .unwrap()
-        .starts_with("data: ")
-    {}
-    end.send(()).unwrap();
-    // Well under the time that open requests are given.
-    tokio::time::timeout(Duration::from_secs(10), serving)
-        .await
-        .expect("an end within 10 seconds")
-        .unwrap()
-        .unwrap();
 }

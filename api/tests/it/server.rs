@@ -316,6 +316,7 @@ fn assistant(
                 verify_token: Some(VERIFY_TOKEN.into()),
             },
             send_reconcile: Duration::from_secs(30),
+            provider_check: None,
             extract_program: "metachat".into(),
             max_upload_bytes: 1024 * 1024,
             webchat: WebchatCaps {

@@ -1,11 +1,11 @@
 //! What calls to models took and cost.
 
 use chrono::{DateTime, Utc};
-use domain::{CallOutcome, CallPurpose, ConversationId, ModelCallId, TenantId};
+use domain::{CallOutcome, CallPurpose, ContactId, ConversationId, ModelCallId, TenantId};
 use serde_json::{Value, json};
 use store::model_calls::{self, ModelCall, Tokens};
 
-use crate::server::TestServer;
+use crate::server::{ADMIN_KEY, TestServer};
 
 fn call(started_at: &str, model: &str, cost_microdollars: Option<i64>) -> ModelCall {
     let started_at: DateTime<Utc> = started_at.parse().unwrap();
@@ -39,6 +39,40 @@ async fn store(server: &TestServer, tenant: &str, calls: &[ModelCall]) {
     let mut tx = server.state.db.tenant(id).await.unwrap();
     model_calls::insert(&mut tx, calls).await.unwrap();
     tx.commit().await.unwrap();
+}
+
+/// A conversation with a contact of its own that began at a time.
+async fn conversation(server: &TestServer, tenant: &str, created_at: &str) -> ConversationId {
+    let channel = server
+        .post(
+            ADMIN_KEY,
+            &format!("{tenant}/channels"),
+            json!({"type": "webchat", "name": "Chat"}),
+        )
+        .await
+        .expect(201)["id"]
+        .clone();
+    let (id, contact) = (ConversationId::new(), ContactId::new());
+    let (tenant, channel) = (
+        tenant.rsplit('/').next().unwrap(),
+        channel.as_str().unwrap(),
+    );
+    for statement in [
+        format!(
+            "INSERT INTO contacts (id, tenant_id, channel_id, external_id)
+             VALUES ('{contact}', '{tenant}', '{channel}', '{contact}')"
+        ),
+        format!(
+            "INSERT INTO conversations (id, tenant_id, channel_id, contact_id, created_at)
+             VALUES ('{id}', '{tenant}', '{channel}', '{contact}', '{created_at}')"
+        ),
+    ] {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statement))
+            .execute(server.database.pool())
+            .await
+            .unwrap();
+    }
+    id
 }
 
 #[tokio::test]
@@ -155,4 +189,57 @@ async fn calls_are_listed_newest_first_page_by_page() {
     assert_eq!(of_it["data"].as_array().unwrap().len(), 1);
     assert_eq!(of_it["data"][0]["id"], calls[1].id.to_string());
     assert_eq!(of_it["data"][0]["own_key"], true);
+}
+
+#[tokio::test]
+async fn a_conversations_calls_are_added_up_and_an_unknown_cost_is_not_nothing() {
+    let server = TestServer::start().await;
+    let (tenant, key) = server.tenant("Shop").await;
+    let asked = conversation(&server, &tenant, "2026-11-20T10:00:00Z").await;
+    let other = conversation(&server, &tenant, "2026-08-01T10:00:00Z").await;
+    let of = |id: ConversationId, call: ModelCall| ModelCall {
+        conversation_id: Some(id),
+        ..call
+    };
+    let failed = ModelCall {
+        outcome: CallOutcome::Failed,
+        fault: Some("timed_out".to_owned()),
+        ..call("2026-11-21T10:00:30Z", "gpt-4o-mini", Some(5))
+    };
+    let search = ModelCall {
+        purpose: CallPurpose::Search,
+        ..call("2026-11-22T10:00:00Z", "own-vectors", None)
+    };
+    let calls = [
+        of(asked, call("2026-11-20T10:00:00Z", "gpt-4o-mini", Some(30))),
+        of(asked, failed),
+        of(asked, search),
+        of(other, call("2026-11-20T10:00:00Z", "own-model", None)),
+        call("2026-11-20T10:00:00Z", "gpt-4o-mini", Some(1000)),
+    ];
+    store(&server, &tenant, &calls).await;
+    let path = |id: ConversationId| format!("{tenant}/conversations/{id}/usage");
+    let usage = server.get(&key, &path(asked)).await.expect(200);
+    let expected = json!({
+        "calls": 3, "failed_calls": 1, "unpriced_calls": 1,
+        "tokens": {"input": 300, "cached": 120, "cache_written": 0, "output": 60},
+        "cost_microdollars": 35,
+    });
+    assert_eq!(usage["totals"], expected);
+    assert_eq!(usage["is_whole"], true);
+    let models = usage["by_model"].as_array().unwrap();
+    assert_eq!(models[1]["model"], "own-vectors");
+    assert_eq!(models[1]["sum"]["cost_microdollars"], Value::Null);
+    assert_eq!(usage["by_purpose"][1]["purpose"], "search");
+    // Nothing that is known: unknown, and not 0. It is older than calls are kept.
+    let usage = server.get(&key, &path(other)).await.expect(200);
+    assert_eq!(usage["totals"]["cost_microdollars"], Value::Null);
+    assert_eq!(usage["totals"]["unpriced_calls"], 1);
+    assert_eq!(usage["is_whole"], false);
+    // Nothing at all is nothing.
+    let silent = conversation(&server, &tenant, "2026-11-20T10:00:00Z").await;
+    let usage = server.get(&key, &path(silent)).await.expect(200);
+    assert_eq!(usage["totals"]["cost_microdollars"], 0);
+    let missing = server.get(&key, &path(ConversationId::new())).await;
+    assert_eq!(missing.problem(404), "not_found");
 }

@@ -56,6 +56,8 @@ pub struct Settings {
     pub meta: MetaPlatform,
     /// How long a send whose end nobody saw waits for the channel's report.
     pub send_reconcile: Duration,
+    /// How long after its last look a tenant's providers are looked at again; `None`: never.
+    pub provider_check: Option<Duration>,
     /// The program that reads documents in a process of its own: this one.
     pub extract_program: PathBuf,
     /// The largest upload, in bytes.

@@ -11,6 +11,7 @@ mod error;
 pub mod evals;
 pub mod ingest;
 pub mod people;
+pub mod provider_checks;
 pub mod providers;
 pub mod receive;
 pub mod spending;

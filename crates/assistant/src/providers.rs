@@ -213,12 +213,13 @@ fn state(link: LinkView, known: &[ProviderHealth]) -> ProviderState {
 }
 
 /// How an account stands after its check; `None`: nobody was asked.
-fn standing(checked: &Checked) -> Option<Standing> {
+pub(crate) fn standing(checked: &Checked) -> Option<Standing> {
     let was_asked = checked.has_model.is_some() || checked.error.is_some();
     let is_there = checked.link.misconfigured.is_none();
     (was_asked && is_there).then(|| Standing {
         account: checked.link.account.clone(),
         circuit: checked.link.circuit,
         fault: checked.error.as_ref().map(Fault::of),
+        is_away: false,
     })
 }

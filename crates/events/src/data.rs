@@ -2,9 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
-    AssignReason, Author, ChannelHealth, ChannelId, ChannelKind, ContactId, ConversationId,
-    ConversationStatus, Direction, DocumentId, DocumentSource, MessageId, MessageStatus, Source,
-    UnansweredReason, WhenSpent,
+    AssignReason, Author, CallPurpose, ChannelHealth, ChannelId, ChannelKind, ContactId,
+    ConversationId, ConversationStatus, Direction, DocumentId, DocumentSource, Health, MessageId,
+    MessageStatus, Source, UnansweredReason, WhenSpent,
 };
 use serde::Serialize;
 use store::conversations::Conversation;
@@ -197,6 +197,21 @@ pub struct ChannelData {
     pub previous: ChannelHealth,
     /// A sentence for people.
     pub note: String,
+    /// When it was found so.
+    pub occurred_at: DateTime<Utc>,
+}
+
+/// An account at a provider of models as events tell it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ProviderData {
+    /// The provider, or `<provider>@<host>` at an address of the tenant's own.
+    pub account: String,
+    /// What it is called for: `answer` or `embedding`.
+    pub purpose: CallPurpose,
+    /// How it does: `down`, or `healthy` again.
+    pub health: Health,
+    /// What went wrong last, while it is dead.
+    pub error: Option<String>,
     /// When it was found so.
     pub occurred_at: DateTime<Utc>,
 }

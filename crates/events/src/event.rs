@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::{
     AnswerData, BudgetData, ChannelData, ContactData, ConversationData, DocumentData, MessageData,
+    ProviderData,
 };
 
 /// What kind of thing happened: the names that endpoints subscribe to.
@@ -57,11 +58,13 @@ pub enum EventType {
     BudgetExhausted,
     /// A channel is found to be otherwise than before.
     ChannelHealthChanged,
+    /// An account at a provider of models is found dead, or alive again.
+    ProviderHealthChanged,
 }
 
 impl EventType {
     /// Every type, in the order in which they are shown.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::MessageReceived,
         Self::MessageSent,
         Self::MessageDelivered,
@@ -84,6 +87,7 @@ impl EventType {
         Self::BudgetWarning,
         Self::BudgetExhausted,
         Self::ChannelHealthChanged,
+        Self::ProviderHealthChanged,
     ];
 
     /// The name on the wire: dotted, never changed.
@@ -111,6 +115,7 @@ impl EventType {
             Self::BudgetWarning => "budget.warning",
             Self::BudgetExhausted => "budget.exhausted",
             Self::ChannelHealthChanged => "channel.health_changed",
+            Self::ProviderHealthChanged => "provider.health_changed",
         }
     }
 
@@ -148,6 +153,9 @@ impl EventType {
             Self::BudgetExhausted => "The month's budget is spent; once a month.",
             Self::ChannelHealthChanged => {
                 "A channel began or ceased to work: its credentials, its operator, its set-up."
+            }
+            Self::ProviderHealthChanged => {
+                "An account at a provider of models is found dead, or alive again."
             }
         }
     }
@@ -220,6 +228,8 @@ pub enum Event {
     BudgetExhausted(BudgetData),
     /// A channel is found to be otherwise than before.
     ChannelHealthChanged(ChannelData),
+    /// An account at a provider of models is found dead, or alive again.
+    ProviderHealthChanged(ProviderData),
 }
 
 /// What is told of an event, whatever it is about.
@@ -233,6 +243,7 @@ enum Data<'a> {
     Document(&'a DocumentData),
     Budget(&'a BudgetData),
     Channel(&'a ChannelData),
+    Provider(&'a ProviderData),
 }
 
 /// The payload of a webhook, as Standard Webhooks 1.0.0 shapes it.
@@ -269,6 +280,7 @@ impl Event {
             Self::BudgetWarning(_) => EventType::BudgetWarning,
             Self::BudgetExhausted(_) => EventType::BudgetExhausted,
             Self::ChannelHealthChanged(_) => EventType::ChannelHealthChanged,
+            Self::ProviderHealthChanged(_) => EventType::ProviderHealthChanged,
         }
     }
 
@@ -316,6 +328,7 @@ impl Event {
             Self::DocumentReady(data) | Self::DocumentFailed(data) => Data::Document(data),
             Self::BudgetWarning(data) | Self::BudgetExhausted(data) => Data::Budget(data),
             Self::ChannelHealthChanged(data) => Data::Channel(data),
+            Self::ProviderHealthChanged(data) => Data::Provider(data),
         }
     }
 

@@ -13,6 +13,7 @@ mod secret;
 
 pub use data::{
     AnswerData, BudgetData, ChannelData, ContactData, ConversationData, DocumentData, MessageData,
+    ProviderData,
 };
 pub use deliver::{deliver, on_dead};
 pub use emit::emit;

@@ -1,7 +1,7 @@
 use domain::LlmSettings;
 
 use crate::models::PlatformProviders;
-use crate::providers::{ModelRules, Provider, Wire};
+use crate::providers::{LEAST_CONTEXT, ModelRules, Provider, Wire};
 
 /// What an Ollama server gives a model whose context nobody has set.
 ///
@@ -13,8 +13,10 @@ const OLLAMA_TOKENS: u32 = 4_096;
 pub struct ModelContext {
     /// The provider's name of the model; empty for the built-in one.
     pub model: String,
-    /// The tokens.
+    /// The tokens; where nobody knows, as few as any model takes.
     pub tokens: u32,
+    /// Whether it takes just so many, as far as anybody knows.
+    pub is_known: bool,
 }
 
 impl ModelContext {
@@ -29,18 +31,20 @@ impl ModelContext {
         };
         let is_tenants = settings.base_url.is_some();
         let told = settings.context_tokens.filter(|_| is_tenants);
-        let tokens = match provider.map(|provider| provider.wire) {
+        let (tokens, known) = match provider.map(|provider| provider.wire) {
             Some(Wire::Builtin) => return Self::boundless(),
-            Some(Wire::Ollama) if is_tenants => told.unwrap_or(OLLAMA_TOKENS),
-            Some(Wire::Ollama) => platform.ollama_context_tokens.unwrap_or(OLLAMA_TOKENS),
+            Some(Wire::Ollama) if is_tenants => (OLLAMA_TOKENS, told),
+            Some(Wire::Ollama) => (OLLAMA_TOKENS, platform.ollama_context_tokens),
             _ => {
-                let known = ModelRules::of(model).context_tokens;
-                told.filter(|_| is_own).unwrap_or(known)
+                let tokens = ModelRules::of(model).context_tokens;
+                let known = (tokens > LEAST_CONTEXT).then_some(tokens);
+                (tokens, told.filter(|_| is_own).or(known))
             }
         };
         Self {
             model: model.to_owned(),
-            tokens,
+            tokens: known.unwrap_or(tokens),
+            is_known: known.is_some(),
         }
     }
 
@@ -49,7 +53,13 @@ impl ModelContext {
         Self {
             model: String::new(),
             tokens: u32::MAX,
+            is_known: false,
         }
+    }
+
+    /// The tokens, if they are known.
+    pub(crate) fn known(&self) -> Option<u64> {
+        self.is_known.then_some(u64::from(self.tokens))
     }
 
     /// The tokens that a request may have beside an answer of up to `answer_tokens`, and what a model
@@ -106,6 +116,7 @@ mod tests {
         let context = |model: &str, tokens| ModelContext {
             model: model.to_owned(),
             tokens,
+            is_known: true,
         };
         assert_eq!(context("gpt-4", 8_192).request_tokens(1_024), 7_168);
         assert_eq!(context("gpt-6-luna", 10_000).request_tokens(1_024), 4_880);

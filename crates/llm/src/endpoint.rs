@@ -157,6 +157,13 @@ impl Endpoint {
         }
     }
 
+    pub(crate) fn unsupported(&self, detail: impl Into<String>) -> Error {
+        Error::Unsupported {
+            provider: self.provider,
+            detail: detail.into(),
+        }
+    }
+
     pub(crate) fn refused(&self, detail: impl Into<String>) -> Error {
         Error::BadRequest {
             provider: self.provider,

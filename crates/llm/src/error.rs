@@ -51,7 +51,16 @@ pub enum Error {
         /// The provider's text.
         detail: String,
     },
-    /// The provider will never take this request: change it, or the settings.
+    /// The model does not take something in the request, such as tools, pictures, a schema or a
+    /// setting: choose another model. Others may take it.
+    #[error("the model of {provider} does not take the request: {detail}")]
+    Unsupported {
+        /// Who said so.
+        provider: &'static str,
+        /// The provider's text.
+        detail: String,
+    },
+    /// The provider will never take this request, and no other would: change it, or the settings.
     #[error("{provider} cannot take the request: {detail}")]
     BadRequest {
         /// Who said so.
@@ -139,6 +148,7 @@ impl Error {
             | Self::KeyRefused { .. }
             | Self::ModelMissing { .. }
             | Self::ContextTooLong { .. }
+            | Self::Unsupported { .. }
             | Self::BadRequest { .. }
             | Self::Misconfigured { .. } => false,
         }
@@ -164,6 +174,9 @@ impl Error {
             Self::ModelMissing { .. } => "Choose another model in the settings.",
             Self::ContextTooLong { .. } => {
                 "Shorten the instructions, or choose a model that reads more."
+            }
+            Self::Unsupported { .. } => {
+                "Choose a model that takes what is asked of it, or turn that off in the settings."
             }
             Self::BadRequest { .. } => {
                 "Check the model and its settings: the provider does not take what is asked of it."

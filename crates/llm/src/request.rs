@@ -25,6 +25,9 @@ pub struct Request {
     ///
     /// Only the builtin answerer reads them here; other models find them in the prompt's text.
     pub sources: Vec<SourcePassage>,
+    /// Whether less will be sent if this is too long for a model. Then only a model that is known to
+    /// read more is asked in its place; otherwise any that is not known to read as little.
+    pub may_be_shortened: bool,
 }
 
 /// Who speaks in a [`Message`].

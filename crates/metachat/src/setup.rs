@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use assistant::spending::Spending;
@@ -216,6 +217,8 @@ fn settings(config: &Config) -> anyhow::Result<Settings> {
             verify_token: config.meta.verify_token.clone(),
         },
         send_reconcile: config.jobs.send_reconcile,
+        provider_check: NonZeroU32::new(config.spending.provider_check_seconds)
+            .map(|seconds| Duration::from_secs(seconds.get().into())),
         extract_program: unreplaced(&program).to_owned(),
         max_upload_bytes: config.server.max_upload_bytes.into(),
         webchat: WebchatCaps {

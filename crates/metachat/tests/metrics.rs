@@ -31,6 +31,8 @@ mod tests {
         jobs.register(&registry);
         jobs.claim_took(Lane::Bulk, Duration::ZERO);
         jobs.finish_took("bury", Duration::ZERO);
+        jobs.claim_took_for("upkeep", Duration::ZERO);
+        jobs.finish_took_for("upkeep", Duration::ZERO);
         jobs.limited(None, 1);
         jobs.watch_slots(Lane::Bulk, 1, || 1);
         jobs.set_depths(&[KindDepth::default()]);

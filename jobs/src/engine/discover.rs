@@ -29,6 +29,13 @@ const MAX_REST: Duration = Duration::from_secs(30);
 #[derive(Debug, Default)]
 pub(super) struct KnownFlows(Mutex<HashMap<i64, Arc<Flow>>>);
 
+/// The columns of a flow's head, as [`Head`] reads them.
+macro_rules! head {
+    () => {
+        "flow, id, kind, lane, tenant_id, priority, limit_key_1, limit_key_2"
+    };
+}
+
 /// The head of a flow.
 #[derive(FromRow)]
 struct Head {
@@ -117,12 +124,14 @@ async fn look_up(shared: &Shared, unknown: &HashMap<i64, i64>) -> Result<()> {
 }
 
 /// As ranges, as claims name their flows: with `flow = …` a planner may read all jobs by id.
-pub(super) const HEADS: &str = "
-    SELECT j.* FROM unnest($1::bigint[]) AS f(flow) CROSS JOIN LATERAL (
-        SELECT flow, id, kind, lane, tenant_id, priority, limit_key_1, limit_key_2
-        FROM jobs WHERE state = 0 AND (flow, id) >= (f.flow, 0) AND flow <= f.flow
+pub(super) const HEADS: &str = concat!(
+    "SELECT j.* FROM unnest($1::bigint[]) AS f(flow) CROSS JOIN LATERAL (
+        SELECT ",
+    head!(),
+    " FROM jobs WHERE state = 0 AND (flow, id) >= (f.flow, 0) AND flow <= f.flow
         ORDER BY flow, id LIMIT 1
-    ) AS j";
+    ) AS j"
+);
 
 /// Looks at the heads of all flows with ready jobs, over and over: what signals lost is found here.
 pub(super) async fn look_for_ever(shared: Arc<Shared>) {
@@ -166,19 +175,25 @@ async fn look(shared: &Shared) -> Result<usize> {
 }
 
 /// Steps from flow to flow through the index: what a flow's backlog holds does not matter.
-pub(super) const LOOK: &str = "
-    WITH RECURSIVE heads AS (
-        (SELECT flow, id, kind, lane, tenant_id, priority, limit_key_1, limit_key_2, 1 AS nth
+pub(super) const LOOK: &str = concat!(
+    "WITH RECURSIVE heads AS (
+        (SELECT ",
+    head!(),
+    ", 1 AS nth
          FROM jobs WHERE state = 0 AND flow > $1
          ORDER BY flow, id LIMIT 1)
         UNION ALL
         SELECT j.*, heads.nth + 1 FROM heads CROSS JOIN LATERAL (
-            SELECT flow, id, kind, lane, tenant_id, priority, limit_key_1, limit_key_2
-            FROM jobs WHERE state = 0 AND flow > heads.flow
+            SELECT ",
+    head!(),
+    " FROM jobs WHERE state = 0 AND flow > heads.flow
             ORDER BY flow, id LIMIT 1
         ) AS j WHERE heads.nth < $2
     )
-    SELECT flow, id, kind, lane, tenant_id, priority, limit_key_1, limit_key_2 FROM heads";
+    SELECT ",
+    head!(),
+    " FROM heads"
+);
 
 /// Takes note of a flow with a ready job, if this process knows its kind.
 fn meet(shared: &Shared, head: Head) {

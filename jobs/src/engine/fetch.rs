@@ -179,7 +179,12 @@ async fn claim(shared: &Shared, lane: &LaneState, picks: Vec<Pick>) {
     let asked = picks.clone();
     let begun = Instant::now();
     let claimed = tokio::time::timeout(CLAIM_TIMEOUT, claim::claim(shared, picks)).await;
-    shared.notes.claim_took(lane.lane, begun.elapsed());
+    let found: &[Claimed] = match &claimed {
+        Ok(Ok((found, _))) => found.as_slice(),
+        _ => &[],
+    };
+    let took = begun.elapsed();
+    shared.notes.claim_took(lane.lane, took, found);
     if let Ok(Ok((claimed, until))) = claimed {
         return take_in(shared, lane, claimed, until);
     }

@@ -9,11 +9,23 @@ use chrono::TimeDelta;
 use domain::TenantId;
 
 use super::ClaimedJob;
-use super::finish::Outcome;
+use super::claim::Claimed;
+use super::finish::{Ended, Outcome};
 use crate::Lane;
 use crate::counters::{Counters, Event, Place};
 use crate::keys::Promoted;
 use crate::metrics::JobMetrics;
+
+/// The kinds of a batch, each once: a batch holds few, and its neighbours are mostly alike.
+fn each_once(kinds: impl Iterator<Item = &'static str>) -> Vec<&'static str> {
+    let mut seen: Vec<&'static str> = Vec::new();
+    for kind in kinds {
+        if seen.last() != Some(&kind) && !seen.contains(&kind) {
+            seen.push(kind);
+        }
+    }
+    seen
+}
 
 /// The counters of one engine.
 pub(super) struct Notes {
@@ -22,9 +34,13 @@ pub(super) struct Notes {
 }
 
 impl Notes {
-    /// A claim took this long, whatever it found.
-    pub(super) fn claim_took(&self, lane: Lane, took: Duration) {
+    /// A claim took this long, and found this.
+    pub(super) fn claim_took(&self, lane: Lane, took: Duration, found: &[Claimed]) {
         self.metrics.claim_took(lane, took);
+        let found = found.iter().filter(|claimed| !claimed.jobs.is_empty());
+        for kind in each_once(found.map(|claimed| claimed.pick.flow.kind.name)) {
+            self.metrics.claim_took_for(kind, took);
+        }
     }
 
     /// Jobs of a kind were claimed.
@@ -54,9 +70,12 @@ impl Notes {
         self.metrics.ran(kind, took);
     }
 
-    /// A step of finishing took this long.
-    pub(super) fn finish_took(&self, step: &'static str, took: Duration) {
+    /// A step of finishing took this long for these outcomes.
+    pub(super) fn finish_took(&self, step: &'static str, took: Duration, ended: &[Ended]) {
         self.metrics.finish_took(step, took);
+        for kind in each_once(ended.iter().map(|ended| ended.job.kind)) {
+            self.metrics.finish_took_for(kind, took);
+        }
     }
 
     /// An outcome is committed; burials say so themselves.
@@ -139,5 +158,17 @@ impl Notes {
     /// Leases ran out while this process still held their jobs.
     pub(super) fn lost_leases(&self, leases: usize) {
         self.metrics.lost_leases(leases as u64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_of_a_batch_is_noted_once() {
+        let kinds = ["a", "a", "b", "b", "a", "c", "b"];
+        assert_eq!(each_once(kinds.into_iter()), ["a", "b", "c"]);
+        assert!(each_once(std::iter::empty()).is_empty());
     }
 }

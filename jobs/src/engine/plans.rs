@@ -9,7 +9,7 @@ use super::due::{NEXT, PROMOTE};
 use super::finish::again::AGAIN;
 use super::finish::end::{END, END_KEYED};
 use super::lease::RENEW;
-use super::rescue::{EXHAUSTED, LATE, PUT_BACK};
+use super::rescue::{EXHAUSTED, LATE, PUT_BACK, STRIKE_OFF};
 use crate::keys::{LOCK, RELEASE};
 
 /// What the tables may look like when a plan is made, which then is kept while they grow.
@@ -57,7 +57,7 @@ async fn kept_plans(statement: &str, types: &str, arguments: &str) -> Vec<String
             .await
             .unwrap();
         let plan = lines.join("\n");
-        assert!(!plan.contains("Seq Scan"), "{plan}");
+        assert!(!plan.contains("Seq Scan on job"), "{plan}");
         plans.push(plan);
     }
     plans
@@ -114,6 +114,14 @@ async fn abandoned_and_late_jobs_are_found_by_their_times() {
     for plan in kept_plans(PUT_BACK, "text[], bigint, text", "'{probe}', 200, 'e'").await {
         assert!(plan.contains("Index Cond: (lease_until < now())"), "{plan}");
         assert!(plan.contains("Index Cond: (id = ANY"), "{plan}");
+    }
+}
+
+/// By the index of running jobs, of which there are as many as slots; sessions are few.
+#[tokio::test]
+async fn sessions_without_a_job_are_told_by_the_index_of_running_jobs() {
+    for plan in kept_plans(STRIKE_OFF, "float8, bigint", "300, 1").await {
+        assert!(plan.contains("jobs_lease_idx"), "{plan}");
     }
 }
 

@@ -124,17 +124,18 @@ async fn round(shared: &Shared) -> Result<()> {
     strike_off(shared).await
 }
 
+pub(super) const STRIKE_OFF: &str = "
+    DELETE FROM worker_sessions AS s
+    WHERE seen_at < now() - make_interval(secs => $1) AND s.id <> $2
+      AND NOT EXISTS (SELECT FROM jobs WHERE state = 3 AND session_id = s.id)";
+
 /// Strikes off others that give no sign of life. This process is here, even if it could not say so.
 async fn strike_off(shared: &Shared) -> Result<()> {
-    sqlx::query(
-        "DELETE FROM worker_sessions AS s
-         WHERE seen_at < now() - make_interval(secs => $1) AND s.id <> $2
-           AND NOT EXISTS (SELECT FROM jobs WHERE state = 3 AND session_id = s.id)",
-    )
-    .bind((shared.options.lease * 10).max(LIVE).as_secs_f64())
-    .bind(shared.session.id)
-    .execute(shared.db.pool())
-    .await?;
+    sqlx::query(STRIKE_OFF)
+        .bind((shared.options.lease * 10).max(LIVE).as_secs_f64())
+        .bind(shared.session.id)
+        .execute(shared.db.fixed())
+        .await?;
     Ok(())
 }
 

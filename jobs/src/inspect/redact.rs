@@ -18,8 +18,12 @@ fn shown(kind: &str) -> Option<&'static [&'static str]> {
         "fetch-source" | "ingest-document" => &["tenant_id", "document_id", "version"],
         "run-eval" => &["tenant_id", "run_id"],
         "send-reply" => &["tenant_id", "conversation_id", "message_id"],
-        "tend-index" => &["tenant_id"],
-        "check-channels" | "refresh-sources" | "release-conversations" | "upkeep" => &[],
+        "check-accounts" | "tend-index" => &["tenant_id"],
+        "check-channels"
+        | "check-providers"
+        | "refresh-sources"
+        | "release-conversations"
+        | "upkeep" => &[],
         _ => return None,
     })
 }

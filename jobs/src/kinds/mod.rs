@@ -6,8 +6,10 @@
 
 mod answer_turn;
 mod channel_status;
+mod check_accounts;
 mod check_channel;
 mod check_channels;
+mod check_providers;
 mod deliver_webhook;
 mod embed_chunk;
 mod erase_contact;
@@ -25,8 +27,10 @@ mod upkeep;
 
 pub use answer_turn::AnswerTurn;
 pub use channel_status::ChannelStatus;
+pub use check_accounts::CheckAccounts;
 pub use check_channel::CheckChannel;
 pub use check_channels::CheckChannels;
+pub use check_providers::CheckProviders;
 pub use deliver_webhook::DeliverWebhook;
 pub use embed_chunk::EmbedChunk;
 pub use erase_contact::EraseContact;
@@ -49,8 +53,10 @@ macro_rules! for_each_job {
         $expand! {
             AnswerTurn => answer_turn,
             ChannelStatus => channel_status,
+            CheckAccounts => check_accounts,
             CheckChannel => check_channel,
             CheckChannels => check_channels,
+            CheckProviders => check_providers,
             DeliverWebhook => deliver_webhook,
             EmbedChunk => embed_chunk,
             EraseContact => erase_contact,

@@ -1,4 +1,6 @@
-use telemetry::metrics::{Counter, Counters, Histogram, Histograms, OTHER, Part, long_histograms};
+use telemetry::metrics::{
+    Counter, Counters, Histogram, Histograms, OTHER, Part, long_histograms, short_histograms,
+};
 
 use super::OUTCOMES;
 
@@ -10,6 +12,8 @@ pub(super) struct Families {
     buried: Counters<1>,
     pick_up: Histograms<1>,
     run: Histograms<1>,
+    claim: Histograms<1>,
+    finish: Histograms<1>,
 }
 
 /// The series of one kind, looked up once: every job touches half a dozen of them.
@@ -22,6 +26,8 @@ pub(super) struct OfKind {
     pub(super) buried: Counter,
     pub(super) pick_up: Histogram,
     pub(super) run: Histogram,
+    pub(super) claim: Histogram,
+    pub(super) finish: Histogram,
 }
 
 impl Families {
@@ -33,6 +39,8 @@ impl Families {
             buried: Counters::default(),
             pick_up: long_histograms(),
             run: long_histograms(),
+            claim: short_histograms(),
+            finish: short_histograms(),
         }
     }
 
@@ -51,6 +59,8 @@ impl Families {
             buried: self.buried.get_or_create_owned(&label),
             pick_up: self.pick_up.get_or_create_owned(&label),
             run: self.run.get_or_create_owned(&label),
+            claim: self.claim.get_or_create_owned(&label),
+            finish: self.finish.get_or_create_owned(&label),
         }
     }
 
@@ -84,6 +94,16 @@ impl Families {
             "metachat_job_run_duration_seconds",
             "How long a handler ran",
             self.run.clone(),
+        );
+        part.register(
+            "metachat_job_kind_claim_duration_seconds",
+            "How long a statement took that claimed jobs of the kind",
+            self.claim.clone(),
+        );
+        part.register(
+            "metachat_job_kind_finish_duration_seconds",
+            "How long a step of committing outcomes took that held some of the kind",
+            self.finish.clone(),
         );
     }
 }

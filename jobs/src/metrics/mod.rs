@@ -176,6 +176,12 @@ impl JobMetrics {
             .observe(took.as_secs_f64());
     }
 
+    /// Notes how long a statement took that claimed jobs of a kind: once for a statement, however
+    /// many jobs it took.
+    pub fn claim_took_for(&self, kind: &str, took: Duration) {
+        self.of(kind, |kind| kind.claim.observe(took.as_secs_f64()));
+    }
+
     /// Notes that a handler is begun, and how long its job had been due by then.
     pub fn began(&self, kind: &str, due_for: Duration) {
         self.of(kind, |kind| {
@@ -206,6 +212,12 @@ impl JobMetrics {
             .finish
             .get_or_create(&label)
             .observe(took.as_secs_f64());
+    }
+
+    /// Notes how long a step of finishing took that held outcomes of a kind: once for a step,
+    /// however many it held.
+    pub fn finish_took_for(&self, kind: &str, took: Duration) {
+        self.of(kind, |kind| kind.finish.observe(took.as_secs_f64()));
     }
 
     /// Notes leases that ran out while this process still held their jobs.

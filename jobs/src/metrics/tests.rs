@@ -46,6 +46,9 @@ async fn a_jobs_way_is_counted_and_measured() {
     metrics.ended("send-reply", "timed_out");
     metrics.buried("send-reply");
     metrics.finish_took("bury", Duration::from_millis(3));
+    metrics.claim_took_for("send-reply", Duration::from_millis(3));
+    metrics.finish_took_for("send-reply", Duration::from_millis(3));
+    metrics.finish_took_for("send-reply", Duration::from_secs(2));
     metrics.lost_leases(3);
     let text = registry.render().await;
     for line in [
@@ -59,6 +62,10 @@ async fn a_jobs_way_is_counted_and_measured() {
         "metachat_job_outcomes_total{kind=\"send-reply\",outcome=\"timed_out\"} 1",
         "metachat_job_buried_total{kind=\"send-reply\"} 1",
         "metachat_job_finish_duration_seconds_count{step=\"bury\"} 1",
+        "metachat_job_kind_claim_duration_seconds_bucket{kind=\"send-reply\",le=\"0.005\"} 1",
+        "metachat_job_kind_finish_duration_seconds_bucket{kind=\"send-reply\",le=\"0.005\"} 1",
+        "metachat_job_kind_finish_duration_seconds_count{kind=\"send-reply\"} 2",
+        "metachat_job_kind_claim_duration_seconds_count{kind=\"answer-turn\"} 0",
         "metachat_job_leases_lost_total 3",
         "metachat_job_claims_total{kind=\"answer-turn\"} 0",
     ] {

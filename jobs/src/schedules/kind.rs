@@ -1,8 +1,9 @@
 use super::{Error, Result};
 use crate::kinds::{
-    AnswerTurn, ChannelStatus, CheckChannel, CheckChannels, DeliverWebhook, EmbedChunk,
-    EraseContact, FetchMedia, FetchSource, InboundMessage, IngestDocument, MoveThread,
-    RefreshSources, ReleaseConversations, RunEval, SendReply, TendIndex, Upkeep,
+    AnswerTurn, ChannelStatus, CheckAccounts, CheckChannel, CheckChannels, CheckProviders,
+    DeliverWebhook, EmbedChunk, EraseContact, FetchMedia, FetchSource, InboundMessage,
+    IngestDocument, MoveThread, RefreshSources, ReleaseConversations, RunEval, SendReply,
+    TendIndex, Upkeep,
 };
 use crate::{Job, Lane, for_each_job};
 

@@ -2,8 +2,10 @@
 
 pub(crate) mod answer_turn;
 pub(crate) mod channel_status;
+pub(crate) mod check_accounts;
 pub(crate) mod check_channel;
 pub(crate) mod check_channels;
+pub(crate) mod check_providers;
 pub(crate) mod deliver_webhook;
 pub(crate) mod embed_chunk;
 pub(crate) mod erase_contact;

@@ -27,7 +27,7 @@ impl Stage {
     }
 
     /// What is shown to the tenant of its provider at this place.
-    async fn health(&self, place: usize) -> (Health, Option<String>) {
+    pub(crate) async fn health(&self, place: usize) -> (Health, Option<String>) {
         let providers = Providers::new(self.assistant.clone());
         let listed = providers.list(self.tenant).await.unwrap();
         let health = listed.chain[place].health.clone().unwrap();
@@ -198,6 +198,40 @@ async fn a_refused_key_without_a_fallback_is_shown_and_not_tried_again() {
     assert_eq!(calls.len(), 1);
     assert_eq!(calls[0].outcome, CallOutcome::Failed);
     assert_eq!(calls[0].cost_microdollars, Some(0));
+}
+
+#[tokio::test]
+async fn what_the_model_does_not_take_is_left_to_the_next() {
+    let stage = Stage::start_with(with_fallbacks(vec![choice("builtin", None)])).await;
+    stage.model.otherwise(OpenAiFault::Unsupported);
+    stage.say("Do you sell tea?").await;
+    let answer = stage.answer(MessageStatus::Sent).await;
+    assert_eq!(answer.author, Author::Assistant);
+    stage.rest_in_peace().await;
+    assert_eq!(stage.model.received().len(), 1);
+    let calls = stage.calls().await;
+    assert_eq!(calls[0].fault.as_deref(), Some("unsupported"));
+    assert_eq!(calls[1].provider, "builtin");
+}
+
+#[tokio::test]
+async fn what_is_too_long_whatever_is_left_out_is_left_to_the_next() {
+    let stage = Stage::start_with(with_fallbacks(vec![choice("builtin", None)])).await;
+    stage.model.otherwise(OpenAiFault::ContextTooLong);
+    stage.say("Do you sell tea?").await;
+    let answer = stage.answer(MessageStatus::Sent).await;
+    assert_eq!(answer.author, Author::Assistant);
+    stage.rest_in_peace().await;
+    // With less and less in it, and only then by another.
+    assert_eq!(stage.model.received().len(), 5);
+    let providers: Vec<String> = stage
+        .calls()
+        .await
+        .into_iter()
+        .map(|it| it.provider)
+        .collect();
+    assert_eq!(providers.last().map(String::as_str), Some("builtin"));
+    assert_eq!(providers.len(), 6);
 }
 
 #[tokio::test]

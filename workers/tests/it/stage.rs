@@ -294,6 +294,7 @@ fn assistant(
                 verify_token: None,
             },
             send_reconcile: RECONCILE,
+            provider_check: None,
             extract_program: extract_program(),
             max_upload_bytes: 1024 * 1024,
             webchat: WebchatCaps {

@@ -120,10 +120,12 @@ impl Asking<'_> {
         loop {
             let may_call = !self.tools().is_empty() && round < MAX_ROUNDS;
             let so_far = (&exchange, &found.sources);
-            let request = self.request(&passages, so_far, Room::ALL[room], may_call);
+            let mut request = self.request(&passages, so_far, Room::ALL[room], may_call);
+            let may_be_shortened = room + 1 < Room::ALL.len();
+            request.may_be_shortened = may_be_shortened;
             check().map_err(Stopped::Lost)?;
             let completion = match self.stream(request, shown).await {
-                Err(Error::ContextTooLong { .. }) if room + 1 < Room::ALL.len() => {
+                Err(Error::ContextTooLong { .. }) if may_be_shortened => {
                     room += 1;
                     tracing::info!(
                         room,

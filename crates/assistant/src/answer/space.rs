@@ -109,6 +109,7 @@ pub(super) mod tests {
         ModelContext {
             model: "somebody's own".to_owned(),
             tokens,
+            is_known: true,
         }
     }
 
@@ -193,6 +194,7 @@ pub(super) mod tests {
             let context = ModelContext {
                 model: model.to_owned(),
                 tokens: 8_192,
+                is_known: false,
             };
             let counter = Space::beside(&Request::default(), &context).counter;
             counter.count(text)

@@ -190,6 +190,11 @@ impl Version<'_> {
             media_type,
             chunking: begun.chunking,
             tokenizer: Tokenizer::of_embedding_model(begun.embedder.model()),
+            // A folder that is gone is the embedder's trouble, not the reader's.
+            tokenizer_file: begun
+                .embedder
+                .tokenizer_file()
+                .filter(|file| file.is_file()),
         };
         fail_point!("ingest.before_extract");
         Reading::start(&request, &Limits::default())

@@ -35,7 +35,12 @@ impl Stopped {
         matches!(
             self,
             Self::Failed(error)
-                if matches!(**error, Error::BadRequest { .. } | Error::ContextTooLong { .. })
+                if matches!(
+                    **error,
+                    Error::BadRequest { .. }
+                        | Error::Unsupported { .. }
+                        | Error::ContextTooLong { .. }
+                )
         )
     }
 

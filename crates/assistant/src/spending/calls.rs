@@ -210,11 +210,15 @@ impl Drop for Calls {
 
 impl Shared {
     fn note(&self, call: &Call, is_fallback: bool) {
-        lock(&self.standings).push(Standing {
-            account: call.account.clone(),
-            circuit: call.circuit,
-            fault: call.fault,
-        });
+        // An answer that nobody waited for tells something only if it had begun.
+        if call.outcome != CallOutcome::Dropped || call.first_event.is_some() {
+            lock(&self.standings).push(Standing {
+                account: call.account.clone(),
+                circuit: call.circuit,
+                fault: call.fault,
+                is_away: false,
+            });
+        }
         self.keep(ModelCall {
             provider: call.provider.to_owned(),
             account: call.account.clone(),

@@ -2,10 +2,13 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use chrono::TimeDelta;
-use domain::{CircuitState, Health, TenantId};
+use chrono::{DateTime, TimeDelta, Utc};
+use db::TenantTx;
+use domain::{CallPurpose, CircuitState, Health, TenantId};
+use events::{Event, ProviderData};
 use llm::manager::{CircuitView, Fault};
 use store::provider_health::{self, Seen};
+use store::provider_reports;
 
 use super::lock;
 use crate::Assistant;
@@ -46,12 +49,14 @@ pub(crate) struct Standing {
     pub(crate) account: String,
     pub(crate) circuit: CircuitView,
     pub(crate) fault: Option<Fault>,
+    /// Whether looks of the schedule found nobody there.
+    pub(crate) is_away: bool,
 }
 
 impl Standing {
     /// How an account stands after an embedder's call; `None`: the call says nothing of it. An
     /// embedder has no circuit: jobs wait for it, and questions do without.
-    pub(super) fn of_embedder(account: &str, fault: Option<Fault>) -> Option<Self> {
+    pub(crate) fn of_embedder(account: &str, fault: Option<Fault>) -> Option<Self> {
         let health = match fault {
             None => Health::Healthy,
             Some(fault) if fault.needs_a_person() => Health::Down,
@@ -67,17 +72,59 @@ impl Standing {
                 fault,
             },
             fault,
+            is_away: false,
+        })
+    }
+
+    /// The same account, where nobody answered the schedule's looks.
+    pub(crate) fn away(mut self) -> Self {
+        self.circuit.health = Health::Down;
+        self.is_away = true;
+        self
+    }
+
+    /// Whether the tenant has to know that the account is dead (`true`) or alive (`false`); `None`:
+    /// neither, for what passes by itself is nobody's business.
+    fn news(&self) -> Option<bool> {
+        let needs_a_person = self.circuit.fault.is_some_and(Fault::needs_a_person);
+        match self.circuit.health {
+            Health::Down if self.is_away || needs_a_person => Some(true),
+            // What a model does not take may never have been sent.
+            Health::Healthy if self.fault != Some(Fault::Unsupported) => Some(false),
+            Health::Healthy | Health::Degraded | Health::Down => None,
+        }
+    }
+
+    fn told(&self, at: DateTime<Utc>) -> Event {
+        let (purpose, account) = match self.account.strip_prefix(EMBEDDING) {
+            Some(account) => (CallPurpose::Embedding, account),
+            None => (CallPurpose::Answer, self.account.as_str()),
+        };
+        let is_dead = self.circuit.health == Health::Down;
+        Event::ProviderHealthChanged(ProviderData {
+            account: account.to_owned(),
+            purpose,
+            health: self.circuit.health,
+            error: self
+                .circuit
+                .fault
+                .filter(|_| is_dead)
+                .map(|fault| fault.as_str().to_owned()),
+            occurred_at: at,
         })
     }
 }
 
+/// What leads the account of an embedder, whose health is noted apart.
+const EMBEDDING: &str = "embedding:";
+
 /// What the health of an account's embedder is noted under: apart from that of its models, for the
 /// two may have keys of their own.
 pub(crate) fn embedding_account(account: &str) -> String {
-    format!("embedding:{account}")
+    format!("{EMBEDDING}{account}")
 }
 
-/// Notes how accounts stand, where that is news.
+/// Notes how accounts stand, where that is news, and tells of those that died or live again.
 pub(crate) async fn note(
     assistant: &Assistant,
     tenant: TenantId,
@@ -100,6 +147,7 @@ pub(crate) async fn note(
     news.sort_by(|a, b| a.account.cmp(&b.account));
     let now = assistant.clock.now();
     let mut tx = assistant.db.tenant(tenant).await?;
+    let mut told = Vec::new();
     for standing in news {
         let open_for = standing.circuit.open_for;
         let open_for = open_for.and_then(|wait| TimeDelta::from_std(wait).ok());
@@ -112,8 +160,36 @@ pub(crate) async fn note(
             at: now,
         };
         provider_health::put(&mut tx, &seen).await?;
+        if is_to_be_told(&mut tx, standing, now).await? {
+            told.push(standing.told(now));
+        }
     }
+    events::emit(&mut tx, &told, &assistant.clock).await?;
     tx.commit().await
+}
+
+/// Whether the tenant does not know yet that an account died, or lives again; it does from then on.
+async fn is_to_be_told(
+    tx: &mut TenantTx,
+    standing: &Standing,
+    now: DateTime<Utc>,
+) -> db::Result<bool> {
+    let account = &standing.account;
+    match standing.news() {
+        Some(true) => {
+            let is_news = provider_reports::insert(tx, account, now).await?;
+            if is_news {
+                let fault = standing.circuit.fault.map_or("", Fault::as_str);
+                tracing::warn!(
+                    tenant.id = %tx.tenant(), account, fault,
+                    "an account at a provider of models is dead"
+                );
+            }
+            Ok(is_news)
+        }
+        Some(false) => provider_reports::delete(tx, account).await,
+        None => Ok(false),
+    }
 }
 
 #[cfg(test)]
@@ -132,5 +208,37 @@ mod tests {
         assert!(news(bad) && !news(bad));
         assert!(news(good));
         assert!(noted.is_news(TenantId::new(), "openai", good));
+    }
+
+    #[test]
+    fn what_only_a_person_can_mend_is_told_and_what_passes_is_not() {
+        let standing = |health, fault| Standing {
+            account: "embedding:openai".to_owned(),
+            circuit: CircuitView {
+                state: CircuitState::Closed,
+                health,
+                open_for: None,
+                fault,
+            },
+            fault,
+            is_away: false,
+        };
+        let refused = standing(Health::Down, Some(Fault::KeyRefused));
+        assert_eq!(refused.news(), Some(true));
+        let outage = standing(Health::Down, Some(Fault::Unavailable));
+        assert_eq!(outage.news(), None);
+        let busy = standing(Health::Degraded, Some(Fault::Unavailable));
+        assert_eq!(busy.news(), None);
+        assert_eq!(busy.away().news(), Some(true));
+        let alive = standing(Health::Healthy, None);
+        assert_eq!(alive.news(), Some(false));
+        let Event::ProviderHealthChanged(told) = refused.told(DateTime::UNIX_EPOCH) else {
+            panic!("another event");
+        };
+        assert_eq!(
+            (told.account.as_str(), told.purpose),
+            ("openai", CallPurpose::Embedding)
+        );
+        assert_eq!(told.error.as_deref(), Some("key_refused"));
     }
 }

@@ -17,7 +17,9 @@ pub use budget::{BudgetState, Verdict, look, state_of_budget};
 pub use calls::{About, Calls, PlainCall};
 pub(crate) use health::{Standing, embedding_account, note as note_health};
 pub use metrics::ModelMetrics;
-pub use report::{Sum, UsageReport, report};
+pub use report::{ConversationReport, Sum, UsageReport, report, report_of_conversation};
+
+use crate::provider_checks::Lists;
 
 /// What a process knows of money: the prices, what months have cost so far, and what was told of
 /// it.
@@ -26,6 +28,7 @@ pub struct Spending {
     metrics: ModelMetrics,
     months: budget::Months,
     health: health::Noted,
+    lists: Lists,
 }
 
 impl fmt::Debug for Spending {
@@ -42,7 +45,13 @@ impl Spending {
             metrics: ModelMetrics::default(),
             months: budget::Months::default(),
             health: health::Noted::default(),
+            lists: Lists::default(),
         }
+    }
+
+    /// What providers said to the platform's keys of late.
+    pub(crate) const fn lists(&self) -> &Lists {
+        &self.lists
     }
 
     /// What is counted of calls to models.

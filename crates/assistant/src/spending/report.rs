@@ -1,12 +1,14 @@
 use std::collections::BTreeMap;
 
-use chrono::NaiveDate;
+use chrono::{NaiveDate, TimeDelta};
 use db::TenantTx;
 use domain::CallPurpose;
 use store::budget_notices::{self, BudgetNotice};
+use store::conversations::Conversation;
 use store::model_calls::{self, DayUsage, Tokens};
 
 use super::Month;
+use crate::Assistant;
 
 /// What a tenant's calls of one month took and cost.
 #[derive(Clone, Debug)]
@@ -69,6 +71,33 @@ pub async fn report(tx: &mut TenantTx, month: Month) -> db::Result<UsageReport> 
     let usage = model_calls::usage(tx, month.first(), month.until()).await?;
     let notices = budget_notices::list(tx, month.first()).await?;
     Ok(sum_up(&usage, notices))
+}
+
+/// What the calls made for one conversation took and cost.
+#[derive(Clone, Debug)]
+pub struct ConversationReport {
+    /// All of them that are kept.
+    pub sums: UsageReport,
+    /// Whether that is all there ever were: calls are not kept for as long as conversations.
+    pub is_whole: bool,
+}
+
+/// Adds up what the calls made for a conversation took and cost, as far as they are kept.
+///
+/// # Errors
+/// Those of the database.
+pub async fn report_of_conversation(
+    assistant: &Assistant,
+    tx: &mut TenantTx,
+    conversation: &Conversation,
+) -> db::Result<ConversationReport> {
+    let usage = model_calls::usage_of_conversation(tx, conversation.id).await?;
+    let kept_days = assistant.settings.retention.model_calls_days.get();
+    let kept_since = assistant.clock.now() - TimeDelta::days(kept_days.into());
+    Ok(ConversationReport {
+        sums: sum_up(&usage, Vec::new()),
+        is_whole: conversation.created_at >= kept_since,
+    })
 }
 
 fn sum_up(usage: &[DayUsage], notices: Vec<BudgetNotice>) -> UsageReport {

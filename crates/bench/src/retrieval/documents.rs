@@ -117,6 +117,7 @@ async fn read(program: &Path, input: &Path) -> anyhow::Result<Option<u32>> {
         media_type: MediaType::Pdf,
         chunking: ChunkingSettings::default(),
         tokenizer: Tokenizer::of_embedding_model("hashed-ngrams-1"),
+        tokenizer_file: None,
     };
     let mut reading = Reading::start(&request, &Limits::default()).await?;
     let mut pages = None;

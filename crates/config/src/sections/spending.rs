@@ -34,4 +34,8 @@ section! {
 
     /// The most seconds for which calls are stopped.
     "METACHAT_CIRCUIT_LONGEST_OPEN_SECONDS" = "300" => circuit_longest_open: Duration;
+
+    /// Seconds between two looks at a tenant's accounts at providers that do badly or that nobody
+    /// called for an hour, by requests that cost nothing. 0: none is made.
+    "METACHAT_PROVIDER_CHECK_SECONDS" = "900" => provider_check_seconds: u32;
 }

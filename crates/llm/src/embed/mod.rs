@@ -16,6 +16,8 @@ pub use ollama::OllamaEmbeddings;
 pub use openai::OpenAiEmbeddings;
 pub use retry::RetryEmbeddings;
 
+use std::path::Path;
+
 use domain::{EmbeddingSettings, LlmChoice};
 use secrecy::SecretString;
 
@@ -45,6 +47,11 @@ pub trait Embedder: Send + Sync {
             account: self.provider().to_owned(),
             key: KeyOwner::Platform,
         }
+    }
+
+    /// The `tokenizer.json` by which the model counts its tokens, where it is within reach.
+    fn tokenizer_file(&self) -> Option<&Path> {
+        None
     }
 
     /// How many of `texts`, counted from the first, are embedded at once; at least 1 of any.

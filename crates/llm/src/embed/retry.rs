@@ -1,3 +1,4 @@
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,6 +67,10 @@ impl Embedder for RetryEmbeddings {
 
     fn payer(&self) -> Payer {
         self.inner.payer()
+    }
+
+    fn tokenizer_file(&self) -> Option<&Path> {
+        self.inner.tokenizer_file()
     }
 
     fn batch_len(&self, texts: &[String]) -> usize {

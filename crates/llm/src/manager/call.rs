@@ -47,6 +47,19 @@ pub struct Call {
     pub circuit: CircuitView,
 }
 
+/// Whether a call tells how its account does: an answer that nobody waited for only if it had begun,
+/// and not one that the model does not take, for where that is known it is not even sent.
+fn tells_of_the_account(
+    outcome: CallOutcome,
+    fault: Option<Fault>,
+    first_event: Option<Duration>,
+) -> bool {
+    match outcome {
+        CallOutcome::Dropped => first_event.is_some(),
+        CallOutcome::Completed | CallOutcome::Failed => fault != Some(Fault::Unsupported),
+    }
+}
+
 /// Follows one call from its start to its end, which is told once, whatever becomes of it.
 pub(super) struct Meter {
     link: Arc<Link>,
@@ -123,8 +136,7 @@ impl Meter {
         }
         if let Some(permit) = self.permit.take() {
             let of_the_account = fault.filter(|fault| fault.is_of_the_account());
-            // An answer that nobody waited for tells something only if it had begun.
-            if outcome != CallOutcome::Dropped || self.first_event.is_some() {
+            if tells_of_the_account(outcome, fault, self.first_event) {
                 permit.settle(of_the_account);
             }
         }

@@ -50,10 +50,29 @@ impl Manager {
         keys: &Keys,
         probe: &dyn Probe,
     ) -> Vec<Checked> {
+        let all = |_: &LinkView| true;
+        self.check_some(tenant, settings, keys, probe, all).await
+    }
+
+    /// The same for the links that are `wanted`.
+    pub async fn check_some(
+        &self,
+        tenant: TenantId,
+        settings: &LlmSettings,
+        keys: &Keys,
+        probe: &dyn Probe,
+        wanted: impl Fn(&LinkView) -> bool + Send,
+    ) -> Vec<Checked> {
         let chain = self.chain(tenant, settings, keys);
         let found = keys.of_chain(&settings.chain());
         let checks = chain.links.iter().zip(found);
-        join_all(checks.map(|(link, key)| check(link, key, probe))).await
+        let checks: Vec<_> = checks.filter(|(link, _)| wanted(&link.view())).collect();
+        join_all(
+            checks
+                .into_iter()
+                .map(|(link, key)| check(link, key, probe)),
+        )
+        .await
     }
 }
 
@@ -79,7 +98,7 @@ async fn check(link: &Link, key: Option<SecretString>, probe: &dyn Probe) -> Che
     };
     let (error, has_model) = match asked {
         // A server without such a list says nothing of its answers.
-        Ok(None) | Err(Error::BadRequest { .. }) => (None, None),
+        Ok(None) | Err(Error::BadRequest { .. } | Error::Unsupported { .. }) => (None, None),
         Ok(Some(models)) => {
             link.circuit.note(None);
             (None, Some(models.contains(&link.model)))

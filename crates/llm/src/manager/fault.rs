@@ -11,7 +11,9 @@ pub enum Fault {
     KeyRefused,
     /// The request is longer than the model reads.
     ContextTooLong,
-    /// The provider will never take this request.
+    /// The model does not take something in the request.
+    Unsupported,
+    /// No provider would ever take this request.
     BadRequest,
     /// The settings lead to no model.
     Misconfigured,
@@ -32,6 +34,7 @@ impl Fault {
         Self::QuotaSpent,
         Self::KeyRefused,
         Self::ContextTooLong,
+        Self::Unsupported,
         Self::BadRequest,
         Self::Misconfigured,
         Self::ModelMissing,
@@ -47,6 +50,7 @@ impl Fault {
             Error::QuotaSpent { .. } => Self::QuotaSpent,
             Error::KeyRefused { .. } => Self::KeyRefused,
             Error::ContextTooLong { .. } => Self::ContextTooLong,
+            Error::Unsupported { .. } => Self::Unsupported,
             Error::BadRequest { .. } => Self::BadRequest,
             Error::Misconfigured { .. } => Self::Misconfigured,
             Error::ModelMissing { .. } => Self::ModelMissing,
@@ -63,6 +67,7 @@ impl Fault {
             Self::QuotaSpent => "quota_spent",
             Self::KeyRefused => "key_refused",
             Self::ContextTooLong => "context_too_long",
+            Self::Unsupported => "unsupported",
             Self::BadRequest => "bad_request",
             Self::Misconfigured => "misconfigured",
             Self::ModelMissing => "model_missing",
@@ -72,10 +77,10 @@ impl Fault {
         }
     }
 
-    /// Whether another provider may do better: what is wrong with the request itself is wrong
+    /// Whether another model may do better: what is wrong with the request itself is wrong
     /// everywhere.
-    pub const fn is_of_the_provider(self) -> bool {
-        !matches!(self, Self::BadRequest | Self::ContextTooLong)
+    pub const fn is_of_one_model(self) -> bool {
+        !matches!(self, Self::BadRequest)
     }
 
     /// Whether it tells something of how the account does: not what is wrong with one tenant's
@@ -83,7 +88,11 @@ impl Fault {
     pub const fn is_of_the_account(self) -> bool {
         !matches!(
             self,
-            Self::BadRequest | Self::ContextTooLong | Self::Misconfigured | Self::ModelMissing
+            Self::BadRequest
+                | Self::Unsupported
+                | Self::ContextTooLong
+                | Self::Misconfigured
+                | Self::ModelMissing
         )
     }
 
@@ -91,7 +100,11 @@ impl Fault {
     pub const fn needs_a_person(self) -> bool {
         matches!(
             self,
-            Self::KeyRefused | Self::QuotaSpent | Self::Misconfigured | Self::ModelMissing
+            Self::KeyRefused
+                | Self::QuotaSpent
+                | Self::Misconfigured
+                | Self::ModelMissing
+                | Self::Unsupported
         )
     }
 }

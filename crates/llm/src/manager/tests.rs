@@ -118,6 +118,11 @@ struct Stage {
 }
 
 fn link(nth: usize, inner: Result<Arc<dyn Model>, String>) -> Arc<Link> {
+    sized_link(nth, None, inner)
+}
+
+/// A link whose model reads so many tokens at once.
+fn sized_link(nth: usize, window: Option<u32>, inner: Result<Arc<dyn Model>, String>) -> Arc<Link> {
     Arc::new(Link {
         choice: LlmChoice {
             provider: format!("provider-{nth}"),
@@ -131,7 +136,8 @@ fn link(nth: usize, inner: Result<Arc<dyn Model>, String>) -> Arc<Link> {
         context: ModelContext {
             model: format!("model-{nth}"),
             // The later, the smaller.
-            tokens: 100_000 >> nth,
+            tokens: window.unwrap_or(100_000 >> nth),
+            is_known: window.is_some(),
         },
         inner,
     })
@@ -139,13 +145,18 @@ fn link(nth: usize, inner: Result<Arc<dyn Model>, String>) -> Arc<Link> {
 
 /// A chain whose links give these replies.
 fn stage(replies: impl IntoIterator<Item = Vec<Reply>>) -> Stage {
-    let scripts: Vec<_> = replies
+    sized(replies.into_iter().map(|replies| (None, replies)))
+}
+
+/// A chain whose links read so many tokens at once and give these replies.
+fn sized(links: impl IntoIterator<Item = (Option<u32>, Vec<Reply>)>) -> Stage {
+    let (windows, scripts): (Vec<_>, Vec<_>) = links
         .into_iter()
-        .map(|replies| Arc::new(Scripted::new(replies)))
-        .collect();
+        .map(|(window, replies)| (window, Arc::new(Scripted::new(replies))))
+        .unzip();
     let links = scripts.iter().enumerate().map(|(nth, script)| {
         let inner: Arc<dyn Model> = Arc::<Scripted>::clone(script);
-        link(nth, Ok(inner))
+        sized_link(nth, windows[nth], Ok(inner))
     });
     let links = links.collect();
     Stage {
@@ -209,6 +220,13 @@ fn broken() -> Error {
     }
 }
 
+fn too_long() -> Error {
+    Error::ContextTooLong {
+        provider: "scripted",
+        detail: String::new(),
+    }
+}
+
 fn key_refused() -> Error {
     Error::KeyRefused {
         provider: "scripted",
@@ -217,7 +235,7 @@ fn key_refused() -> Error {
 
 #[tokio::test(start_paused = true)]
 async fn the_next_answers_for_whatever_is_wrong_with_the_provider() {
-    let wrong: [(fn() -> Error, Fault); 7] = [
+    let wrong: [(fn() -> Error, Fault); 9] = [
         (|| limited(1), Fault::RateLimited),
         (
             || Error::QuotaSpent {
@@ -244,6 +262,20 @@ async fn the_next_answers_for_whatever_is_wrong_with_the_provider() {
             },
             Fault::Misconfigured,
         ),
+        (
+            || Error::ModelMissing {
+                provider: "scripted",
+                detail: String::new(),
+            },
+            Fault::ModelMissing,
+        ),
+        (
+            || Error::Unsupported {
+                provider: "scripted",
+                detail: String::new(),
+            },
+            Fault::Unsupported,
+        ),
     ];
     for (error, fault) in wrong {
         let stage = stage([vec![Reply::error(error())], vec![Reply::text("Yes")]]);
@@ -262,24 +294,67 @@ async fn the_next_answers_for_whatever_is_wrong_with_the_provider() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_wrong_with_the_request_is_asked_of_nobody_else() {
-    let wrong: [fn() -> Error; 2] = [
-        || Error::BadRequest {
-            provider: "scripted",
-            detail: String::new(),
-        },
-        || Error::ContextTooLong {
-            provider: "scripted",
-            detail: String::new(),
-        },
-    ];
-    for error in wrong {
-        let stage = stage([vec![Reply::error(error())], vec![Reply::text("Yes")]]);
-        assert!(stage.ask().await.is_err());
-        assert_eq!(stage.asked(), [1, 0]);
-        // The provider did its part.
-        let view = stage.chain.view();
-        assert_eq!(view[0].circuit.fault, None);
+    let refused = Error::BadRequest {
+        provider: "scripted",
+        detail: String::new(),
+    };
+    let stage = stage([vec![Reply::error(refused)], vec![Reply::text("Yes")]]);
+    assert!(stage.ask().await.is_err());
+    assert_eq!(stage.asked(), [1, 0]);
+    // The provider did its part.
+    let view = stage.chain.view();
+    assert_eq!(view[0].circuit.fault, None);
+}
+
+/// Who of three is asked where the first finds the request too long, by the windows of all, and
+/// whether one of them answers.
+async fn asked_when_too_long(
+    windows: [Option<u32>; 3],
+    may_be_shortened: bool,
+) -> (Vec<usize>, Result<String, Error>) {
+    let [first, second, third] = windows;
+    let stage = sized([
+        (first, vec![Reply::error(too_long())]),
+        (second, vec![Reply::error(unavailable())]),
+        (third, vec![Reply::text("Yes")]),
+    ]);
+    let request = Request {
+        may_be_shortened,
+        ..request()
+    };
+    let answered = stage.model().complete(request).await;
+    (stage.asked(), answered.map(|answered| answered.text))
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_too_long_for_one_goes_to_those_that_read_more() {
+    for (windows, expected) in [
+        ([Some(100), Some(200), Some(300)], vec![1, 1, 1]),
+        ([Some(100), Some(100), Some(300)], vec![1, 0, 1]),
+        // The request has eight tokens.
+        ([None, Some(7), Some(9)], vec![1, 0, 1]),
+    ] {
+        for may_be_shortened in [true, false] {
+            let (asked, answer) = asked_when_too_long(windows, may_be_shortened).await;
+            assert_eq!(asked, expected, "{windows:?}");
+            assert_eq!(answer.unwrap(), "Yes");
+        }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_can_be_shortened_is_before_a_model_whose_size_nobody_knows_is_asked() {
+    let unknown = [Some(100), None, None];
+    let (asked, answer) = asked_when_too_long(unknown, true).await;
+    assert_eq!(asked, [1, 0, 0]);
+    assert!(matches!(answer, Err(Error::ContextTooLong { .. })));
+    let (asked, answer) = asked_when_too_long(unknown, false).await;
+    assert_eq!(asked, [1, 1, 1]);
+    assert_eq!(answer.unwrap(), "Yes");
+    // One that reads more is away: with less in it the request may still be answered.
+    let (asked, answer) = asked_when_too_long([Some(100), Some(200), Some(50)], true).await;
+    assert_eq!(asked, [1, 1, 0]);
+    assert!(matches!(answer, Err(Error::ContextTooLong { .. })));
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,6 +4,7 @@ mod rules;
 
 use url::Url;
 
+pub(crate) use rules::LEAST_CONTEXT;
 pub use rules::{ModelRules, ToolRule};
 
 /// A provider the product knows: a row of the table, nothing more.

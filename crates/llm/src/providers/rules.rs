@@ -36,6 +36,9 @@ pub enum ToolRule {
 /// The room for unseen reasoning beside an answer's own limit, in tokens.
 const ROOM_TO_REASON: u32 = 4096;
 
+/// The tokens that a model takes at once of which nothing is known.
+pub(crate) const LEAST_CONTEXT: u32 = 8_192;
+
 const PLAIN: ModelRules = ModelRules {
     temperature: true,
     chat_tools: ToolRule::Plain,
@@ -43,7 +46,7 @@ const PLAIN: ModelRules = ModelRules {
     effort: false,
     images: true,
     output_schema: true,
-    context_tokens: 8_192,
+    context_tokens: LEAST_CONTEXT,
 };
 
 const TEXT_ONLY: ModelRules = ModelRules {

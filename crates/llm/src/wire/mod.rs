@@ -29,7 +29,7 @@ fn check(
     capabilities: Capabilities,
 ) -> Result<(), Error> {
     let rules = ModelRules::of(model);
-    let refuse = |detail: String| Err(endpoint.refused(detail));
+    let unsupported = |detail: String| Err(endpoint.unsupported(detail));
     let mut with_images = request
         .messages
         .iter()
@@ -38,16 +38,16 @@ fn check(
         .clone()
         .any(|message| message.role != Role::User)
     {
-        return refuse("only a customer's message may show images".to_owned());
+        return Err(endpoint.refused("only a customer's message may show images"));
     }
     if with_images.next().is_some() && !rules.images {
-        return refuse(format!("{model} reads no images"));
+        return unsupported(format!("{model} reads no images"));
     }
     if !request.tools.is_empty() && !capabilities.tools {
-        return refuse(format!("{model} calls no tools"));
+        return unsupported(format!("{model} calls no tools"));
     }
     if request.output_schema.is_some() && !rules.output_schema {
-        return refuse(format!("{model} cannot be held to a JSON schema"));
+        return unsupported(format!("{model} cannot be held to a JSON schema"));
     }
     let has_choice = match &request.tool_choice {
         ToolChoice::Auto | ToolChoice::None => return Ok(()),
@@ -55,10 +55,10 @@ fn check(
         ToolChoice::Named(name) => request.tools.iter().any(|tool| tool.name == *name),
     };
     if !has_choice {
-        return refuse("the tool that has to be called is not among the tools".to_owned());
+        return Err(endpoint.refused("the tool that has to be called is not among the tools"));
     }
     if !capabilities.tool_choice {
-        return refuse(format!("{model} cannot be made to call a tool"));
+        return unsupported(format!("{model} cannot be made to call a tool"));
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ mod anthropic;
 mod embedders;
 mod embeddings;
 mod endpoints;
+mod fallbacks;
 #[cfg(feature = "local-embeddings")]
 mod local_embeddings;
 mod manager;

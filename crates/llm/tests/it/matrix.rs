@@ -177,6 +177,8 @@ async fn says_what_went_wrong(wire: Wire) {
         ModelFault::QuotaExceeded,
         ModelFault::ContextTooLong,
         ModelFault::ModelMissing,
+        ModelFault::Unsupported,
+        ModelFault::BadRequest,
         ModelFault::CutStream { after_chunks: 2 },
     ] {
         server.script([ModelBehaviour {
@@ -196,14 +198,16 @@ async fn says_what_went_wrong(wire: Wire) {
                 Error::QuotaSpent { .. },
                 Error::ContextTooLong { .. },
                 Error::ModelMissing { .. },
+                Error::Unsupported { .. },
+                Error::BadRequest { .. },
                 Error::BrokenStream { .. },
             ]
         ),
         "{seen:?}"
     );
     assert_eq!(seen[1].retry_after(), Some(Duration::from_mins(5)));
-    // None of them is tried again: six requests for six faults.
-    assert_eq!(server.received().len(), 6);
+    // None of them is tried again: one request for each fault.
+    assert_eq!(server.received().len(), 8);
     assert_eq!(
         model.complete(request()).await.unwrap().text,
         "Answer to: Hi"
@@ -495,7 +499,7 @@ async fn what_a_model_cannot_do_is_refused_before_anything_is_sent() {
     ] {
         let got = model.complete(asked).await.unwrap_err();
         assert!(
-            matches!(&got, Error::BadRequest { detail, .. } if detail == said),
+            matches!(&got, Error::Unsupported { detail, .. } if detail == said),
             "{got:?}"
         );
     }

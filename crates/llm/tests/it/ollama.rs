@@ -174,7 +174,7 @@ async fn a_model_that_sees_nothing_is_shown_nothing() {
     let model = model(Wire::Ollama, &server, Timeouts::default());
     let got = model.complete(asked).await.unwrap_err();
     assert!(
-        matches!(&got, Error::BadRequest { detail, .. } if detail == "llama3.2 reads no images"),
+        matches!(&got, Error::Unsupported { detail, .. } if detail == "llama3.2 reads no images"),
         "{got:?}"
     );
 }
@@ -188,7 +188,7 @@ async fn it_cannot_be_made_to_call_a_tool() {
     };
     let model = model(Wire::Ollama, &server, Timeouts::default());
     let got = model.complete(asked).await.unwrap_err();
-    assert!(matches!(got, Error::BadRequest { .. }), "{got:?}");
+    assert!(matches!(got, Error::Unsupported { .. }), "{got:?}");
 }
 
 #[tokio::test]

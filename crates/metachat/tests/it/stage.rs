@@ -21,6 +21,7 @@ pub(crate) const MODEL_KEY: &str = "sk-the-platforms-own";
 const SCHEDULES_TOMORROW: &str = "INSERT INTO job_schedules (name, kind, spec, payload, next_at)
     VALUES ('upkeep', 'upkeep', '7 * * * *', '{}', now() + interval '1 day'),
         ('check-channels', 'check-channels', '23 * * * *', '{}', now() + interval '1 day'),
+        ('check-providers', 'check-providers', '* * * * *', '{}', now() + interval '1 day'),
         ('refresh-sources', 'refresh-sources', '*/5 * * * *', '{}', now() + interval '1 day'),
         ('release-conversations', 'release-conversations', '* * * * *', '{}',
             now() + interval '1 day')";

@@ -1,6 +1,8 @@
 //! Cuts a text into passages that know their place.
 
 mod cuts;
+#[cfg(feature = "local-embeddings")]
+mod model_tokenizer;
 mod parts;
 mod sections;
 mod tokens;
@@ -12,6 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::extract::Extracted;
 
+#[cfg(feature = "local-embeddings")]
+pub use model_tokenizer::ModelTokenizer;
 pub use parts::Parts;
 pub use tokens::{Estimate, Step, TokenCounter, Tokenizer};
 

@@ -4,6 +4,7 @@
 //! meanwhile.
 
 use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread;
 
@@ -14,7 +15,9 @@ use serde::{Deserialize, Serialize};
 use super::progress::Watch;
 use super::teller::Teller;
 use super::{ExtractError, MediaType, read_watched};
-use crate::chunk::Tokenizer;
+#[cfg(feature = "local-embeddings")]
+use crate::chunk::ModelTokenizer;
+use crate::chunk::{TokenCounter, Tokenizer};
 
 /// Deep nesting is met by recursion in the readers; a main thread's 8 MB are soon used up.
 const STACK_BYTES: usize = 64 << 20;
@@ -29,6 +32,8 @@ pub(super) struct Header {
     pub(super) media_type: MediaType,
     pub(super) chunking: ChunkingSettings,
     pub(super) tokenizer: Tokenizer,
+    /// What counts the tokens instead: a model's own `tokenizer.json`.
+    pub(super) tokenizer_file: Option<PathBuf>,
     pub(super) cpu_seconds: u64,
     pub(super) memory_bytes: u64,
     pub(super) text_bytes: usize,
@@ -67,11 +72,26 @@ fn extract(header: &Header) -> Result<(), ExtractError> {
             io::ErrorKind::OutOfMemory => ExtractError::TooMuchMemory,
             _ => ExtractError::Unavailable(error),
         })?;
-    let teller = Teller::new(header, io::stdout());
+    let counter = match &header.tokenizer_file {
+        Some(path) => model_tokenizer(path).map_err(ExtractError::Unavailable)?,
+        None => header.tokenizer.counter(),
+    };
+    let teller = Teller::new(header, counter, io::stdout());
     let watch = Watch::new(header.text_bytes, &teller);
     let last = read_watched(header.media_type, &bytes, watch)?;
     drop(bytes);
     teller.end(last).map(drop)
+}
+
+/// What counts by the file of a model; it lives as long as the process.
+#[cfg(feature = "local-embeddings")]
+fn model_tokenizer(path: &Path) -> io::Result<&'static dyn TokenCounter> {
+    Ok(Box::leak(Box::new(ModelTokenizer::read(path)?)))
+}
+
+#[cfg(not(feature = "local-embeddings"))]
+fn model_tokenizer(_: &Path) -> io::Result<&'static dyn TokenCounter> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 fn limit(header: &Header) -> io::Result<()> {

@@ -66,6 +66,9 @@ pub struct Request<'a> {
     pub chunking: ChunkingSettings,
     /// What counts the tokens.
     pub tokenizer: Tokenizer,
+    /// What counts them instead: the `tokenizer.json` of a model that this very process runs. Builds
+    /// without such models refuse it.
+    pub tokenizer_file: Option<&'a Path>,
 }
 
 /// What a reading brings: [`Event::Facts`], then chunks, and [`Event::Progress`] at any time. Another
@@ -82,8 +85,8 @@ pub enum Event {
 }
 
 /// A file that is being read in a child process: with an empty environment, no files but its
-/// input, and limits. The child waits while nobody asks for the next event, so the parent never
-/// holds more than one run of chunks; it never outlives this value.
+/// input and a tokenizer's, and limits. The child waits while nobody asks for the next event, so the
+/// parent never holds more than one run of chunks; it never outlives this value.
 #[derive(Debug)]
 pub struct Reading {
     child: Child,
@@ -106,6 +109,7 @@ impl Reading {
             media_type: request.media_type,
             chunking: request.chunking,
             tokenizer: request.tokenizer,
+            tokenizer_file: request.tokenizer_file.map(Path::to_owned),
             cpu_seconds: limits.cpu.as_secs().max(1),
             memory_bytes: limits.memory_bytes,
             text_bytes: limits.text_bytes,

@@ -6,7 +6,7 @@ use super::child::Header;
 use super::frame::{Facts, Frame, Run};
 use super::progress::{Listener, Progress};
 use super::{ExtractError, Extracted};
-use crate::chunk::{self, Chunk, ChunkError, Parts};
+use crate::chunk::{self, Chunk, ChunkError, Parts, TokenCounter};
 
 /// How often the parent hears of progress.
 const REPORT_EVERY: Duration = Duration::from_millis(200);
@@ -15,6 +15,7 @@ const REPORT_EVERY: Duration = Duration::from_millis(200);
 /// when the end is written.
 pub(super) struct Teller<'a, W> {
     header: &'a Header,
+    counter: &'a dyn TokenCounter,
     state: Mutex<State<'a, W>>,
 }
 
@@ -33,10 +34,10 @@ struct Cutting<'a> {
     has_begun: bool,
 }
 
-impl Cutting<'_> {
-    fn new(header: &Header) -> Self {
+impl<'a> Cutting<'a> {
+    fn new(header: &Header, counter: &'a dyn TokenCounter) -> Self {
         Self {
-            parts: Parts::new(header.chunking, header.tokenizer.counter()),
+            parts: Parts::new(header.chunking, counter),
             run: Run::default(),
             has_begun: false,
         }
@@ -70,13 +71,14 @@ impl Cutting<'_> {
 }
 
 impl<'a, W: Write + Send> Teller<'a, W> {
-    pub(super) fn new(header: &'a Header, out: W) -> Self {
+    pub(super) fn new(header: &'a Header, counter: &'a dyn TokenCounter, out: W) -> Self {
         Self {
             header,
+            counter,
             state: Mutex::new(State {
                 out,
                 told_at: None,
-                cutting: Ok(Cutting::new(header)),
+                cutting: Ok(Cutting::new(header, counter)),
             }),
         }
     }
@@ -93,8 +95,7 @@ impl<'a, W: Write + Send> Teller<'a, W> {
         } else {
             // Passage by passage: nothing of a long text is held twice.
             cutting.begin(&last, &mut out)?;
-            let counter = self.header.tokenizer.counter();
-            let chunks = chunk::chunks(&last, &self.header.chunking, counter);
+            let chunks = chunk::chunks(&last, &self.header.chunking, self.counter);
             cutting.push(chunks.map_err(of_cutting)?, &mut out)?;
         }
         cutting
@@ -140,7 +141,7 @@ impl<W: Write + Send> Listener for Teller<'_, W> {
 
     fn start_over(&self) {
         if let Ok(mut state) = self.state.lock() {
-            state.cutting = Ok(Cutting::new(self.header));
+            state.cutting = Ok(Cutting::new(self.header, self.counter));
         }
     }
 }
@@ -157,7 +158,7 @@ mod tests {
     use domain::ChunkingSettings;
 
     use super::*;
-    use crate::chunk::Tokenizer;
+    use crate::chunk::{Estimate, Tokenizer};
     use crate::extract::{MediaType, PageSpan};
 
     fn header() -> Header {
@@ -165,6 +166,7 @@ mod tests {
             media_type: MediaType::Pdf,
             chunking: ChunkingSettings::default(),
             tokenizer: Tokenizer::Estimate,
+            tokenizer_file: None,
             cpu_seconds: 1,
             memory_bytes: 1,
             text_bytes: 1 << 20,
@@ -199,7 +201,7 @@ mod tests {
     #[tokio::test]
     async fn passages_of_parts_are_told_run_by_run_and_go_on_counting() {
         let header = header();
-        let teller = Teller::new(&header, Vec::new());
+        let teller = Teller::new(&header, &Estimate, Vec::new());
         for number in 1..=70 {
             teller.part(page(number, "Ten chars."));
         }
@@ -225,7 +227,7 @@ mod tests {
     #[tokio::test]
     async fn what_came_before_a_text_is_read_anew_is_told_no_more() {
         let header = header();
-        let teller = Teller::new(&header, Vec::new());
+        let teller = Teller::new(&header, &Estimate, Vec::new());
         teller.part(page(1, "Undecodable."));
         teller.start_over();
         let bytes = teller.end(page(1, "Decoded.")).unwrap();

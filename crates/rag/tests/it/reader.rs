@@ -10,6 +10,8 @@ use rag::extract::{
 
 use crate::pdf_writer::Pdf;
 
+const CHILD: &str = env!("CARGO_BIN_EXE_rag-extract-child");
+
 /// What a reading brought.
 #[derive(Debug)]
 pub(crate) struct Read {
@@ -42,8 +44,7 @@ pub(crate) async fn read_within(
 ) -> Result<Read, ExtractError> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(bytes).unwrap();
-    let exe = Path::new(env!("CARGO_BIN_EXE_rag-extract-child"));
-    read_file(exe, media_type, file.path(), limits).await
+    read_file(Path::new(CHILD), media_type, file.path(), limits).await
 }
 
 async fn read_file(
@@ -52,7 +53,11 @@ async fn read_file(
     input: &Path,
     limits: &Limits,
 ) -> Result<Read, ExtractError> {
-    let mut reading = Reading::start(&request(program, media_type, input), limits).await?;
+    collect(&request(program, media_type, input), limits).await
+}
+
+async fn collect(request: &Request<'_>, limits: &Limits) -> Result<Read, ExtractError> {
+    let mut reading = Reading::start(request, limits).await?;
     let (mut facts, mut chunks, mut progress) = (None, Vec::new(), Vec::new());
     while let Some(event) = reading.next().await? {
         match event {
@@ -82,6 +87,7 @@ pub(crate) fn request<'a>(
         media_type,
         chunking: ChunkingSettings::default(),
         tokenizer: Tokenizer::Estimate,
+        tokenizer_file: None,
     }
 }
 
@@ -277,4 +283,47 @@ async fn the_child_sees_no_environment_and_no_crowd_of_files() {
         .unwrap_err();
     // 14 is the code of an empty file: here of an empty environment.
     assert!(matches!(error, ExtractError::Empty), "{error}");
+}
+
+/// A tokenizer that counts "Parcels" as one token of each letter, and takes no other word whole.
+#[cfg(feature = "local-embeddings")]
+fn spelling() -> tempfile::NamedTempFile {
+    let mut vocab = serde_json::Map::new();
+    vocab.insert("[UNK]".to_owned(), 0.into());
+    for letter in 'a'..='z' {
+        let id = vocab.len();
+        vocab.insert(letter.to_string(), id.into());
+        vocab.insert(format!("##{letter}"), (id + 1).into());
+    }
+    let file = serde_json::json!({
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [],
+        "normalizer": {"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true,
+                       "strip_accents": null, "lowercase": true},
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "post_processor": null, "decoder": null,
+        "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+                  "max_input_chars_per_word": 100, "vocab": vocab},
+    });
+    let kept = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(kept.path(), file.to_string()).unwrap();
+    kept
+}
+
+#[cfg(feature = "local-embeddings")]
+#[tokio::test]
+async fn passages_are_counted_by_the_tokenizer_of_the_model_that_embeds_them() {
+    let (input, tokenizer) = (tempfile::NamedTempFile::new().unwrap(), spelling());
+    std::fs::write(input.path(), "Parcels arrive by bicycle ".repeat(20)).unwrap();
+    let mut asked = request(Path::new(CHILD), MediaType::Text, input.path());
+    asked.tokenizer_file = Some(tokenizer.path());
+    asked.chunking.max_tokens = 64;
+    asked.chunking.overlap_tokens = 0;
+    let read = collect(&asked, &Limits::default()).await.unwrap();
+    // 22 letters in each of the twenty repetitions: three fit, less whatever a cut leaves.
+    let tokens: usize = read.chunks.iter().map(|chunk| chunk.token_count).sum();
+    assert_eq!(tokens, 22 * 20);
+    assert!(read.chunks.iter().all(|chunk| chunk.token_count <= 64));
+    asked.tokenizer_file = Some(Path::new("/nonexistent/tokenizer.json"));
+    let failed = collect(&asked, &Limits::default()).await;
+    assert!(matches!(failed, Err(ExtractError::Unavailable(_))));
 }

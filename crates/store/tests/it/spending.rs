@@ -6,6 +6,7 @@ use domain::{
 use store::budget_notices::{self, BudgetNotice};
 use store::model_calls::{self, ModelCall, Tokens};
 use store::provider_health::{self, Seen};
+use store::provider_reports;
 
 use crate::world::World;
 
@@ -261,6 +262,16 @@ async fn health_is_dated_by_its_change_and_what_was_wrong_stays_to_be_read() {
     assert_eq!(openai.fault.as_deref(), Some("key_refused"));
     assert_eq!(openai.failed_at, Some(at("2026-11-23T12:02:00Z")));
     assert_eq!(openai.seen_at, at("2026-11-23T12:04:00Z"));
+    // A death is told once, and its end once; changed settings end nothing.
+    let now = at("2026-11-23T12:05:00Z");
+    for is_news in [true, false] {
+        let told = provider_reports::insert(&mut tx, "openai", now).await;
+        assert_eq!(told.unwrap(), is_news);
+    }
     provider_health::delete_all(&mut tx).await.unwrap();
     assert!(provider_health::list(&mut tx).await.unwrap().is_empty());
+    for is_news in [true, false] {
+        let told = provider_reports::delete(&mut tx, "openai").await;
+        assert_eq!(told.unwrap(), is_news);
+    }
 }

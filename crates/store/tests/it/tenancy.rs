@@ -132,6 +132,7 @@ const SYSTEM_FUNCTIONS: &[&str] = &[
     "presences::delete_older",
     "presences::remove",
     "presences::renew",
+    "provider_checks::take_due",
     "raw_items::insert",
     "raw_items::list",
     "tenants::delete",

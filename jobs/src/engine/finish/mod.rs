@@ -213,7 +213,8 @@ async fn until_committed(shared: &Shared, way: Way, ended: &[Ended]) -> bool {
         };
         let begun = Instant::now();
         let taken = tokio::time::timeout(STEP_TIMEOUT, taken).await;
-        shared.notes.finish_took(way.as_str(), begun.elapsed());
+        let took = begun.elapsed();
+        shared.notes.finish_took(way.as_str(), took, ended);
         match taken {
             Ok(Ok(())) => return true,
             Ok(Err(error)) if error.is_unavailable() => {

@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 use tokenizers::{Tokenizer, TruncationParams};
 
 use super::NAME;
-use super::folder::{Folder, Pooling};
+use super::folder::{Folder, Pooling, TOKENIZER};
 use super::pieces::{Piece, Pieces};
 use crate::{Cause, Error};
 
@@ -97,7 +97,7 @@ fn check(folder: &Folder, weights: &[u8]) -> Result<(), Error> {
 }
 
 fn tokenizer(folder: &Folder) -> Result<Tokenizer, Cause> {
-    let mut tokenizer = Tokenizer::from_bytes(folder.bytes("tokenizer.json")?)?;
+    let mut tokenizer = Tokenizer::from_bytes(folder.bytes(TOKENIZER)?)?;
     // What is too long comes in pieces, and batches pad only as far as they need.
     tokenizer.with_truncation(Some(TruncationParams {
         max_length: folder.max_tokens,

@@ -13,10 +13,15 @@ const MODEL_TYPE: &str = "bert";
 /// The fewest tokens that a model may read at once: those that mark begin and end, and some text.
 const LEAST_TOKENS: usize = 8;
 
+/// The file by which a model counts its tokens.
+pub(super) const TOKENIZER: &str = "tokenizer.json";
+
 /// What a folder says of its model.
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
+    /// The file by which the model counts its tokens.
+    pub(super) tokenizer_file: PathBuf,
     /// Its name, and the model's.
     pub(super) name: String,
     /// How many numbers a vector has.
@@ -97,6 +102,9 @@ impl Folder {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         Ok(Self {
             path: path.to_owned(),
+            // The reader of documents is another process.
+            tokenizer_file: std::path::absolute(path)
+                .map_or_else(|_| path.join(TOKENIZER), |path| path.join(TOKENIZER)),
             name: name.into_owned(),
             dimensions: config.hidden_size,
             max_tokens: sentence

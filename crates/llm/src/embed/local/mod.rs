@@ -4,6 +4,7 @@ mod encoder;
 mod folder;
 mod pieces;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::{OnceCell, Semaphore};
@@ -82,6 +83,10 @@ impl Embedder for LocalEmbeddings {
 
     fn dimensions(&self) -> usize {
         self.folder.dimensions
+    }
+
+    fn tokenizer_file(&self) -> Option<&Path> {
+        Some(&self.folder.tokenizer_file)
     }
 
     fn batch_len(&self, texts: &[String]) -> usize {

@@ -74,7 +74,9 @@ impl OpenAiEmbeddings {
         let input: Vec<&str> = texts.iter().map(|text| self.fitting(text)).collect();
         let packed = !self.only_numbers.load(Ordering::Relaxed);
         match self.request(&input, packed).await {
-            Err(Error::BadRequest { .. }) if packed && !self.is_own() => {
+            Err(Error::BadRequest { .. } | Error::Unsupported { .. })
+                if packed && !self.is_own() =>
+            {
                 let embedded = self.request(&input, false).await?;
                 self.only_numbers.store(true, Ordering::Relaxed);
                 Ok(embedded)

@@ -91,7 +91,9 @@ impl Ollama {
         if capabilities.iter().any(|name| name == "vision") {
             return Ok(());
         }
-        Err(self.endpoint.refused(format!("{model} reads no images")))
+        Err(self
+            .endpoint
+            .unsupported(format!("{model} reads no images")))
     }
 }
 

@@ -36,7 +36,7 @@ impl OpenAiChat {
         check(&self.endpoint, &request, model, self.capabilities)?;
         if !request.tools.is_empty() && ModelRules::of(model).chat_tools == ToolRule::Never {
             let detail = format!("{model} calls no tools over Chat Completions");
-            return Err(self.endpoint.refused(detail));
+            return Err(self.endpoint.unsupported(detail));
         }
         let body = body::of(&request, model, self.capabilities);
         ask(

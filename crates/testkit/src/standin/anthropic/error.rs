@@ -35,6 +35,14 @@ pub(super) fn fault_response(fault: &ModelFault, model: &str) -> Option<Response
             let message = "prompt is too long: 1205351 tokens > 1000000 maximum";
             (400, error("invalid_request_error", message))
         }
+        ModelFault::Unsupported => {
+            let message = "This model does not support the effort parameter.";
+            (400, error("invalid_request_error", message))
+        }
+        ModelFault::BadRequest => {
+            let message = "messages: at least one message is required";
+            (400, error("invalid_request_error", message))
+        }
         ModelFault::Drop
         | ModelFault::Hang
         | ModelFault::CutStream { .. }

@@ -62,6 +62,10 @@ pub enum ModelFault {
     ModelMissing,
     /// 400, the prompt is longer than the model's context.
     ContextTooLong,
+    /// 400, the model does not take something in the request, which others may.
+    Unsupported,
+    /// 400, the request is wrong, whoever is asked.
+    BadRequest,
     /// The connection closes without an answer.
     Drop,
     /// No answer ever comes.

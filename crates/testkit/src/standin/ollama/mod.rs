@@ -70,6 +70,13 @@ impl Dialect for Ollama {
                 let message = "the input length exceeds the context length";
                 refusal(StatusCode::BAD_REQUEST, message)
             }
+            ModelFault::Unsupported => {
+                let message = format!("registry.ollama.ai/library/{model} does not support tools");
+                refusal(StatusCode::BAD_REQUEST, &message)
+            }
+            ModelFault::BadRequest => {
+                refusal(StatusCode::BAD_REQUEST, "invalid character '}' in literal")
+            }
             ModelFault::Drop
             | ModelFault::Hang
             | ModelFault::CutStream { .. }

@@ -57,6 +57,22 @@ pub(super) fn fault_response(fault: &ModelFault, model: &str) -> Option<Response
                 None,
             ),
         ),
+        ModelFault::ModelMissing
+        | ModelFault::ContextTooLong
+        | ModelFault::Unsupported
+        | ModelFault::BadRequest => refusal(fault, model)?,
+        ModelFault::Drop
+        | ModelFault::Hang
+        | ModelFault::CutStream { .. }
+        | ModelFault::Stall { .. }
+        | ModelFault::ErrorInStream { .. } => return None,
+    };
+    Some(json_response(status, &body))
+}
+
+/// The refusal of a request that is not for the model, or for none; `None` for other faults.
+fn refusal(fault: &ModelFault, model: &str) -> Option<(StatusCode, Value)> {
+    Some(match fault {
         ModelFault::ModelMissing => {
             let message =
                 format!("The model `{model}` does not exist or you do not have access to it.");
@@ -75,13 +91,21 @@ pub(super) fn fault_response(fault: &ModelFault, model: &str) -> Option<Response
                 Some("context_length_exceeded"),
             ),
         ),
-        ModelFault::Drop
-        | ModelFault::Hang
-        | ModelFault::CutStream { .. }
-        | ModelFault::Stall { .. }
-        | ModelFault::ErrorInStream { .. } => return None,
-    };
-    Some(json_response(status, &body))
+        ModelFault::Unsupported => {
+            let message = "Invalid parameter: 'tools' of type 'function' is not supported with \
+                this model.";
+            let body = error(message, "invalid_request_error", Some("tools"), None);
+            (StatusCode::BAD_REQUEST, body)
+        }
+        ModelFault::BadRequest => {
+            let message = "Invalid schema for function 'find': schema must be a JSON Schema of \
+                'type: \"object\"', got 'type: \"array\"'.";
+            let code = Some("invalid_function_parameters");
+            let body = error(message, "invalid_request_error", Some("tools"), code);
+            (StatusCode::BAD_REQUEST, body)
+        }
+        _ => return None,
+    })
 }
 
 fn rate_limited(retry_after_seconds: u64) -> Response {

@@ -149,6 +149,8 @@ async fn errors_have_their_status_and_type() {
         (ModelFault::Overloaded, 529, "overloaded_error"),
         (ModelFault::ModelMissing, 404, "not_found_error"),
         (ModelFault::ContextTooLong, 400, "invalid_request_error"),
+        (ModelFault::Unsupported, 400, "invalid_request_error"),
+        (ModelFault::BadRequest, 400, "invalid_request_error"),
     ] {
         server.script([fault]);
         let response = post(&server, &question(true)).await;

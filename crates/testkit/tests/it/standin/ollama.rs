@@ -78,6 +78,8 @@ async fn errors_are_texts_and_one_may_follow_success() {
         (ModelFault::Overloaded, 503, "server busy"),
         (ModelFault::ServerError, 500, "unexpectedly stopped"),
         (ModelFault::Unauthorized, 401, "unauthorized"),
+        (ModelFault::Unsupported, 400, "does not support tools"),
+        (ModelFault::BadRequest, 400, "invalid character"),
     ] {
         server.script([fault]);
         let response = post(&server, "chat", &question()).await;

@@ -164,9 +164,11 @@ async fn errors_have_their_status_code_and_headers() {
         OpenAiFault::QuotaExceeded,
         OpenAiFault::ServerError,
         OpenAiFault::ContextTooLong,
+        OpenAiFault::Unsupported,
+        OpenAiFault::BadRequest,
     ]);
     let mut seen = Vec::new();
-    for _ in 0..5 {
+    for _ in 0..7 {
         let response = post(&server, "chat/completions", &question(true)).await;
         let header = |name: &str| {
             response
@@ -192,6 +194,8 @@ async fn errors_have_their_status_code_and_headers() {
             (429, code("insufficient_quota"), (None, None)),
             (500, None, (None, None)),
             (400, code("context_length_exceeded"), (None, None)),
+            (400, None, (None, None)),
+            (400, code("invalid_function_parameters"), (None, None)),
         ]
     );
 }

@@ -1,106 +1,17 @@
-//! What a provider's refusal means, by its status, code and text.
-
 use std::time::Duration;
 
-use reqwest::Response;
 use serde_json::Value;
-use tokio::time::timeout;
 
+use super::vocabulary::{
+    MISSING_CODES, MISSING_TEXTS, NOT_THERE, QUOTA_CODES, QUOTA_TEXTS, TOO_LONG, UNSUPPORTED_CODES,
+    UNSUPPORTED_TEXTS,
+};
 use crate::Error;
 use crate::endpoint::Endpoint;
-use crate::rate_limits::RateLimits;
-
-/// The most that is read of an error's body.
-const BODY_BYTES: usize = 64 * 1024;
-/// How long an error's body may take.
-const BODY_WAIT: Duration = Duration::from_secs(5);
-
-/// Codes and types of refusals that no wait ends: somebody has to pay, or to raise a limit.
-///
-/// Source: learn.microsoft.com, Dev Proxy's list of OpenAI errors; platform.claude.com, API errors;
-/// 2026-11.
-const QUOTA_CODES: &[&str] = &[
-    "insufficient_quota",
-    "credit_balance_exhausted",
-    "organization_spend_limit_exceeded",
-    "project_spend_limit_exceeded",
-    "organization_usage_limit_exceeded",
-    "billing_hard_limit_reached",
-    "billing_error",
-    "enforced_spend_limit_reached",
-    "linked_organization_spend_limit_reached",
-    "linked_organization_billing_unavailable",
-];
-
-/// The same where only the text says so, in lower case: Anthropic answers a 400 of its most common
-/// type.
-const QUOTA_TEXTS: &[&str] = &[
-    "you have reached your specified api usage limits",
-    "you have reached your specified workspace api usage limits",
-    "your credit balance is too low",
-];
-
-/// What names a model that is not there, in lower case, beside the word `model`.
-const NOT_THERE: &[&str] = &["not found", "does not exist", "try pulling"];
-
-/// What servers without a code for it write when a request is too long, in lower case.
-const TOO_LONG: &[&str] = &[
-    "maximum context length",
-    "context length exceeded",
-    "context_length_exceeded",
-    "context window",
-    "prompt is too long",
-    "exceeds the available context size",
-    "exceeds the context length",
-    "exceeds maximum context length",
-    "reduce the length of the messages",
-];
-
-/// An answer whose status is not success.
-pub(crate) async fn of_response(endpoint: &Endpoint, response: Response) -> Error {
-    let status = response.status().as_u16();
-    let limits = RateLimits::read(response.headers());
-    let body = timeout(BODY_WAIT, outbound::read_prefix(response, BODY_BYTES)).await;
-    let body = body.ok().and_then(Result::ok).unwrap_or_default();
-    let refusal = Refusal::parse(&String::from_utf8_lossy(&body));
-    let error = refusal.into_error(endpoint, Some(status), limits.retry_after);
-    heeding(error, limits.should_retry)
-}
-
-/// An error object in the midst of a stream whose status said success.
-pub(crate) fn of_event(endpoint: &Endpoint, data: &str) -> Error {
-    Refusal::parse(data).into_error(endpoint, None, None)
-}
-
-/// The error after what `x-should-retry` says, which knows better than the status.
-fn heeding(error: Error, should_retry: Option<bool>) -> Error {
-    match (error, should_retry) {
-        // What no wait ends is for a person.
-        (Error::RateLimited { provider, .. }, Some(false)) => Error::QuotaSpent {
-            provider,
-            detail: "the provider says that waiting does not help".to_owned(),
-        },
-        (
-            Error::Unavailable {
-                provider, source, ..
-            },
-            Some(false),
-        ) => Error::BadRequest {
-            provider,
-            detail: source.map_or_else(String::new, |source| source.to_string()),
-        },
-        (Error::BadRequest { provider, detail }, Some(true)) => Error::Unavailable {
-            provider,
-            retry_after: None,
-            source: Some(detail.into()),
-        },
-        (error, _) => error,
-    }
-}
 
 /// What a provider says when it refuses, in any of the shapes seen.
 #[derive(Debug, Default)]
-struct Refusal {
+pub(super) struct Refusal {
     code: String,
     kind: String,
     message: String,
@@ -109,7 +20,7 @@ struct Refusal {
 }
 
 impl Refusal {
-    fn parse(body: &str) -> Self {
+    pub(super) fn parse(body: &str) -> Self {
         let Ok(value) = serde_json::from_str::<Value>(body) else {
             return Self {
                 message: body.trim().to_owned(),
@@ -159,12 +70,19 @@ impl Refusal {
     fn is_missing_model(&self, status: Option<u16>) -> bool {
         let message = self.message.to_lowercase();
         let names_model = message.contains("model");
-        self.is(&["model_not_found"])
-            || message.contains("invalid model name")
+        self.is(MISSING_CODES)
+            || holds(&message, MISSING_TEXTS)
             || (names_model && self.is(&["not_found_error"]))
-            || (status == Some(404)
-                && names_model
-                && NOT_THERE.iter().any(|part| message.contains(part)))
+            || (status == Some(404) && names_model && holds(&message, NOT_THERE))
+            || (status == Some(400) && message.contains("model does not exist"))
+    }
+
+    /// Whether the model or its server, and not every other one, refuses something in the request.
+    fn is_unsupported(&self) -> bool {
+        let message = self.message.to_lowercase();
+        // A picture that cannot be read is one everywhere.
+        !self.code.contains("image")
+            && (self.is(UNSUPPORTED_CODES) || holds(&message, UNSUPPORTED_TEXTS))
     }
 
     fn is_too_long(&self) -> bool {
@@ -173,10 +91,10 @@ impl Refusal {
             // More than a whole minute's limit: a 429 that no wait ends.
             || message.starts_with("request too large")
             || (!self.is(&["rate_limit_exceeded", "slow_down"])
-                && TOO_LONG.iter().any(|part| message.contains(part)))
+                && holds(&message, TOO_LONG))
     }
 
-    fn into_error(
+    pub(super) fn into_error(
         self,
         endpoint: &Endpoint,
         status: Option<u16>,
@@ -206,6 +124,7 @@ impl Refusal {
                 retry_after,
                 source: (!detail.is_empty()).then(|| detail.into()),
             },
+            Some(_) if self.is_unsupported() => Error::Unsupported { provider, detail },
             Some(_) => Error::BadRequest { provider, detail },
             None => self.without_status(endpoint, detail),
         }
@@ -239,6 +158,9 @@ impl Refusal {
                 source: Some(detail.into()),
             };
         }
+        if self.is_unsupported() {
+            return Error::Unsupported { provider, detail };
+        }
         if self.is(&["invalid_request_error", "invalid_prompt"]) || self.code.contains("image") {
             return Error::BadRequest { provider, detail };
         }
@@ -246,31 +168,14 @@ impl Refusal {
     }
 }
 
+/// Whether a text in lower case holds one of the parts.
+fn holds(text: &str, parts: &[&str]) -> bool {
+    parts.iter().any(|part| text.contains(part))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn limited() -> Error {
-        Error::RateLimited {
-            provider: "openai",
-            retry_after: None,
-        }
-    }
-
-    fn refused() -> Error {
-        Error::BadRequest {
-            provider: "openai",
-            detail: "odd".to_owned(),
-        }
-    }
-
-    fn down() -> Error {
-        Error::Unavailable {
-            provider: "openai",
-            retry_after: None,
-            source: Some("crash".into()),
-        }
-    }
 
     #[test]
     fn a_request_over_a_whole_limit_is_too_long_and_not_too_early() {
@@ -286,19 +191,77 @@ mod tests {
         ));
     }
 
-    #[test]
-    fn the_provider_knows_best_whether_to_try_again() {
-        for error in [limited(), down(), refused()] {
-            let transient = error.is_transient();
-            assert_eq!(heeding(error, None).is_transient(), transient);
+    /// What a refusal of a 400 or 404 is told apart as.
+    fn told(body: &str) -> &'static str {
+        let refusal = Refusal::parse(body);
+        if refusal.is_too_long() {
+            "too long"
+        } else if refusal.is_missing_model(Some(400)) {
+            "missing"
+        } else if refusal.is_unsupported() {
+            "unsupported"
+        } else {
+            "bad"
         }
-        assert!(heeding(refused(), Some(true)).is_transient());
-        let spent = heeding(limited(), Some(false));
-        assert!(matches!(spent, Error::QuotaSpent { .. }), "{spent:?}");
-        let refused = heeding(down(), Some(false));
-        assert!(
-            matches!(&refused, Error::BadRequest { detail, .. } if detail == "crash"),
-            "{refused:?}"
-        );
+    }
+
+    #[test]
+    fn what_one_model_does_not_take_is_told_from_what_nobody_takes() {
+        for (body, expected) in [
+            (
+                r#"{"error": {"message": "Unsupported value: 'temperature' does not support 0.2 with this model. Only the default (1) value is supported.", "type": "invalid_request_error", "param": "temperature", "code": "unsupported_value"}}"#,
+                "unsupported",
+            ),
+            (
+                r#"{"error": {"message": "Function tools with reasoning_effort are not supported for gpt-5.6-luna in /v1/chat/completions.", "type": "invalid_request_error", "param": "reasoning_effort", "code": null}}"#,
+                "unsupported",
+            ),
+            (
+                r#"{"type": "error", "error": {"type": "invalid_request_error", "message": "This model does not support the effort parameter."}}"#,
+                "unsupported",
+            ),
+            (
+                r#"{"type": "error", "error": {"type": "invalid_request_error", "message": "temperature: Extra inputs are not permitted"}}"#,
+                "unsupported",
+            ),
+            (
+                r#"{"error": "registry.ollama.ai/library/deepseek-r1:14b does not support tools"}"#,
+                "unsupported",
+            ),
+            (
+                r#"{"error": {"message": "Model do not support image input.", "code": "InvalidParameter"}}"#,
+                "unsupported",
+            ),
+            (
+                r#"{"error": {"message": "No endpoints found that support tool use.", "code": 404}}"#,
+                "unsupported",
+            ),
+            (
+                r#"{"error": {"message": "Model Not Exist", "type": "invalid_request_error", "code": "invalid_request_error"}}"#,
+                "missing",
+            ),
+            (
+                r#"{"error": {"message": "qwen/none is not a valid model ID", "code": 400}}"#,
+                "missing",
+            ),
+            (
+                r#"{"error": {"message": "The model `old` has been decommissioned and is no longer supported.", "type": "invalid_request_error", "code": "model_decommissioned"}}"#,
+                "missing",
+            ),
+            (
+                r#"{"error": {"message": "Invalid schema for function 'find': 'array' is not valid.", "type": "invalid_request_error", "param": "tools", "code": "invalid_function_parameters"}}"#,
+                "bad",
+            ),
+            (
+                r#"{"type": "error", "error": {"type": "invalid_request_error", "message": "messages: at least one message is required"}}"#,
+                "bad",
+            ),
+            (
+                r#"{"error": {"message": "The image format is not supported.", "type": "invalid_request_error", "code": "invalid_image_format"}}"#,
+                "bad",
+            ),
+        ] {
+            assert_eq!(told(body), expected, "{body}");
+        }
     }
 }

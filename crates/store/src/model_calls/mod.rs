@@ -1,9 +1,13 @@
 //! Calls to models, and their sums by day.
 
-use chrono::{DateTime, NaiveDate, Utc};
+mod sums;
+
+use chrono::{DateTime, Utc};
 use db::{Error, Result, TenantTx, Tx as _};
 use domain::{CallOutcome, CallPurpose, ConversationId, Cursor, ModelCallId, Page, UnknownName};
 use uuid::Uuid;
+
+pub use sums::{DayUsage, spent, usage, usage_of_conversation};
 
 /// One call to a model that is over.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -289,102 +293,4 @@ pub async fn list(
         .map(ModelCall::try_from)
         .collect::<Result<Vec<_>>>()?;
     Ok(Page::from_rows(calls, limit, |call| Cursor::after(call.id)))
-}
-
-/// The calls of one day, account, model and purpose, taken together.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DayUsage {
-    /// The day, UTC.
-    pub day: NaiveDate,
-    /// The account; see [`domain::LlmChoice::account`].
-    pub account: String,
-    /// The model.
-    pub model: String,
-    /// What the calls were for.
-    pub purpose: CallPurpose,
-    /// How many there were, failed ones included.
-    pub calls: i64,
-    /// How many failed.
-    pub failed_calls: i64,
-    /// How many have no known cost.
-    pub unpriced_calls: i64,
-    /// What they took.
-    pub tokens: Tokens,
-    /// What those with a known cost cost, in micro-dollars.
-    pub cost_microdollars: i64,
-}
-
-/// The tenant's sums from one day up to, and without, another one, in their order.
-///
-/// # Errors
-/// Those of the database.
-pub async fn usage(tx: &mut TenantTx, from: NaiveDate, until: NaiveDate) -> Result<Vec<DayUsage>> {
-    let tenant = tx.tenant();
-    let rows = sqlx::query!(
-        r#"
-        SELECT day, account, model, purpose,
-               sum(calls)::bigint AS "calls!",
-               sum(failed_calls)::bigint AS "failed_calls!",
-               sum(unpriced_calls)::bigint AS "unpriced_calls!",
-               sum(input_tokens)::bigint AS "input_tokens!",
-               sum(cached_tokens)::bigint AS "cached_tokens!",
-               sum(cache_written_tokens)::bigint AS "cache_written_tokens!",
-               sum(output_tokens)::bigint AS "output_tokens!",
-               sum(cost_microdollars)::bigint AS "cost_microdollars!"
-        FROM model_usage
-        WHERE tenant_id = $1
-          AND day >= $2
-          AND day < $3
-        GROUP BY day, account, model, purpose
-        ORDER BY day, account, model, purpose
-        "#,
-        tenant.as_uuid(),
-        from,
-        until,
-    )
-    .fetch_all(tx.conn())
-    .await?;
-    rows.into_iter()
-        .map(|row| {
-            Ok(DayUsage {
-                day: row.day,
-                account: row.account,
-                model: row.model,
-                purpose: named(&row.purpose)?,
-                calls: row.calls,
-                failed_calls: row.failed_calls,
-                unpriced_calls: row.unpriced_calls,
-                tokens: Tokens {
-                    input: row.input_tokens,
-                    cached: row.cached_tokens,
-                    cache_written: row.cache_written_tokens,
-                    output: row.output_tokens,
-                },
-                cost_microdollars: row.cost_microdollars,
-            })
-        })
-        .collect()
-}
-
-/// What the tenant's calls cost from one day up to, and without, another one, in micro-dollars, as
-/// far as it is known.
-///
-/// # Errors
-/// Those of the database.
-pub async fn spent(tx: &mut TenantTx, from: NaiveDate, until: NaiveDate) -> Result<i64> {
-    let tenant = tx.tenant();
-    Ok(sqlx::query_scalar!(
-        r#"
-        SELECT coalesce(sum(cost_microdollars), 0)::bigint AS "spent!"
-        FROM model_usage
-        WHERE tenant_id = $1
-          AND day >= $2
-          AND day < $3
-        "#,
-        tenant.as_uuid(),
-        from,
-        until,
-    )
-    .fetch_one(tx.conn())
-    .await?)
 }
