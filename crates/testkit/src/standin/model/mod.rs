@@ -2,7 +2,6 @@
 //! model says and what goes wrong. A [`Dialect`] writes it as one provider does.
 
 mod answer;
-mod attention;
 mod behaviour;
 mod dialect;
 mod server;

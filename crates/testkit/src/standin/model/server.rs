@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::answer::{answer_from_prompt, search_first};
-use super::attention::Attention;
 use super::{Dialect, ModelBehaviour, ModelFault, ModelReply, Operation, Said, pieces};
 use crate::standin::listen::{Exchange, Listening, Reaction, listen};
 use crate::standin::record::{Record, TooFew};
@@ -59,7 +58,6 @@ struct Inner {
     answers: Script<ModelBehaviour>,
     embeddings: Script<ModelBehaviour>,
     calls: Record<ModelCall>,
-    given_up: Record<ModelCall>,
 }
 
 impl ModelServer {
@@ -74,7 +72,6 @@ impl ModelServer {
             answers: Script::default(),
             embeddings: Script::default(),
             calls: Record::default(),
-            given_up: Record::default(),
         });
         let shared = Arc::clone(&inner);
         let listening = listen(port, move |exchange| handle(Arc::clone(&shared), exchange)).await?;
@@ -107,18 +104,6 @@ impl ModelServer {
         timeout: Duration,
     ) -> Result<Vec<ModelCall>, TooFew> {
         self.inner.calls.wait_for(n, timeout).await
-    }
-
-    pub(in crate::standin) fn given_up(&self) -> Vec<ModelCall> {
-        self.inner.given_up.all()
-    }
-
-    pub(in crate::standin) async fn wait_for_given_up(
-        &self,
-        n: usize,
-        timeout: Duration,
-    ) -> Result<Vec<ModelCall>, TooFew> {
-        self.inner.given_up.wait_for(n, timeout).await
     }
 }
 
@@ -197,27 +182,6 @@ macro_rules! provider_server {
             > {
                 self.0.wait_for(n, timeout).await
             }
-
-            /// The requests for answers whose caller closed the connection before the answer began, or
-            /// before all of it was said, in the order in which that was noticed.
-            pub fn given_up(&self) -> Vec<$crate::standin::model::ModelCall> {
-                self.0.given_up()
-            }
-
-            /// Waits until at least `n` requests were given up and returns all of them.
-            ///
-            /// # Errors
-            /// [`TooFew`](crate::standin::TooFew) when `timeout` passes first.
-            pub async fn wait_for_given_up(
-                &self,
-                n: usize,
-                timeout: std::time::Duration,
-            ) -> Result<
-                Vec<$crate::standin::model::ModelCall>,
-                $crate::standin::record::TooFew,
-            > {
-                self.0.wait_for_given_up(n, timeout).await
-            }
         }
     };
 }
@@ -229,15 +193,14 @@ async fn handle(inner: Arc<Inner>, exchange: Exchange) -> Reaction {
         return Reaction::Answer(response);
     }
     let body: Value = serde_json::from_slice(&exchange.body).unwrap_or_default();
-    let call = ModelCall {
+    inner.calls.push(ModelCall {
         path: exchange.path.clone(),
         api_key: inner.dialect.key(&exchange).map(str::to_owned),
         headers: shown_headers(&exchange),
-        body,
+        body: body.clone(),
         at: exchange.at,
-    };
-    inner.calls.push(call.clone());
-    let reaction = route(&inner, &exchange, call).await;
+    });
+    let reaction = route(&inner, &exchange, body).await;
     if let Reaction::Answer(mut response) = reaction {
         let id = format!("req_{}", hex::encode(rand::random::<[u8; 16]>()));
         if let Ok(id) = id.parse() {
@@ -260,9 +223,8 @@ fn shown_headers(exchange: &Exchange) -> BTreeMap<String, String> {
     headers.collect()
 }
 
-async fn route(inner: &Inner, exchange: &Exchange, call: ModelCall) -> Reaction {
+async fn route(inner: &Inner, exchange: &Exchange, body: Value) -> Reaction {
     let dialect = inner.dialect;
-    let body = &call.body;
     let model = body["model"].as_str().unwrap_or_default();
     let expected = inner.options.api_key.as_deref();
     if expected.is_some_and(|key| dialect.key(exchange) != Some(key))
@@ -273,32 +235,24 @@ async fn route(inner: &Inner, exchange: &Exchange, call: ModelCall) -> Reaction 
     let Some(operation) = dialect.operation(&exchange.method, &exchange.path) else {
         return Reaction::Answer(StatusCode::NOT_FOUND.into());
     };
-    if let Some(response) = dialect.check(operation, exchange, body) {
+    if let Some(response) = dialect.check(operation, exchange, &body) {
         return Reaction::Answer(response);
     }
     match operation {
-        Operation::Look => Reaction::Answer(dialect.look(&exchange.path, body)),
+        Operation::Look => Reaction::Answer(dialect.look(&exchange.path, &body)),
         Operation::Embed => {
             let behaviour = inner.embeddings.take();
             match fail(dialect, behaviour.fault.as_ref(), model).await {
                 Some(reaction) => reaction,
-                None => Reaction::Answer(dialect.embed(body)),
+                None => Reaction::Answer(dialect.embed(&body)),
             }
         }
-        Operation::Chat | Operation::Respond => answer(inner, exchange, operation, call).await,
+        Operation::Chat | Operation::Respond => answer(inner, exchange, operation, body).await,
     }
 }
 
-async fn answer(
-    inner: &Inner,
-    exchange: &Exchange,
-    operation: Operation,
-    call: ModelCall,
-) -> Reaction {
+async fn answer(inner: &Inner, exchange: &Exchange, operation: Operation, body: Value) -> Reaction {
     let dialect = inner.dialect;
-    let body = call.body.clone();
-    // Dropped with this future, or with the response's body, when the connection is closed.
-    let mut attention = Attention::to(call, inner.given_up.clone());
     let behaviour = inner.answers.take();
     tokio::time::sleep(Duration::from_millis(behaviour.first_token_ms)).await;
     let streamed = dialect.is_streamed(&body);
@@ -314,7 +268,6 @@ async fn answer(
     if !(streamed && is_later) {
         let model = body["model"].as_str().unwrap_or_default();
         if let Some(reaction) = fail(dialect, fault, model).await {
-            attention.end();
             return with_headers(reaction, &behaviour.headers);
         }
     }
@@ -339,9 +292,8 @@ async fn answer(
         let pace = inner.options.tokens_per_second;
         let pause = pace.map_or(Duration::ZERO, |rate| Duration::from_secs(1) / rate.get());
         let frames = dialect.frames(&said);
-        frames.respond(fault, pause, &exchange.connection, attention)
+        frames.respond(fault, pause, &exchange.connection)
     } else {
-        attention.end();
         dialect.whole(&said)
     };
     with_headers(Reaction::Answer(response), &behaviour.headers)

@@ -2,12 +2,12 @@ use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::StreamExt;
 use futures::stream;
 use poem::{Body, Response};
 use serde_json::Value;
 
 use super::ModelFault;
-use super::attention::Attention;
 use crate::standin::listen::Connection;
 
 /// A streamed answer in the pieces it is sent in.
@@ -25,13 +25,12 @@ pub(in crate::standin) struct Frames {
 }
 
 impl Frames {
-    /// The response, `pause` before each token but the first. `attention` ends with the last token.
+    /// The response, `pause` before each token but the first.
     pub(super) fn respond(
         self,
         fault: Option<&ModelFault>,
         pause: Duration,
         connection: &Connection,
-        attention: Attention,
     ) -> Response {
         let (stop_after, end) = match fault {
             Some(ModelFault::CutStream { after_chunks }) => {
@@ -53,11 +52,8 @@ impl Frames {
             }
             steps.push(Step::Send(delta));
         }
-        if !matches!(fault, Some(ModelFault::Stall { .. })) {
-            steps.push(Step::Over);
-        }
         steps.extend(end);
-        let body = stream::unfold((steps.into_iter(), attention), next);
+        let body = stream::iter(steps).filter_map(emit);
         Response::builder()
             .content_type(self.content_type)
             .header("cache-control", "no-cache")
@@ -71,21 +67,6 @@ enum Step {
     Pause(Duration),
     Stall,
     Cut(Connection),
-    /// Whoever goes away from here on misses nothing.
-    Over,
-}
-
-type State = (std::vec::IntoIter<Step>, Attention);
-
-async fn next((mut steps, mut attention): State) -> Option<(io::Result<Bytes>, State)> {
-    loop {
-        let step = steps.next()?;
-        if matches!(step, Step::Over) {
-            attention.end();
-        } else if let Some(sent) = emit(step).await {
-            return Some((sent, (steps, attention)));
-        }
-    }
 }
 
 async fn emit(step: Step) -> Option<io::Result<Bytes>> {
@@ -97,7 +78,6 @@ async fn emit(step: Step) -> Option<io::Result<Bytes>> {
             tokio::time::sleep(pause).await;
             None
         }
-        Step::Over => None,
         Step::Stall => std::future::pending().await,
         Step::Cut(connection) => {
             // The server would end a failed body as if it were whole; this makes it fail to.

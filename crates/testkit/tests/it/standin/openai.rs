@@ -362,36 +362,3 @@ async fn responses_are_held_to_their_own_rules() {
         .unwrap();
     assert_eq!(whole["status"], "completed");
 }
-
-#[tokio::test]
-async fn whoever_goes_away_before_the_answer_is_whole_is_noticed_and_nobody_else() {
-    let server = openai().await;
-    // Read to the end, streamed and not, and refused.
-    server.script([OpenAiBehaviour::text("yes"), OpenAiBehaviour::text("yes")]);
-    server.script([
-        OpenAiFault::ServerError,
-        OpenAiFault::CutStream { after_chunks: 1 },
-    ]);
-    for streamed in [true, false, true, true] {
-        let response = post(&server, "chat/completions", &question(streamed)).await;
-        response.bytes().await.ok();
-    }
-    assert_eq!(server.given_up(), []);
-    // Gone before it began.
-    server.script([OpenAiFault::Hang]);
-    let body = question(true);
-    tokio::select! {
-        _ = post(&server, "chat/completions", &body) => panic!("it answered"),
-        calls = server.wait_for(5, PATIENCE) => assert_eq!(calls.unwrap().len(), 5),
-    }
-    let given_up = server.wait_for_given_up(1, PATIENCE).await.unwrap();
-    assert_eq!(given_up, server.received()[4..]);
-    // Gone in the middle.
-    server.script([OpenAiFault::Stall { after_chunks: 1 }]);
-    let mut begun = post(&server, "chat/completions", &body).await;
-    begun.chunk().await.unwrap().unwrap();
-    assert_eq!(server.given_up().len(), 1);
-    drop(begun);
-    let given_up = server.wait_for_given_up(2, PATIENCE).await.unwrap();
-    assert_eq!(given_up, server.received()[4..]);
-}
