@@ -8,7 +8,7 @@ use live::{Hub, LiveBody, Update};
 use serde_json::json;
 use testkit::standin::{OpenAiBehaviour, OpenAiFault};
 
-use crate::stage::{CUSTOMER, PATIENCE, Stage};
+use crate::stage::{PATIENCE, Stage};
 
 /// An answer that begins and does not end.
 fn endless() -> OpenAiBehaviour {
@@ -51,31 +51,6 @@ async fn an_answer_is_given_up_once_a_person_has_the_conversation() {
     stage.rest_in_peace().await;
     assert_eq!(stage.outbound().await.len(), 0);
     assert_eq!(stage.model.received().len(), 1);
-}
-
-#[tokio::test]
-async fn a_change_that_nobody_tells_of_ends_the_answer_it_is_about_and_no_other() {
-    let stage = Stage::start().await;
-    stage.model.otherwise(endless());
-    stage.say("Do you sell tea?").await;
-    stage.say_as("15550003333", "Do you sell coffee?").await;
-    stage.model.wait_for(2, PATIENCE).await.unwrap();
-    // Past the code that tells.
-    let raise = async |customer: &str| {
-        let statement = "UPDATE conversations SET turn_seq = turn_seq + 1 WHERE contact_id =
-                             (SELECT id FROM contacts WHERE external_id = $1)";
-        let raised = sqlx::query(statement).bind(customer);
-        raised.execute(stage.database.pool()).await.unwrap();
-    };
-    for (nth, customer, asked) in [(1, CUSTOMER, "tea?"), (2, "15550003333", "coffee?")] {
-        assert_eq!(stage.model.given_up().len(), nth - 1);
-        raise(customer).await;
-        let given_up = stage.model.wait_for_given_up(nth, PATIENCE).await.unwrap();
-        let said = given_up[nth - 1].body["messages"].to_string();
-        assert!(said.contains(asked), "{said}");
-    }
-    stage.rest_in_peace().await;
-    assert_eq!(stage.model.received().len(), 2);
 }
 
 /// A visitor of the web chat writes.

@@ -129,10 +129,6 @@ async fn what_waits_for_no_answer_is_stored_and_gets_none() {
             include_str!("../../../crates/channels/fixtures/whatsapp/reaction.json"),
         ),
         (
-            "edit",
-            include_str!("../../../crates/channels/fixtures/whatsapp/edit.json"),
-        ),
-        (
             "system",
             include_str!("../../../crates/channels/fixtures/whatsapp/system-identity-changed.json"),
         ),
@@ -211,7 +207,7 @@ async fn shown_of_five(history_tokens: Option<u32>) -> Vec<u32> {
 }
 
 #[tokio::test]
-async fn the_models_window_and_the_tenant_decide_how_much_of_what_was_said_is_shown() {
+async fn the_models_context_and_the_tenant_decide_how_much_of_what_was_said_is_shown() {
     assert_eq!(shown_of_five(None).await, [3, 4, 5]);
     assert_eq!(shown_of_five(Some(600)).await, [4, 5]);
     assert_eq!(shown_of_five(Some(0)).await, [5]);
