@@ -908,6 +908,22 @@ WITH (fillfactor='70');
 
 ALTER TABLE ONLY public.model_usage FORCE ROW LEVEL SECURITY;
 
+CREATE TABLE public.parked_changes (
+    id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    channel_id uuid NOT NULL,
+    contact_id uuid NOT NULL,
+    direction text NOT NULL,
+    external_id text NOT NULL,
+    content jsonb NOT NULL,
+    occurred_at timestamp with time zone NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT parked_changes_content_check CHECK (((content ->> 'type'::text) = ANY (ARRAY['edit'::text, 'revoke'::text]))),
+    CONSTRAINT parked_changes_direction_check CHECK ((direction = ANY (ARRAY['inbound'::text, 'outbound'::text])))
+);
+
+ALTER TABLE ONLY public.parked_changes FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.parked_statuses (
     id uuid NOT NULL,
     tenant_id uuid NOT NULL,
@@ -934,6 +950,13 @@ CREATE TABLE public.presences (
 
 ALTER TABLE ONLY public.presences FORCE ROW LEVEL SECURITY;
 
+CREATE TABLE public.provider_checks (
+    tenant_id uuid NOT NULL,
+    checked_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE ONLY public.provider_checks FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.provider_health (
     tenant_id uuid NOT NULL,
     account text NOT NULL,
@@ -949,6 +972,14 @@ CREATE TABLE public.provider_health (
 );
 
 ALTER TABLE ONLY public.provider_health FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.provider_reports (
+    tenant_id uuid NOT NULL,
+    account text NOT NULL,
+    reported_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE ONLY public.provider_reports FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.raw_items (
     id uuid NOT NULL,
@@ -1257,6 +1288,12 @@ ALTER TABLE ONLY public.model_calls_default
 ALTER TABLE ONLY public.model_usage
     ADD CONSTRAINT model_usage_pkey PRIMARY KEY (tenant_id, day, account, model, purpose, slot);
 
+ALTER TABLE ONLY public.parked_changes
+    ADD CONSTRAINT parked_changes_once_key UNIQUE (contact_id, direction, external_id);
+
+ALTER TABLE ONLY public.parked_changes
+    ADD CONSTRAINT parked_changes_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.parked_statuses
     ADD CONSTRAINT parked_statuses_once_key UNIQUE (channel_id, external_id, status);
 
@@ -1266,8 +1303,14 @@ ALTER TABLE ONLY public.parked_statuses
 ALTER TABLE ONLY public.presences
     ADD CONSTRAINT presences_pkey PRIMARY KEY (conversation_id, party, holder);
 
+ALTER TABLE ONLY public.provider_checks
+    ADD CONSTRAINT provider_checks_pkey PRIMARY KEY (tenant_id);
+
 ALTER TABLE ONLY public.provider_health
     ADD CONSTRAINT provider_health_pkey PRIMARY KEY (tenant_id, account);
+
+ALTER TABLE ONLY public.provider_reports
+    ADD CONSTRAINT provider_reports_pkey PRIMARY KEY (tenant_id, account);
 
 ALTER TABLE ONLY public.raw_items
     ADD CONSTRAINT raw_items_pkey PRIMARY KEY (id, received_at);
@@ -1432,6 +1475,8 @@ CREATE INDEX model_calls_default_tenant_id_conversation_id_id_idx ON public.mode
 CREATE INDEX model_calls_tenant_id_idx ON ONLY public.model_calls USING btree (tenant_id, id);
 
 CREATE INDEX model_calls_default_tenant_id_id_idx ON public.model_calls_default USING btree (tenant_id, id);
+
+CREATE INDEX parked_changes_channel_id_idx ON public.parked_changes USING btree (channel_id, created_at);
 
 CREATE INDEX presences_seen_at_idx ON public.presences USING btree (seen_at);
 
@@ -1599,6 +1644,15 @@ ALTER TABLE ONLY public.messages
 ALTER TABLE ONLY public.model_usage
     ADD CONSTRAINT model_usage_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY public.parked_changes
+    ADD CONSTRAINT parked_changes_channel_id_fkey FOREIGN KEY (channel_id) REFERENCES public.channels(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.parked_changes
+    ADD CONSTRAINT parked_changes_contact_id_fkey FOREIGN KEY (contact_id) REFERENCES public.contacts(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.parked_changes
+    ADD CONSTRAINT parked_changes_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY public.parked_statuses
     ADD CONSTRAINT parked_statuses_channel_id_fkey FOREIGN KEY (channel_id) REFERENCES public.channels(id) ON DELETE CASCADE;
 
@@ -1611,8 +1665,14 @@ ALTER TABLE ONLY public.presences
 ALTER TABLE ONLY public.presences
     ADD CONSTRAINT presences_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY public.provider_checks
+    ADD CONSTRAINT provider_checks_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY public.provider_health
     ADD CONSTRAINT provider_health_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.provider_reports
+    ADD CONSTRAINT provider_reports_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.webchat_attachments
     ADD CONSTRAINT webchat_attachments_channel_id_fkey FOREIGN KEY (channel_id) REFERENCES public.channels(id) ON DELETE CASCADE;
@@ -1691,11 +1751,17 @@ ALTER TABLE public.model_calls ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.model_usage ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.parked_changes ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.parked_statuses ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.presences ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.provider_checks ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.provider_health ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.provider_reports ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.raw_items ENABLE ROW LEVEL SECURITY;
 
@@ -1749,11 +1815,17 @@ CREATE POLICY system_access ON public.model_calls TO metachat_system USING (true
 
 CREATE POLICY system_access ON public.model_usage TO metachat_system USING (true) WITH CHECK (true);
 
+CREATE POLICY system_access ON public.parked_changes TO metachat_system USING (true) WITH CHECK (true);
+
 CREATE POLICY system_access ON public.parked_statuses TO metachat_system USING (true) WITH CHECK (true);
 
 CREATE POLICY system_access ON public.presences TO metachat_system USING (true) WITH CHECK (true);
 
+CREATE POLICY system_access ON public.provider_checks TO metachat_system USING (true) WITH CHECK (true);
+
 CREATE POLICY system_access ON public.provider_health TO metachat_system USING (true) WITH CHECK (true);
+
+CREATE POLICY system_access ON public.provider_reports TO metachat_system USING (true) WITH CHECK (true);
 
 CREATE POLICY system_access ON public.raw_items TO metachat_system USING (true) WITH CHECK (true);
 
@@ -1819,11 +1891,17 @@ CREATE POLICY tenant_isolation ON public.model_calls TO metachat_app USING ((ten
 
 CREATE POLICY tenant_isolation ON public.model_usage TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
 
+CREATE POLICY tenant_isolation ON public.parked_changes TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
+
 CREATE POLICY tenant_isolation ON public.parked_statuses TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
 
 CREATE POLICY tenant_isolation ON public.presences TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
 
+CREATE POLICY tenant_isolation ON public.provider_checks TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
+
 CREATE POLICY tenant_isolation ON public.provider_health TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
+
+CREATE POLICY tenant_isolation ON public.provider_reports TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
 
 CREATE POLICY tenant_isolation ON public.raw_items TO metachat_app USING ((tenant_id = public.current_tenant())) WITH CHECK ((tenant_id = public.current_tenant()));
 
@@ -1968,14 +2046,23 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.model_calls TO metachat_system
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.model_usage TO metachat_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.model_usage TO metachat_system;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.parked_changes TO metachat_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.parked_changes TO metachat_system;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.parked_statuses TO metachat_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.parked_statuses TO metachat_system;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.presences TO metachat_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.presences TO metachat_system;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.provider_checks TO metachat_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.provider_checks TO metachat_system;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.provider_health TO metachat_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.provider_health TO metachat_system;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.provider_reports TO metachat_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.provider_reports TO metachat_system;
 
 GRANT SELECT,UPDATE ON TABLE public.raw_items TO metachat_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.raw_items TO metachat_system;
