@@ -15,6 +15,7 @@ mod isolation;
 mod jobs_control;
 mod keys;
 mod metrics;
+mod odd_input;
 mod openapi;
 mod problems;
 mod providers;
