@@ -16,7 +16,7 @@ const OPEN: [&str; 5] = [
 ];
 
 /// What exists of a tenant, by the name of the path parameter.
-pub(crate) async fn things(server: &TestServer, tenant: &str) -> Vec<(&'static str, String)> {
+async fn things(server: &TestServer, tenant: &str) -> Vec<(&'static str, String)> {
     let id = |body: &Value| body["id"].as_str().unwrap().to_owned();
     let channel = json!({"type": "webchat", "name": "Chat"});
     let channel = server
@@ -215,7 +215,7 @@ async fn no_operation_meets_another_tenants_things() {
     assert_eq!(server.get(ADMIN_KEY, &victim).await.expect(200), before);
 }
 
-pub(crate) fn valid_body(operation: &str, victim: &str) -> Value {
+fn valid_body(operation: &str, victim: &str) -> Value {
     match operation {
         "change_jobs" => json!({"action": "cancel", "filter": {"tenant_id": victim}}),
         "set_limit" => json!({"concurrency": 1}),

@@ -15,7 +15,6 @@ mod isolation;
 mod jobs_control;
 mod keys;
 mod metrics;
-mod odd_input;
 mod openapi;
 mod problems;
 mod providers;

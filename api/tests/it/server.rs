@@ -114,18 +114,6 @@ impl TestServer {
         .await
     }
 
-    /// Whose callers meet no limit.
-    pub(crate) async fn without_limits() -> Self {
-        Self::with_limits(Limits {
-            burst: NonZeroU32::MAX,
-            requests_per_second: NonZeroU32::MAX,
-            searches_burst: NonZeroU32::MAX,
-            searches_per_second: NonZeroU32::MAX,
-            ..Limits::default()
-        })
-        .await
-    }
-
     /// Every tenant has `burst` searches, and gets one back each second.
     pub(crate) async fn with_searches(burst: u32) -> Self {
         Self::with_limits(Limits {
