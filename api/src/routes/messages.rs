@@ -216,6 +216,8 @@ fn read_content(body: &CreateMessage, checks: &mut Checks) -> Content {
         (None, Some(content)) => {
             let is_short = content.to_string().len() <= 64 * 1024;
             checks.require(is_short, "content", "must have at most 64 KiB");
+            let is_clean = !holds_nul(content);
+            checks.require(is_clean, "content", "must hold no NUL characters");
             match serde_json::from_value(content.clone()) {
                 Ok(Content::Media(media)) if !is_public(&media.file) => {
                     let detail =
@@ -237,6 +239,16 @@ fn read_content(body: &CreateMessage, checks: &mut Checks) -> Content {
             checks.require(false, "", "must have either `text` or `content`");
             nothing
         }
+    }
+}
+
+/// Whether a text inside holds NUL, which no row can.
+fn holds_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(holds_nul),
+        Value::Object(fields) => fields.values().any(holds_nul),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
 

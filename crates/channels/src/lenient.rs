@@ -116,10 +116,26 @@ pub(crate) fn shorten(text: String) -> String {
     }
 }
 
+/// How deep a body may be nested. JSON is read to 128 levels, and a part of a body stands deeper where
+/// it is stored: what was taken has to be readable there too.
+const MAX_LEVELS: usize = 100;
+
+/// Whether `value` is nested at most so deep; what is no list and no object is not nested.
+pub(crate) fn is_within(value: &Value, levels: usize) -> bool {
+    match value {
+        Value::Array(items) => levels > 0 && items.iter().all(|item| is_within(item, levels - 1)),
+        Value::Object(fields) => {
+            levels > 0 && fields.values().all(|value| is_within(value, levels - 1))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
+    }
+}
+
 /// Reads a body as JSON that can be stored as `jsonb`.
 ///
 /// # Errors
-/// [`Unreadable`] for what is no JSON, or longer than [`MAX_BODY_BYTES`].
+/// [`Unreadable`] for what is no JSON, longer than [`MAX_BODY_BYTES`], or nested deeper than
+/// [`MAX_LEVELS`].
 pub(crate) fn read_json(body: &[u8]) -> Result<Value, Unreadable> {
     if body.len() > MAX_BODY_BYTES {
         return Err(Unreadable::new(format!(
@@ -128,6 +144,11 @@ pub(crate) fn read_json(body: &[u8]) -> Result<Value, Unreadable> {
     }
     let value = serde_json::from_slice(&without_lone_surrogates(body))
         .map_err(|error| Unreadable::new(format!("the body is not JSON: {error}")))?;
+    if !is_within(&value, MAX_LEVELS) {
+        return Err(Unreadable::new(format!(
+            "the body is nested deeper than {MAX_LEVELS} levels"
+        )));
+    }
     Ok(without_nul(value))
 }
 
@@ -212,6 +233,15 @@ mod tests {
         for body in ["\\", "\\u", "\\ud83", "\\ud83d", "\\ud83d\\", ""] {
             without_lone_surrogates(body.as_bytes());
         }
+    }
+
+    #[test]
+    fn levels_are_counted_by_lists_and_objects() {
+        assert!(is_within(&json!("a"), 0));
+        assert!(!is_within(&json!([]), 0));
+        let nested = json!({"a": [1, {"b": []}]});
+        assert!(is_within(&nested, 4));
+        assert!(!is_within(&nested, 3));
     }
 
     #[test]

@@ -8,6 +8,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use url::Url;
 
+use crate::lenient::{without_lone_surrogates, without_nul};
+
 /// The longest answer that is read where a request says nothing else, in bytes.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
 
@@ -114,9 +116,10 @@ impl fmt::Debug for HttpRequest {
 }
 
 impl HttpAnswer {
-    /// The body as JSON; `null` where it is none.
+    /// The body as JSON that a row can hold; `null` where it is none.
     pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or(Value::Null)
+        let json = serde_json::from_slice(&without_lone_surrogates(&self.body));
+        json.map_or(Value::Null, without_nul)
     }
 
     /// Whether the status says that the request was done.

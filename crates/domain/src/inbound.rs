@@ -46,7 +46,7 @@ pub struct InboundMessage {
 /// A person as one channel names them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContactRef {
-    /// The channel's lasting name of the person, at most 256 bytes: the contact's key. WhatsApp:
+    /// The channel's lasting name of the person, at most 512 bytes: the contact's key. WhatsApp:
     /// the business-scoped user id, or the phone number where there is none.
     pub external_id: String,
     /// Where to send to. WhatsApp: the phone number, or the user id where there is none. Where it

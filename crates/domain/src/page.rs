@@ -82,9 +82,15 @@ impl Cursor {
             .step_by(2)
             .map(|at| u8::from_str_radix(&text[at..at + 2], 16).map_err(|_| InvalidCursor))
             .collect::<Result<Vec<u8>, _>>()?;
-        String::from_utf8(bytes)
+        let cursor = String::from_utf8(bytes)
             .map(Self)
-            .map_err(|_| InvalidCursor)
+            .map_err(|_| InvalidCursor)?;
+        // Numbers have other spellings, such as `+f` and `0F`; a cursor has one.
+        if cursor.encode() == text {
+            Ok(cursor)
+        } else {
+            Err(InvalidCursor)
+        }
     }
 }
 
@@ -101,7 +107,7 @@ mod tests {
 
     #[test]
     fn foreign_cursors_are_refused() {
-        for text in ["", "x", "zz", "é1", "0"] {
+        for text in ["", "x", "zz", "é1", "0", "+1", "3+", "4A"] {
             assert!(Cursor::decode(text).is_err(), "{text}");
         }
         assert!(Cursor::decode("6162").unwrap().key::<i64>().is_err());

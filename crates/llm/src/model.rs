@@ -50,7 +50,8 @@ pub enum Event {
     /// The turn as its provider wants it back with the results of its calls; at most once, after
     /// the calls, and only from providers that need it.
     Replay(Replay),
-    /// What the answer has cost; at most once, just before the end. A cancelled answer has none.
+    /// What the answer has cost; at most once, just before the end. A cancelled answer has none, nor
+    /// has one whose server names what cannot be.
     Usage(Usage),
     /// The end.
     Done {
@@ -70,6 +71,25 @@ pub struct Usage {
     pub cached: u64,
     /// Those of `input` that the provider wrote to its cache, which some bill at a higher price.
     pub cache_written: u64,
+}
+
+impl Usage {
+    /// More tokens than any call takes, of whatever sort. A server that names more is mistaken, as one
+    /// that counts below zero is.
+    pub(crate) const MOST: u64 = 1_000_000_000;
+
+    /// Whether a call can have taken that much.
+    pub(crate) fn is_believable(&self) -> bool {
+        let Self {
+            input,
+            output,
+            cached,
+            cache_written,
+        } = *self;
+        [input, output, cached, cache_written]
+            .iter()
+            .all(|tokens| *tokens <= Self::MOST)
+    }
 }
 
 /// Why a model stopped.

@@ -118,6 +118,34 @@ async fn a_system_that_is_down_gets_the_same_post_again_with_the_same_id() {
 }
 
 #[tokio::test]
+async fn a_message_that_is_given_the_id_of_another_is_sent_once_and_keeps_ours() {
+    let other = Other::start().await;
+    // The id of the question itself, and something that no row can hold.
+    for (nth, id) in ["in-1", "a\\u0000"].into_iter().enumerate() {
+        let body = format!("{{\"id\": \"{id}\"}}");
+        other.system.script([ReceiverReply::Json { body }]);
+        let mut question = other.question();
+        question["id"] = json!(format!("in-{}", nth + 1));
+        other.post(&question).await.unwrap();
+        other.system.wait_for(nth + 1, PATIENCE).await.unwrap();
+        other.stage.rest_in_peace().await;
+    }
+    let sent = other.stage.outbound().await;
+    let ids: Vec<Option<&str>> = sent
+        .iter()
+        .map(|message| message.external_id.as_deref())
+        .collect();
+    assert!(
+        sent.iter()
+            .all(|message| message.status == MessageStatus::Sent),
+        "{sent:?}"
+    );
+    let own = sent[0].id.to_string();
+    assert_eq!(ids, [Some(own.as_str()), Some("a\u{fffd}")]);
+    assert_eq!(other.system.received().len(), 2);
+}
+
+#[tokio::test]
 async fn reports_of_the_other_system_move_messages() {
     let other = Other::start().await;
     other.post(&other.question()).await.unwrap();

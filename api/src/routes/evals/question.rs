@@ -205,9 +205,11 @@ impl EvalQuestionRoutes {
         limit: Query<Option<u32>>,
     ) -> Result<Found<List<QuestionView>>, Problem> {
         let page = PageRequest::read(cursor.0, limit.0)?;
+        let mut checks = Checks::default();
+        let tag = tag.0.map(|tag| checks.text("tag", &tag, MAX_TAG_CHARS));
+        checks.finish()?;
         let mut tx = auth.0.act_for(tenant_id.0.into()).await?;
-        let tag = tag.0.as_deref();
-        let found = eval_questions::list(&mut tx, tag, page.after, page.limit).await?;
+        let found = eval_questions::list(&mut tx, tag.as_deref(), page.after, page.limit).await?;
         Ok(List::of(found, view))
     }
 

@@ -193,15 +193,29 @@ fn wait_for_report(wait: Duration) -> Failure {
 /// Notes that the channel took the message. Forgetting that would mean to send it again, so an
 /// outage of the database is waited out, for as long as the job may take.
 async fn settle_sent(assistant: &Assistant, plan: &Plan, external_id: &str) -> Result<(), Failure> {
+    let own = plan.message.id.to_string();
+    let mut external_id = external_id;
     loop {
         match note_sent(assistant, plan, external_id).await {
             Err(Failure::Retry(error)) if is_outage(&*error) => {
                 tracing::warn!(message.id = %plan.message.id, "a send could not be noted yet");
                 tokio::time::sleep(OUTAGE_PAUSE).await;
             }
+            // A tenant's own system may name each message the same: what was taken was taken.
+            Err(Failure::Retry(error)) if is_taken(&*error) && external_id != own => {
+                tracing::warn!(message.id = %plan.message.id,
+                    "the channel gave the message the id of another one");
+                external_id = &own;
+            }
             noted => return noted,
         }
     }
+}
+
+fn is_taken(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
+    error
+        .downcast_ref::<db::Error>()
+        .is_some_and(|error| error.violates(messages::EXTERNAL_ID_KEY))
 }
 
 fn is_outage(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {

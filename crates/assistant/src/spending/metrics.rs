@@ -159,8 +159,12 @@ impl ModelMetrics {
     }
 
     fn tokens(&self, provider: &str, tokens: &Tokens) {
+        let fresh = tokens
+            .input
+            .saturating_sub(tokens.cached)
+            .saturating_sub(tokens.cache_written);
         for (part, count) in [
-            ("fresh", tokens.input - tokens.cached - tokens.cache_written),
+            ("fresh", fresh),
             ("cached", tokens.cached),
             ("cache_written", tokens.cache_written),
             ("output", tokens.output),

@@ -4,7 +4,10 @@ use domain::{
 };
 use serde_json::Value;
 
-use crate::lenient::{flag, float, integer, kept_raw, list, text, without_nul};
+use crate::lenient::{flag, float, integer, is_within, kept_raw, list, text, without_nul};
+
+/// How deep a form's answers may be nested and still be kept as more than a text.
+const MAX_FORM_LEVELS: usize = 64;
 
 /// The body of a message, by its type. What lacks its contents is [`ContentBody::Unsupported`], for
 /// the message itself did come.
@@ -167,9 +170,13 @@ fn id_and_title(reply: &Value) -> Option<(String, String)> {
 fn form_response(reply: &Value) -> Option<Value> {
     match reply.get("response_json")? {
         // The escapes inside the string are only undone here, so NUL may come up once more.
-        Value::String(json) => Some(
-            serde_json::from_str(json).map_or_else(|_| Value::String(json.clone()), without_nul),
-        ),
+        Value::String(json) => {
+            let response = serde_json::from_str(json).ok();
+            let is_kept =
+                |response: &Value| !response.is_null() && is_within(response, MAX_FORM_LEVELS);
+            let response = response.filter(is_kept);
+            Some(response.map_or_else(|| Value::String(json.clone()), without_nul))
+        }
         Value::Null => None,
         other => Some(other.clone()),
     }

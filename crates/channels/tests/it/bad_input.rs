@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use channels::{MAX_BODY_BYTES, Post, SignatureError, channel};
 use domain::ChannelKind::{Http, Messenger, Whatsapp};
-use domain::{ChannelKind, ContentBody, Inbound, MessageStatus};
+use domain::{
+    ChannelKind, ContentBody, Inbound, InteractiveReply, MessageStatus, NormalizedContent,
+};
 use http::{HeaderMap, HeaderValue};
 use proptest::prelude::*;
 use secrecy::SecretString;
@@ -216,6 +218,63 @@ fn a_body_that_is_too_long_is_refused_by_its_length_alone() {
         let error = channel(*kind).split_items(&body).unwrap_err();
         assert!(error.reason.contains("more than"), "{error}");
     }
+}
+
+/// JSON is read to 128 levels, and what is kept of a post stands deeper in its row than it stood.
+#[test]
+fn what_is_taken_of_a_nested_post_reads_back_where_it_is_stored() {
+    let whatsapp = String::from_utf8(post_of(Whatsapp, "text")).unwrap();
+    let event = r#"{"type": "message", "id": "m-1", "timestamp": 1790416800,
+        "contact": {"id": "c-1"}, "content": {"type": "dance", "steps": "When do you open?"}}"#;
+    for (kind, body) in [(Whatsapp, whatsapp.as_str()), (Http, event)] {
+        let mut taken = 0;
+        for levels in 1..=128 {
+            let nested = format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+            let body = body.replace("\"When do you open?\"", &nested);
+            let Ok(items) = channel(kind).split_items(body.as_bytes()) else {
+                continue;
+            };
+            taken = levels;
+            let stored: Value = serde_json::from_str(&items[0].payload.to_string()).unwrap();
+            let Ok(Inbound::Message(message)) = channel(kind).decode(&stored) else {
+                panic!("{stored}");
+            };
+            let content = serde_json::to_string(&message.content).unwrap();
+            let read: NormalizedContent = serde_json::from_str(&content).unwrap();
+            assert_eq!(read, message.content);
+        }
+        assert!(taken > 80, "{kind}: {taken}");
+        let deep = format!("{}{}", "[".repeat(126), "]".repeat(126));
+        let error = channel(kind).split_items(deep.as_bytes()).unwrap_err();
+        assert!(error.reason.contains("levels"), "{error}");
+    }
+}
+
+#[test]
+fn answers_to_a_form_that_are_nested_too_deep_stay_a_text() {
+    let response_of = |levels: usize| {
+        let response = format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        let payload = json!({"message": {
+            "id": "wamid.1", "from": "491700000001", "timestamp": "1790416800",
+            "type": "interactive", "interactive": {
+                "type": "nfm_reply", "nfm_reply": {"name": "flow", "response_json": response},
+            },
+        }});
+        let Ok(Inbound::Message(message)) = channel(Whatsapp).decode(&payload) else {
+            panic!("{payload}");
+        };
+        let content = serde_json::to_string(&message.content).unwrap();
+        let read: NormalizedContent = serde_json::from_str(&content).unwrap();
+        assert_eq!(read, message.content);
+        match message.content.body {
+            ContentBody::Interactive {
+                reply: InteractiveReply::Form { response, .. },
+            } => response.unwrap(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(response_of(20).is_array());
+    assert!(response_of(120).is_string());
 }
 
 /// A quadratic reader would need minutes for each of these, and a linear one well under a second

@@ -164,3 +164,14 @@ fn the_content_of_a_text_reads_back_as_the_same_text() {
     assert_eq!(message.text, "We open at **nine**.");
     assert_eq!(message.occurred_at, now());
 }
+
+#[test]
+fn an_id_that_no_row_can_hold_is_kept_as_far_as_it_goes() {
+    let connection = connect(KIND).unwrap();
+    let sent = |body: &'static str| connection.read_sent("t-1", &answer(200, body)).unwrap();
+    assert_eq!(
+        sent(r#"{"id": "a\u0000b\ud83d"}"#).external_id,
+        "a\u{fffd}b\u{fffd}"
+    );
+    assert_eq!(sent(r#"{"id": ""}"#).external_id, "t-1");
+}

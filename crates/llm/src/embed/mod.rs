@@ -21,8 +21,8 @@ use std::path::Path;
 use domain::{EmbeddingSettings, LlmChoice};
 use secrecy::SecretString;
 
-use crate::Error;
 use crate::manager::KeyOwner;
+use crate::{Error, Usage};
 
 /// Something that turns texts into vectors whose angle tells how near they are in meaning.
 #[async_trait::async_trait]
@@ -106,7 +106,8 @@ impl Payer {
 pub struct Embedded {
     /// One vector for each text.
     pub vectors: Vec<Vec<f32>>,
-    /// The tokens that the model read, all texts together; `None` if nobody counted.
+    /// The tokens that the model read, all texts together; `None` if nobody counted, or
+    /// counted what cannot be.
     pub tokens: Option<u64>,
 }
 
@@ -121,6 +122,11 @@ impl Embedded {
             _ => None,
         };
     }
+}
+
+/// A server's count of the tokens that it read, unless no call takes as many.
+fn believable(tokens: Option<u64>) -> Option<u64> {
+    tokens.filter(|tokens| *tokens <= Usage::MOST)
 }
 
 #[cfg(test)]

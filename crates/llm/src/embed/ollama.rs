@@ -1,7 +1,7 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Embedded, Embedder, Payer};
+use super::{Embedded, Embedder, Payer, believable};
 use crate::Error;
 use crate::endpoint::Endpoint;
 
@@ -94,7 +94,7 @@ impl OllamaEmbeddings {
         }
         Ok(Embedded {
             vectors: answer.embeddings,
-            tokens: answer.prompt_eval_count,
+            tokens: believable(answer.prompt_eval_count),
         })
     }
 }

@@ -97,7 +97,9 @@ impl Draft {
     pub(super) fn text(&mut self, text: &str) {
         if !text.is_empty() {
             self.progress();
-            self.ready.push_back(Event::TextDelta(text.to_owned()));
+            // No row can hold NUL, which a model may write as any other character.
+            let text = text.replace('\0', "\u{fffd}");
+            self.ready.push_back(Event::TextDelta(text));
         }
     }
 
@@ -129,7 +131,8 @@ impl Draft {
         if has_calls {
             self.ready.extend(replay.map(Event::Replay));
         }
-        self.ready.extend(self.usage.map(Event::Usage));
+        let usage = self.usage.filter(Usage::is_believable);
+        self.ready.extend(usage.map(Event::Usage));
         let finish_reason = match reason {
             // Some servers say `stop` when they mean their calls.
             FinishReason::Stop if has_calls => FinishReason::ToolCalls,
@@ -199,9 +202,6 @@ impl<R: Reader> Answer<R> {
             }
             Some(Err(Torn::Utf8(error))) => self
                 .cut_short(|endpoint| endpoint.broken("the text is no UTF-8", Some(error.into()))),
-            Some(Err(Torn::Shape)) => {
-                self.cut_short(|endpoint| endpoint.broken("the stream is no event stream", None))
-            }
         }
     }
 

@@ -40,6 +40,33 @@ async fn usage_is_the_last_of_its_cumulative_counts_with_the_caches_in_it() {
 }
 
 #[tokio::test]
+async fn what_no_row_can_hold_is_replaced_in_a_text() {
+    let rest = "data: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":\
+                {\"type\":\"text_delta\",\"text\":\"a\\u0000b\"}}\n\n\
+                data: {\"type\":\"message_stop\"}\n\n";
+    let completion = ended(rest).await.unwrap();
+    assert!(
+        completion.text.ends_with("a\u{fffd}b"),
+        "{}",
+        completion.text
+    );
+}
+
+#[tokio::test]
+async fn counts_that_cannot_be_are_not_believed() {
+    let most = u64::MAX;
+    let rest = format!(
+        "data: {{\"type\":\"message_delta\",\"delta\":{{\"stop_reason\":\"end_turn\"}},\
+         \"usage\":{{\"input_tokens\":{most},\"cache_read_input_tokens\":{most},\
+         \"cache_creation_input_tokens\":{most},\"output_tokens\":3}}}}\n\n\
+         data: {{\"type\":\"message_stop\"}}\n\n"
+    );
+    let completion = ended(&rest).await.unwrap();
+    assert_eq!(completion.usage, None);
+    assert_eq!(completion.finish_reason, FinishReason::Stop);
+}
+
+#[tokio::test]
 async fn calls_come_with_the_thinking_the_provider_wants_back() {
     let mut server = Server::start(vec![
         Server::stream(TOOLS, 11),

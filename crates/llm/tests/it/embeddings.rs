@@ -66,6 +66,15 @@ async fn a_compatible_server_may_send_numbers_and_count_nothing() {
 }
 
 #[tokio::test]
+async fn a_count_that_cannot_be_is_not_believed() {
+    let usage = json!({"prompt_tokens": u64::MAX, "total_tokens": u64::MAX});
+    let body = json!({"data": [{"embedding": [0.5, 1]}], "usage": usage});
+    let server = Server::start(vec![answer(&body)]).await;
+    let embedded = embedder(&server, 2).embed(&texts(1)).await.unwrap();
+    assert_eq!(embedded.tokens, None);
+}
+
+#[tokio::test]
 async fn a_compatible_server_that_refuses_base64_is_asked_for_numbers_from_then_on() {
     let refused = Server::response(
         "400 Bad Request",

@@ -141,6 +141,14 @@ pub(super) fn number<T: std::str::FromStr>(tag: &BytesStart<'_>, name: &str) -> 
     attribute(tag, name)?.trim().parse().ok()
 }
 
+/// Whether a tag switches on what it names, as it does without a value.
+pub(super) fn is_on(tag: &BytesStart<'_>) -> bool {
+    !matches!(
+        attribute(tag, "val").as_deref(),
+        Some("0" | "false" | "off")
+    )
+}
+
 /// Chars by number and the five names that XML knows; others need a declaration, and are refused
 /// with it.
 fn resolve<'a>(reference: &BytesRef<'_>) -> Node<'a> {

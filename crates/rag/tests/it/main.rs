@@ -25,4 +25,6 @@ mod retrieval;
 #[cfg(test)]
 mod vectors;
 #[cfg(test)]
+mod word;
+#[cfg(test)]
 mod world;

@@ -26,6 +26,9 @@ pub use send::{
     replace_content, requeue, retry,
 };
 
+/// What refuses an id of the channel's that another message of the channel has.
+pub const EXTERNAL_ID_KEY: &str = "messages_channel_id_external_id_key";
+
 /// One message of a conversation.
 #[derive(Clone, Debug)]
 pub struct Message {
@@ -171,7 +174,7 @@ pub struct NewInbound<'a> {
 /// Stores an inbound message and returns it.
 ///
 /// # Errors
-/// `Constraint` `messages_channel_id_external_id_key` if it is there already.
+/// `Constraint` [`EXTERNAL_ID_KEY`] if it is there already.
 pub async fn insert_inbound(tx: &mut TenantTx, new: &NewInbound<'_>) -> Result<Message> {
     let tenant = tx.tenant();
     let row = sqlx::query_as!(

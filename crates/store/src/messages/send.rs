@@ -35,7 +35,7 @@ pub async fn begin_sending(tx: &mut TenantTx, id: MessageId, at: DateTime<Utc>) 
 /// Notes that the channel took the message. Returns it if that is news.
 ///
 /// # Errors
-/// Those of the database.
+/// `Constraint` [`EXTERNAL_ID_KEY`](super::EXTERNAL_ID_KEY) if another message has the id.
 pub async fn mark_sent(
     tx: &mut TenantTx,
     id: MessageId,
@@ -64,7 +64,7 @@ pub async fn mark_sent(
 /// Notes the channel's id of a message whose report came before its answer.
 ///
 /// # Errors
-/// Those of the database.
+/// As [`mark_sent`].
 pub async fn attach_external_id(tx: &mut TenantTx, id: MessageId, external_id: &str) -> Result<()> {
     let tenant = tx.tenant();
     sqlx::query!(

@@ -66,6 +66,11 @@ pub enum ReceiverReply {
     /// Answers 200.
     #[default]
     Ok,
+    /// Answers 200 with a body of JSON.
+    Json {
+        /// The body.
+        body: String,
+    },
     /// Answers this status with an empty body.
     Status {
         /// The HTTP status; what is none becomes 500.
@@ -165,6 +170,9 @@ async fn handle(
     tokio::time::sleep(Duration::from_millis(behaviour.delay_ms)).await;
     let response = match behaviour.reply {
         ReceiverReply::Ok => Response::default(),
+        ReceiverReply::Json { body } => Response::builder()
+            .content_type("application/json")
+            .body(body),
         ReceiverReply::Status { status } => StatusCode::from_u16(status)
             .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
             .into(),

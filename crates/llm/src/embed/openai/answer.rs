@@ -2,7 +2,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
-use crate::embed::Embedded;
+use crate::embed::{Embedded, believable};
 
 /// What a server answers.
 #[derive(Deserialize)]
@@ -58,7 +58,7 @@ impl Answer {
         let usage = self.usage.unwrap_or_default();
         Ok(Embedded {
             vectors,
-            tokens: usage.total_tokens.or(usage.prompt_tokens),
+            tokens: believable(usage.total_tokens.or(usage.prompt_tokens)),
         })
     }
 }

@@ -203,8 +203,9 @@ impl Tokens {
         }
         let cached = self.cache_read.unwrap_or(0);
         let cache_written = self.cache_written.unwrap_or(0);
+        let fresh = self.uncached.unwrap_or(0);
         Some(Usage {
-            input: self.uncached.unwrap_or(0) + cached + cache_written,
+            input: fresh.saturating_add(cached).saturating_add(cache_written),
             output: self.output.unwrap_or(0),
             cached,
             cache_written,

@@ -3,13 +3,16 @@ use std::io::BufRead;
 
 use super::super::assembly::Assembly;
 use super::super::table::{Cell, Header, Table, line_of};
-use super::super::xml::{Node, Xml, attribute, number};
+use super::super::xml::{Node, Xml, attribute, is_on, number};
 use super::super::{ExtractError, Unit};
 use super::Notes;
 use super::numbering::Numbering;
 use super::styles::Styles;
 
 const REPORT_PARAGRAPHS: u64 = 256;
+
+/// How many columns a cell takes at most, as Word has it.
+const MOST_COLUMNS: usize = 64;
 
 /// The text of a document on its way into the assembly.
 pub(super) struct Body<'a, 'b, R> {
@@ -32,7 +35,8 @@ struct Paragraph {
     text: String,
     style: Option<String>,
     outline: Option<u8>,
-    list: Option<(u32, u8)>,
+    list: Option<u32>,
+    level: Option<u8>,
 }
 
 /// A table as it is read.
@@ -81,6 +85,10 @@ impl<'a, 'b, R: BufRead> Body<'a, 'b, R> {
                     "tbl" => self.tables.push(OpenTable::default()),
                     "tc" => self.open_cell(),
                     "tcPr" => self.cell_properties()?,
+                    "gridBefore" => {
+                        let columns = number(&tag, "val");
+                        self.shift(columns);
+                    }
                     "tblHeader" => self.mark_header(),
                     "sectPr" | "tblPr" | "tblGrid" | "Fallback" | "del" | "moveFrom" => {
                         self.xml.skip()?;
@@ -104,7 +112,7 @@ impl<'a, 'b, R: BufRead> Body<'a, 'b, R> {
 
     fn paragraph(&mut self) -> Result<(), ExtractError> {
         let mut paragraph = Paragraph::default();
-        let (mut open, mut in_text) = (1_u32, false);
+        let (mut open, mut in_text, mut is_hidden) = (1_u32, false, false);
         while open > 0 {
             match self.xml.next()? {
                 Node::Open(tag) => match tag.local_name().as_ref() {
@@ -115,6 +123,7 @@ impl<'a, 'b, R: BufRead> Body<'a, 'b, R> {
                         paragraph.text.push('\n');
                     }
                     "pPr" if open == 1 => paragraph.properties(&mut self.xml)?,
+                    "rPr" => is_hidden = hides(&mut self.xml)?,
                     "tab" => paragraph.text.push('\t'),
                     "br" | "cr" => paragraph.text.push('\n'),
                     "noBreakHyphen" => paragraph.text.push('-'),
@@ -124,12 +133,13 @@ impl<'a, 'b, R: BufRead> Body<'a, 'b, R> {
                     "endnoteReference" => {
                         paragraph.note(self.notes.find("endnote", note_id(&tag)));
                     }
-                    "pPr" | "rPr" | "Fallback" | "del" | "moveFrom" | "rt" => self.xml.skip()?,
+                    "pPr" | "Fallback" | "del" | "moveFrom" | "rt" => self.xml.skip()?,
                     _ => {}
                 },
-                Node::Text(part) if in_text => paragraph.text.push_str(&part),
+                Node::Text(part) if in_text && !is_hidden => paragraph.text.push_str(&part),
                 Node::Close(tag) => match tag.local_name().as_ref() {
                     "t" => in_text = false,
+                    "r" => is_hidden = false,
                     "p" => open -= 1,
                     _ => {}
                 },
@@ -162,14 +172,17 @@ impl<'a, 'b, R: BufRead> Body<'a, 'b, R> {
             None => self.styles.heading(style),
         };
         let list = paragraph.list.or_else(|| self.styles.list(style));
-        let mark = list.and_then(|(list, level)| self.numbering.mark(list, level));
+        let level = list.map(|list| self.level(paragraph, list, style));
+        let mark = list
+            .zip(level)
+            .and_then(|(list, level)| self.numbering.mark(list, level));
         if let Some(level) = heading {
             let text = mark.map_or_else(|| text.to_owned(), |mark| format!("{mark} {text}"));
             self.assembly.push_heading(level, &text);
             if self.styles.is_title(style) {
                 self.assembly.title_if_none(Some(&text));
             }
-        } else if let (Some((_, level)), Some(mark)) = (list, mark) {
+        } else if let (Some(level), Some(mark)) = (level, mark) {
             let indent = "  ".repeat(usize::from(level));
             let item = format!("{indent}{mark} {text}");
             if self.after_item {
@@ -183,6 +196,22 @@ impl<'a, 'b, R: BufRead> Body<'a, 'b, R> {
             self.assembly.push_block(text);
         }
         self.after_item = false;
+    }
+
+    /// The level of a paragraph in its list: its own word counts, then the list's about its style.
+    fn level(&self, paragraph: &Paragraph, list: u32, style: &str) -> u8 {
+        paragraph
+            .level
+            .or_else(|| self.numbering.level_of_style(list, style))
+            .or_else(|| self.styles.level(style))
+            .unwrap_or_default()
+    }
+
+    /// Leaves so many columns free at the start of a row.
+    fn shift(&mut self, columns: Option<usize>) {
+        if let (Some(table), Some(columns)) = (self.tables.last_mut(), columns) {
+            table.column = table.column.max(columns.min(MOST_COLUMNS));
+        }
     }
 
     fn open_cell(&mut self) {
@@ -201,7 +230,7 @@ impl<'a, 'b, R: BufRead> Body<'a, 'b, R> {
             _ => {}
         })?;
         if let Some(table) = self.tables.last_mut() {
-            (table.span, table.is_below) = (span.clamp(1, 64), is_below);
+            (table.span, table.is_below) = (span.clamp(1, MOST_COLUMNS), is_below);
         }
         Ok(())
     }
@@ -262,17 +291,14 @@ impl<'a, 'b, R: BufRead> Body<'a, 'b, R> {
 
 impl Paragraph {
     fn properties<R: BufRead>(&mut self, xml: &mut Xml<R>) -> Result<(), ExtractError> {
-        let (mut list, mut level) = (None, None);
         // What a change replaced stands behind what holds: the first one counts.
         xml.each_open(|name, tag| match name {
             "pStyle" if self.style.is_none() => self.style = attribute(tag, "val"),
             "outlineLvl" if self.outline.is_none() => self.outline = number(tag, "val"),
-            "ilvl" if level.is_none() => level = number(tag, "val"),
-            "numId" if list.is_none() => list = number(tag, "val"),
+            "ilvl" if self.level.is_none() => self.level = number(tag, "val"),
+            "numId" if self.list.is_none() => self.list = number(tag, "val"),
             _ => {}
-        })?;
-        self.list = list.map(|list| (list, level.unwrap_or_default()));
-        Ok(())
+        })
     }
 
     fn note(&mut self, text: Option<&str>) {
@@ -282,6 +308,18 @@ impl Paragraph {
             self.text.push(']');
         }
     }
+}
+
+/// Whether the properties of a run, whose tag came last, hide its text.
+fn hides<R: BufRead>(xml: &mut Xml<R>) -> Result<bool, ExtractError> {
+    let (mut is_hidden, mut is_past) = (false, false);
+    xml.each_open(|name, tag| match name {
+        "vanish" if !is_past => is_hidden = is_on(tag),
+        // What a change replaced stands behind what holds.
+        "rPrChange" => is_past = true,
+        _ => {}
+    })?;
+    Ok(is_hidden)
 }
 
 fn note_id(tag: &quick_xml::events::BytesStart<'_>) -> i64 {

@@ -43,6 +43,11 @@ pub(super) fn read(archive: &mut Archive<'_>, watch: Watch<'_>) -> Result<Extrac
     assembly.finish()
 }
 
+/// Whether what follows `text` is a word of its own.
+fn ends_word(text: &str) -> bool {
+    text.is_empty() || text.ends_with(char::is_whitespace)
+}
+
 /// Footnotes and endnotes by the number that refers to them.
 #[derive(Default)]
 struct Notes {
@@ -60,11 +65,18 @@ impl Notes {
             return Ok(());
         };
         // The text of a note is in runs, as that of the document is.
-        let (mut note, mut in_text) = (None, false);
+        let (mut note, mut in_text) = (None::<(i64, String)>, false);
         loop {
             match xml.next()? {
                 Node::Open(tag) => match tag.local_name().as_ref() {
                     "t" => in_text = true,
+                    "p" | "tab" | "br" | "cr" => {
+                        if let Some((_, text)) = note.as_mut().filter(|(_, text)| !ends_word(text))
+                        {
+                            text.push(' ');
+                        }
+                    }
+                    "del" | "moveFrom" | "Fallback" => xml.skip()?,
                     // Lines between text and notes are kept as notes of a type.
                     name if name == kind && attribute(&tag, "type").is_none() => {
                         note = number(&tag, "id").map(|id| (id, String::new()));

@@ -18,7 +18,8 @@ struct Style {
     name: String,
     based_on: Option<String>,
     outline: Option<u8>,
-    list: Option<(u32, Option<u8>)>,
+    list: Option<u32>,
+    level: Option<u8>,
 }
 
 impl Styles {
@@ -33,13 +34,12 @@ impl Styles {
                 Node::Open(tag) if tag.local_name().as_ref() == "style" => {
                     let id = attribute(&tag, "styleId").unwrap_or_default();
                     let mut style = Style::default();
-                    let mut level = None;
                     xml.each_open(|name, tag| match name {
                         "name" => style.name = attribute(tag, "val").unwrap_or_default(),
                         "basedOn" => style.based_on = attribute(tag, "val"),
                         "outlineLvl" => style.outline = number(tag, "val"),
-                        "ilvl" => level = number(tag, "val"),
-                        "numId" => style.list = number(tag, "val").map(|list| (list, level)),
+                        "ilvl" => style.level = number(tag, "val"),
+                        "numId" => style.list = number(tag, "val"),
                         _ => {}
                     })?;
                     styles.by_id.insert(id, style);
@@ -62,10 +62,14 @@ impl Styles {
             .is_some_and(|style| style.name.eq_ignore_ascii_case("title"))
     }
 
-    /// The list that paragraphs of this style belong to, and their level in it.
-    pub(super) fn list(&self, id: &str) -> Option<(u32, u8)> {
-        let (list, level) = self.chain(id).find_map(|style| style.list)?;
-        Some((list, level.unwrap_or_default()))
+    /// The list that paragraphs of this style belong to.
+    pub(super) fn list(&self, id: &str) -> Option<u32> {
+        self.chain(id).find_map(|style| style.list)
+    }
+
+    /// Their level in it, where the style says so.
+    pub(super) fn level(&self, id: &str) -> Option<u8> {
+        self.chain(id).find_map(|style| style.level)
     }
 
     fn chain<'a>(&'a self, id: &str) -> impl Iterator<Item = &'a Style> {
