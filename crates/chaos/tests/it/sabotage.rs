@@ -116,5 +116,5 @@ async fn process_ticks_that_come_twice_or_not_at_all_are_named() {
 #[tokio::test]
 async fn process_what_is_claimed_in_spite_of_a_pause_is_named() {
     let arguments = ["--sabotage", "unpause", "--only", "pause"];
-    names_in("500", "4", &arguments, &["pauses"]).await;
+    names_in("1000", "8", &arguments, &["pauses"]).await;
 }

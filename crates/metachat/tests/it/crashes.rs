@@ -175,7 +175,9 @@ async fn settled(stage: &Stage, api: &Api, lines: &Lines) -> [Value; LINES] {
 const INTENTS: &str = "SELECT send_attempts::bigint FROM messages WHERE id::text = $1";
 const CUT_OFF: &str = "SELECT kind FROM job_attempts AS a JOIN job_history AS h ON h.id = a.job_id
     WHERE a.outcome = 'crashed'";
-const COPIES: &str = "SELECT count(*) FROM raw_items WHERE payload::text LIKE '%When do you open%'";
+/// What customers wrote; the page's echo of an answer repeats it.
+const COPIES: &str = "SELECT count(*) FROM raw_items
+    WHERE payload::text LIKE '%When do you open%' AND payload::text NOT LIKE '%Answer to:%'";
 const FAILED: &str = "SELECT (SELECT count(*) FROM dead_jobs)
     + (SELECT count(*) FROM raw_items WHERE outcome IN ('failed', 'unreadable', 'unroutable'))
     + (SELECT count(*) FROM messages WHERE status = 'failed')";

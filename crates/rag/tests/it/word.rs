@@ -173,3 +173,20 @@ async fn cells_of_a_row_that_begins_late_stand_under_their_names() {
         "Kind | Days | Fee\nKind: Post | Days: 3 | Fee: 4\nDays: 1 | Fee: 9"
     );
 }
+
+#[tokio::test]
+async fn a_box_stands_on_lines_of_its_own_within_its_paragraph() {
+    let run = |text: &str| format!("<w:r><w:t>{text}</w:t></w:r>");
+    let line = |text: &str| format!("<w:p>{}</w:p>", run(text));
+    let boxed = format!(
+        "<w:r><w:pict><w:txbxContent>{}{}</w:txbxContent></w:pict></w:r>",
+        line("first in the box"),
+        line("second in the box"),
+    );
+    let body = format!("<w:p>{}{boxed}{}</w:p>", run("before"), run("after"));
+    let text = text_of(&[("document", &body)]).await;
+    assert_eq!(
+        text.trim(),
+        "before\nfirst in the box\nsecond in the box\nafter"
+    );
+}

@@ -120,7 +120,7 @@ impl<'a, 'b, R: BufRead> Body<'a, 'b, R> {
                     // A box inside the paragraph.
                     "p" => {
                         open += 1;
-                        paragraph.text.push('\n');
+                        paragraph.end_line();
                     }
                     "pPr" if open == 1 => paragraph.properties(&mut self.xml)?,
                     "rPr" => is_hidden = hides(&mut self.xml)?,
@@ -140,7 +140,10 @@ impl<'a, 'b, R: BufRead> Body<'a, 'b, R> {
                 Node::Close(tag) => match tag.local_name().as_ref() {
                     "t" => in_text = false,
                     "r" => is_hidden = false,
-                    "p" => open -= 1,
+                    "p" => {
+                        open -= 1;
+                        paragraph.end_line();
+                    }
                     _ => {}
                 },
                 Node::End => return Err(ExtractError::Damaged),
@@ -290,6 +293,13 @@ impl<'a, 'b, R: BufRead> Body<'a, 'b, R> {
 }
 
 impl Paragraph {
+    /// Parts a box from the text around it.
+    fn end_line(&mut self) {
+        if !self.text.is_empty() && !self.text.ends_with('\n') {
+            self.text.push('\n');
+        }
+    }
+
     fn properties<R: BufRead>(&mut self, xml: &mut Xml<R>) -> Result<(), ExtractError> {
         // What a change replaced stands behind what holds: the first one counts.
         xml.each_open(|name, tag| match name {
