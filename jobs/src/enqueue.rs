@@ -1,9 +1,17 @@
+use chrono::{DateTime, Utc};
 use db::{Result, Tx};
 use sqlx::PgConnection;
 
 use crate::counters::{self, Place};
+use crate::engine::{Seat, Started, reserve};
 use crate::signal::{self, Word};
 use crate::{Job, OnDuplicate, Options, Until, keys};
+
+/// The numbers of states.
+const READY: i16 = 0;
+const SCHEDULED: i16 = 1;
+const HELD: i16 = 2;
+const RUNNING: i16 = 3;
 
 /// What became of a job that was to be enqueued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +22,8 @@ pub struct Enqueued {
     pub duplicate: bool,
 }
 
-/// Enqueues a job within the caller's transaction: it exists if, and only if, that commits.
+/// Enqueues a job within the caller's transaction: it exists if, and only if, that commits. In a
+/// process that runs jobs it may begin as soon as that is done, before the caller goes on.
 ///
 /// Call it after the caller's own row locks are taken: it locks the ordering key until commit.
 ///
@@ -22,11 +31,19 @@ pub struct Enqueued {
 /// Those of the database.
 pub async fn enqueue<J: Job>(tx: &mut impl Tx, job: &J) -> Result<Enqueued> {
     let options = job.options();
-    let row = Row::new(job, &options)?;
-    let inserted = match &options.ordering_key {
+    let seat = reserve::<J>(tx, &options);
+    let row = Row::new(job, &options, seat.as_ref())?;
+    let mut inserted = match &options.ordering_key {
         None => insert_free(tx.conn(), &row).await?,
         Some(key) => insert_keyed(tx.conn(), &row, key).await?,
     };
+    let mut seat = seat.filter(|_| inserted.begins());
+    if let Some(kept) = &seat
+        && !kept.pay(tx.conn(), inserted.id).await?
+    {
+        inserted.state = READY;
+        seat = None;
+    }
     if let Some(word) = inserted.word() {
         tx.signal_after_commit(signal::say([word]));
     }
@@ -35,10 +52,14 @@ pub async fn enqueue<J: Job>(tx: &mut impl Tx, job: &J) -> Result<Enqueued> {
     } else if inserted.is_put_off {
         counters::put_off(tx, J::KIND);
     }
-    Ok(Enqueued {
+    let enqueued = Enqueued {
         id: inserted.id,
         duplicate: inserted.duplicate,
-    })
+    };
+    if let Some(seat) = seat {
+        seat.take(tx, row.started(&inserted));
+    }
+    Ok(enqueued)
 }
 
 /// Enqueues many jobs without ordering or unique keys in few statements; for bulk work.
@@ -137,10 +158,14 @@ struct Row<'a> {
     deadline_secs: Option<f64>,
     /// Zero where a duplicate is left alone.
     max_wait_secs: f64,
+    traceparent: Option<String>,
+    /// Who runs the job at once, if nothing stands in its way, and for how long that holds at first.
+    session: Option<i64>,
+    lease_secs: Option<f64>,
 }
 
 impl<'a> Row<'a> {
-    fn new<J: Job>(job: &J, options: &'a Options) -> Result<Self> {
+    fn new<J: Job>(job: &J, options: &'a Options, seat: Option<&Seat>) -> Result<Self> {
         let unique = options.unique.as_ref();
         let max_wait_secs = match unique.map(|unique| unique.on_duplicate) {
             Some(OnDuplicate::Push { max_wait }) => max_wait.as_secs_f64(),
@@ -157,7 +182,29 @@ impl<'a> Row<'a> {
             delay_secs: options.delay.as_secs_f64(),
             deadline_secs: J::DEADLINE.map(|deadline| deadline.as_secs_f64()),
             max_wait_secs,
+            traceparent: traceparent(),
+            session: seat.map(Seat::session),
+            lease_secs: seat.map(|seat| seat.lease().as_secs_f64()),
         })
+    }
+
+    /// Whether the unique key keeps nobody out once the job runs, which it may do at once.
+    const fn may_drop_unique_key(&self) -> bool {
+        self.until_started && self.session.is_some()
+    }
+
+    /// What runs the inserted job has to know.
+    fn started(self, inserted: &Inserted) -> Started {
+        Started {
+            id: inserted.id,
+            flow: inserted.flow,
+            max_attempts: self.max_attempts,
+            ordering_key: self.options.ordering_key.clone(),
+            payload: self.payload,
+            created_at: inserted.created_at,
+            deadline_in: inserted.deadline_in,
+            traceparent: self.traceparent,
+        }
     }
 }
 
@@ -180,26 +227,34 @@ struct Inserted {
     duplicate: bool,
     /// It was ready, and waits for its time.
     is_put_off: bool,
+    created_at: DateTime<Utc>,
+    deadline_in: Option<f64>,
 }
 
 impl Inserted {
     /// What workers have to know once it is committed.
     fn word(self) -> Option<Word> {
         match self.state {
-            0 => Some(Word::Flow {
+            READY => Some(Word::Flow {
                 flow: self.flow,
                 id: self.id,
             }),
-            1 => Some(Word::Due),
+            SCHEDULED => Some(Word::Due),
             _ => None,
         }
+    }
+
+    /// It is new, and this process runs it.
+    const fn begins(self) -> bool {
+        !self.duplicate && self.state == RUNNING
     }
 }
 
 /// Enqueues without an ordering key.
 async fn insert_free(conn: &mut PgConnection, row: &Row<'_>) -> Result<Inserted> {
-    // One that is left alone where it is there already needs no look beforehand.
-    if row.max_wait_secs > 0.0
+    // One that is left alone where it is there already needs no look beforehand, unless the insert
+    // itself looks for none.
+    if (row.max_wait_secs > 0.0 || row.may_drop_unique_key())
         && let Some(duplicate) = push_duplicate(conn, row).await?
     {
         return Ok(duplicate);
@@ -236,13 +291,23 @@ async fn insert_behind(conn: &mut PgConnection, row: &Row<'_>, key: &str) -> Res
          )
          INSERT INTO jobs (kind, lane, state, priority, max_attempts, tenant_id, run_at, deadline_at,
                            payload, ordering_key, ordering_seq, limit_key_1, limit_key_2,
-                           traceparent, flow)
-         SELECT $1, $3, CASE WHEN place.last_seq > 1 THEN 2 WHEN $7 > 0 THEN 1 ELSE 0 END, $4, $5, $6,
+                           traceparent, flow, attempt, claims, session_id, lease_until, claimed_at)
+         SELECT $1, $3,
+                CASE WHEN place.last_seq > 1 THEN 2 WHEN $7 > 0 THEN 1
+                     WHEN runs.session_id IS NOT NULL THEN 3 ELSE 0 END,
+                $4, $5, $6,
                 now() + make_interval(secs => $7), now() + make_interval(secs => $7 + $8),
                 $9::jsonb, $2, place.last_seq, $10, $11, $12,
-                job_flow($1, $3, $4, $6, $10, $11)
-         FROM place
-         RETURNING id, flow, state, false AS duplicate, false AS is_put_off",
+                job_flow($1, $3, $4, $6, $10, $11),
+                (runs.session_id IS NOT NULL)::integer, (runs.session_id IS NOT NULL)::integer,
+                runs.session_id, clock_timestamp() + make_interval(secs => runs.lease),
+                CASE WHEN runs.session_id IS NOT NULL THEN now() END
+         FROM place CROSS JOIN LATERAL (
+             SELECT CASE WHEN place.last_seq = 1 THEN $13::bigint END AS session_id,
+                    CASE WHEN place.last_seq = 1 THEN $14::float8 END AS lease
+         ) AS runs
+         RETURNING id, flow, state, false AS duplicate, false AS is_put_off, created_at,
+                   extract(epoch FROM deadline_at - clock_timestamp())::float8 AS deadline_in",
     )
     .bind(row.kind)
     .bind(key)
@@ -255,7 +320,9 @@ async fn insert_behind(conn: &mut PgConnection, row: &Row<'_>, key: &str) -> Res
     .bind(&row.payload)
     .bind(limit_1)
     .bind(limit_2)
-    .bind(traceparent())
+    .bind(&row.traceparent)
+    .bind(row.session)
+    .bind(row.lease_secs)
     .fetch_one(conn)
     .await?)
 }
@@ -277,7 +344,8 @@ async fn push_duplicate(conn: &mut PgConnection, row: &Row<'_>) -> Result<Option
                           ELSE f.state END
          FROM first AS f WHERE j.id = f.id
          RETURNING j.id, j.flow, j.state, true AS duplicate,
-                   f.state = 0 AND j.state = 1 AS is_put_off",
+                   f.state = 0 AND j.state = 1 AS is_put_off, j.created_at,
+                   NULL::float8 AS deadline_in",
     )
     .bind(row.kind)
     .bind(unique_key)
@@ -288,32 +356,37 @@ async fn push_duplicate(conn: &mut PgConnection, row: &Row<'_>) -> Result<Option
 }
 
 macro_rules! insert_sql {
-    ($on_conflict:literal) => {
+    ($on_conflict:literal, $duplicate:literal) => {
         concat!(
             "INSERT INTO jobs AS j (kind, lane, state, priority, max_attempts, tenant_id, run_at,
                  deadline_at, payload, unique_key, unique_until_started, ordering_key, ordering_seq,
-                 limit_key_1, limit_key_2, traceparent, flow)
+                 limit_key_1, limit_key_2, traceparent, flow, attempt, claims, session_id,
+                 lease_until, claimed_at)
              VALUES ($1, $2, $3, $4, $5, $6, now() + make_interval(secs => $7),
                  now() + make_interval(secs => $7 + $15), $8::jsonb,
-                 $9, $10, $11, $12, $13, $14, $16, job_flow($1, $2, $4, $6, $13, $14))",
+                 $9, $10, $11, $12, $13, $14, $16, job_flow($1, $2, $4, $6, $13, $14),
+                 ($17::bigint IS NOT NULL)::integer, ($17 IS NOT NULL)::integer, $17,
+                 clock_timestamp() + make_interval(secs => $18),
+                 CASE WHEN $17 IS NOT NULL THEN now() END)",
             $on_conflict,
-            " RETURNING id, flow, state, "
+            " RETURNING id, flow, state, ",
+            $duplicate,
+            " AS duplicate, false AS is_put_off, created_at,
+                 extract(epoch FROM deadline_at - clock_timestamp())::float8 AS deadline_in"
         )
     };
 }
 
-const INSERT: &str = concat!(insert_sql!(""), "false AS duplicate, false AS is_put_off");
+const INSERT: &str = insert_sql!("", "false");
 /// A conflict that a push meets here came up just now: the next count sets its counters right.
-const INSERT_UNIQUE: &str = concat!(
-    insert_sql!(
-        "ON CONFLICT (kind, unique_key) WHERE unique_key IS NOT NULL DO UPDATE SET
-             run_at = CASE WHEN $17 = 0 OR j.state = 3 THEN j.run_at ELSE least(
-                 j.created_at + make_interval(secs => $17), excluded.run_at) END,
-             state = CASE WHEN $17 > 0 AND j.state = 0 AND now() < least(
-                 j.created_at + make_interval(secs => $17), excluded.run_at)
-                 THEN 1 ELSE j.state END"
-    ),
-    "xmax <> 0 AS duplicate, false AS is_put_off"
+const INSERT_UNIQUE: &str = insert_sql!(
+    "ON CONFLICT (kind, unique_key) WHERE unique_key IS NOT NULL DO UPDATE SET
+         run_at = CASE WHEN $19 = 0 OR j.state = 3 THEN j.run_at ELSE least(
+             j.created_at + make_interval(secs => $19), excluded.run_at) END,
+         state = CASE WHEN $19 > 0 AND j.state = 0 AND now() < least(
+             j.created_at + make_interval(secs => $19), excluded.run_at)
+             THEN 1 ELSE j.state END",
+    "xmax <> 0"
 );
 
 /// Inserts the row; `place` is its ordering key and its place in it.
@@ -322,14 +395,19 @@ async fn insert(
     row: &Row<'_>,
     place: Option<(&str, keys::Place)>,
 ) -> Result<Inserted> {
-    let state: i16 = match place {
-        Some((_, place)) if !place.is_head => 2,
-        _ if row.delay_secs > 0.0 => 1,
-        _ => 0,
+    let state = match place {
+        Some((_, place)) if !place.is_head => HELD,
+        _ if row.delay_secs > 0.0 => SCHEDULED,
+        _ if row.session.is_some() => RUNNING,
+        _ => READY,
     };
+    let begins = state == RUNNING;
+    let unique_key = row
+        .unique_key
+        .filter(|_| !(begins && row.may_drop_unique_key()));
     let [limit_1, limit_2] = &row.options.limit_keys;
     // Without a unique key there is no conflict to look for.
-    let sql = match row.unique_key {
+    let sql = match unique_key {
         Some(_) => INSERT_UNIQUE,
         None => INSERT,
     };
@@ -342,15 +420,17 @@ async fn insert(
         .bind(row.options.tenant.map(domain::TenantId::as_uuid))
         .bind(row.delay_secs)
         .bind(&row.payload)
-        .bind(row.unique_key)
+        .bind(unique_key)
         .bind(row.until_started)
         .bind(place.map(|(key, _)| key))
         .bind(place.map(|(_, place)| place.seq))
         .bind(limit_1)
         .bind(limit_2)
         .bind(row.deadline_secs)
-        .bind(traceparent());
-    let insert = match row.unique_key {
+        .bind(&row.traceparent)
+        .bind(row.session.filter(|_| begins))
+        .bind(row.lease_secs.filter(|_| begins));
+    let insert = match unique_key {
         Some(_) => insert.bind(row.max_wait_secs),
         None => insert,
     };

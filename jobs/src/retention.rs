@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use db::{Db, Result, TenantTx, Tx as _};
 
 use crate::counters::{Counters, Place};
-use crate::signal::{self, Word};
+use crate::engine::limits_changed;
 
 /// The most dead jobs that one statement deletes.
 const BATCH: i64 = 1000;
@@ -92,7 +92,7 @@ pub async fn delete_idle_limits(db: &Db) -> Result<u64> {
     .await?
     .rows_affected();
     if deleted > 0 {
-        tx.signal_after_commit(signal::say([Word::Limits]));
+        limits_changed(&mut tx);
     }
     tx.commit().await?;
     Ok(deleted)

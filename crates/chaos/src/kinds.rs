@@ -15,6 +15,12 @@ pub(crate) const UNHEARD: &str = "chaos-unheard";
 /// How late a [`Kind::Brief`] may begin.
 pub(crate) const DEADLINE: Duration = Duration::from_millis(1500);
 
+/// By how much the number of a job is above that of the one that enqueued it.
+const RELAYED: i64 = 2_000_000_000;
+
+/// The ordering keys of jobs that others enqueue: few of them wait for each other.
+const RELAY_KEYS: i64 = 40;
+
 /// What a handler does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "kebab-case")]
@@ -39,6 +45,8 @@ pub(crate) enum Does {
     AwaitCancel,
     /// Keeps a connection of the worker's pool busy.
     HoldConnection { ms: u64 },
+    /// Enqueues another job with its effect, which may begin in the same worker at once.
+    Relay,
 }
 
 /// The payload of every kind.
@@ -59,6 +67,22 @@ pub(crate) struct Work {
 }
 
 impl Work {
+    /// The job that its effect enqueues: every other one behind a key.
+    pub(crate) fn next(&self) -> Option<(Kind, Self)> {
+        (self.does == Does::Relay).then(|| {
+            let key = (self.n % 2 == 0).then(|| format!("relay-{}", self.n % RELAY_KEYS));
+            let kind = key.as_ref().map_or(Kind::Plain, |_| Kind::Keyed);
+            let next = Self {
+                n: self.n + RELAYED,
+                does: Does::Succeed,
+                key,
+                delay_ms: 0,
+                ..self.clone()
+            };
+            (kind, next)
+        })
+    }
+
     fn options(&self) -> Options {
         Options {
             tenant: self.tenant.map(Into::into),

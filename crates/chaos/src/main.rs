@@ -9,6 +9,7 @@ mod check;
 mod history;
 mod kinds;
 mod output;
+mod record;
 mod run;
 mod sabotage;
 mod worker;

@@ -7,8 +7,8 @@ use db::Tx;
 
 use super::limit_view::limits_of;
 use super::{ControlError, InvalidField, LimitKey, LimitScope, LimitView, Result};
+use crate::engine::limits_changed;
 use crate::inspect::limit_time;
-use crate::signal::{self, Word};
 
 /// What a limit shall be; what is `None` is not limited.
 #[derive(Clone, Copy, Debug, Default)]
@@ -134,7 +134,7 @@ pub async fn clear_limit(tx: &mut impl Tx, key: &LimitKey) -> Result<()> {
     if cleared == 0 {
         return Err(ControlError::NotFound);
     }
-    tx.signal_after_commit(signal::say([Word::Limits]));
+    limits_changed(tx);
     Ok(())
 }
 
@@ -189,7 +189,7 @@ pub async fn pause_at_least(
     .bind(until)
     .execute(tx.conn())
     .await?;
-    tx.signal_after_commit(signal::say([Word::Limits]));
+    limits_changed(tx);
     Ok(())
 }
 
@@ -247,7 +247,7 @@ pub async fn ensure_limit(
     .await?
     .rows_affected();
     if made > 0 {
-        tx.signal_after_commit(signal::say([Word::Limits]));
+        limits_changed(tx);
     }
     let key = key.to_owned();
     tx.after_commit(Box::new(move || ensured.note(key)));
@@ -279,7 +279,7 @@ pub async fn change_rate(
     .await?
     .rows_affected();
     if changed > 0 {
-        tx.signal_after_commit(signal::say([Word::Limits]));
+        limits_changed(tx);
     }
     Ok(())
 }
@@ -299,14 +299,14 @@ pub async fn resume(tx: &mut impl Tx, key: &LimitKey) -> Result<()> {
     .await?
     .rows_affected();
     if resumed > 0 {
-        tx.signal_after_commit(signal::say([Word::Limits]));
+        limits_changed(tx);
     }
     Ok(())
 }
 
 /// Tells the engines of the change and shows what became of it.
 async fn changed(tx: &mut impl Tx, key: &LimitKey) -> Result<LimitView> {
-    tx.signal_after_commit(signal::say([Word::Limits]));
+    limits_changed(tx);
     let found = limits_of(tx.conn(), &[key.to_string()]).await?;
     found.into_iter().next().ok_or(ControlError::NotFound)
 }

@@ -7,10 +7,10 @@ use futures::future::BoxFuture;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::backend::Delivered;
-use super::fetch::{Delivery, LaneState};
 use super::finish::{Ended, Outcome};
 use super::hold::{Hold, expect_end, run_time};
 use super::inflight::Interrupt;
+use super::lane::{Delivery, LaneState};
 use super::run::{Batch, Results, run_halving};
 use super::{ClaimedJob, JobHandle, Shared};
 use crate::Failure;

@@ -13,7 +13,8 @@ use tokio::sync::mpsc;
 use tower::layer::util::Identity;
 
 use super::Shared;
-use super::fetch::{self, Delivery, LaneState};
+use super::fetch;
+use super::lane::{Delivery, LaneState};
 use crate::Lane;
 
 /// One lane as an apalis backend: it yields claimed jobs. Their outcomes need no layer of apalis:

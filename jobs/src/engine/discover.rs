@@ -29,6 +29,22 @@ const MAX_REST: Duration = Duration::from_secs(30);
 #[derive(Debug, Default)]
 pub(super) struct KnownFlows(Mutex<HashMap<i64, Arc<Flow>>>);
 
+impl KnownFlows {
+    /// The flow with this number; made, and remembered, where it is met for the first time.
+    pub(super) fn get_or_insert(&self, id: i64, make: impl FnOnce() -> Flow) -> Arc<Flow> {
+        let mut flows = lock(&self.0);
+        if let Some(known) = flows.get(&id) {
+            return Arc::clone(known);
+        }
+        if flows.len() >= REMEMBERED {
+            flows.clear();
+        }
+        let flow = Arc::new(make());
+        flows.insert(id, Arc::clone(&flow));
+        flow
+    }
+}
+
 /// The columns of a flow's head, as [`Head`] reads them.
 macro_rules! head {
     () => {
@@ -90,7 +106,10 @@ fn hear(shared: &Shared, word: Word, unknown: &mut HashMap<i64, i64>) {
             }
         }
         Word::Due => shared.wake_due.notify_one(),
-        Word::Limits => shared.wake_limits.notify_one(),
+        Word::Limits => {
+            shared.limits.doubt(Instant::now());
+            shared.wake_limits.notify_one();
+        }
         Word::Room(limit) => {
             for lane in shared.lanes.values() {
                 if lock(&lane.ready).room(limit) {
@@ -197,28 +216,18 @@ pub(super) const LOOK: &str = concat!(
 
 /// Takes note of a flow with a ready job, if this process knows its kind.
 fn meet(shared: &Shared, head: Head) {
-    let known = lock(&shared.flows.0).get(&head.flow).cloned();
-    let flow = match known {
-        Some(flow) => flow,
-        None => {
-            let Some(kind) = shared.kind(&head.kind) else {
-                return;
-            };
-            // The row says in which lane it is; a newer version may have moved the kind.
-            let kind = crate::KindInfo {
-                lane: Lane::of_number(head.lane),
-                ..kind
-            };
-            let keys = [head.limit_key_1, head.limit_key_2];
-            let tenant = head.tenant_id.map(Into::into);
-            let flow = Arc::new(Flow::new(head.flow, kind, tenant, head.priority, &keys));
-            let mut flows = lock(&shared.flows.0);
-            if flows.len() >= REMEMBERED {
-                flows.clear();
-            }
-            flows.insert(head.flow, Arc::clone(&flow));
-            flow
-        }
+    let Some(kind) = shared.kind(&head.kind) else {
+        return;
     };
+    let flow = shared.flows.get_or_insert(head.flow, || {
+        // The row says in which lane it is; a newer version may have moved the kind.
+        let kind = crate::KindInfo {
+            lane: Lane::of_number(head.lane),
+            ..kind
+        };
+        let keys = [head.limit_key_1, head.limit_key_2];
+        let tenant = head.tenant_id.map(Into::into);
+        Flow::new(head.flow, kind, tenant, head.priority, &keys)
+    });
     announce(shared, &flow, head.id);
 }

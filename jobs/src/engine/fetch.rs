@@ -1,42 +1,26 @@
 //! Keeping the slots of a lane filled: one task claims, another hands out.
 
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::Shared;
 use super::claim::{self, Claimed};
 use super::finish::{Ended, Outcome};
 use super::hold::Hold;
 use super::inflight::lock;
+use super::lane::{Delivery, LaneState};
 use super::ready::{Pick, Ready, Took};
-use crate::Lane;
 
-/// The most slots one statement claims for. One claim follows another, and each waits for its commit
-/// to be on disk: with many jobs in each, little of that falls to one job.
-const MAX_BATCH: usize = 1000;
 /// How many claims of a lane are on their way at a time: while one waits for its commit, the other
 /// works.
 const MAX_CLAIMS: usize = 2;
 /// The least that a claim asks for beside another one.
 const MANY: usize = 256;
-/// How much work a lane claims ahead: what its slots get done in this time. Slow handlers claim
-/// nothing ahead, so that other processes can have it.
-const AHEAD: Duration = Duration::from_millis(10);
-/// The most jobs that are claimed ahead.
-const MAX_AHEAD: usize = 2000;
-/// The most jobs that one statement claims beyond what is claimed ahead.
-const MAX_EXTRA: usize = 16;
-/// How much work is handed out together, as far as slots are free: the hand-over costs more than a
-/// handler that does next to nothing. Handlers that take longer are handed out one by one.
-const TOGETHER: Duration = Duration::from_micros(500);
-/// The most runs that are handed out together.
-const MAX_TOGETHER: usize = 32;
 /// How long a claimed job waits for a slot before it is given back.
 const STALE: Duration = Duration::from_secs(2);
 /// How long a busy lane lets slots gather, so that it does not claim one job at a time.
@@ -46,104 +30,6 @@ const GATHER: Duration = Duration::from_millis(1);
 const CLAIM_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long to wait when the database is away.
 const OUTAGE_PAUSE: Duration = Duration::from_millis(500);
-
-/// Claimed jobs on their way to handlers.
-pub(super) struct Delivery {
-    /// What a handler takes at a time: one job, or several of a flow.
-    pub(super) runs: Vec<Vec<Hold>>,
-    /// A slot for each run.
-    pub(super) slots: OwnedSemaphorePermit,
-}
-
-impl Delivery {
-    /// All of the jobs, which were not begun.
-    pub(super) fn into_holds(self) -> Vec<Hold> {
-        self.runs.into_iter().flatten().collect()
-    }
-}
-
-/// One lane of this process.
-pub(super) struct LaneState {
-    pub(super) lane: Lane,
-    pub(super) slots: usize,
-    free: Arc<Semaphore>,
-    /// The last claim asked for many, and found as many as it asked for.
-    is_deep: AtomicBool,
-    /// A slot waits for a job that is not there.
-    hungry: AtomicBool,
-    pub(super) ready: Mutex<Ready<Hold>>,
-    /// There may be something to claim, or a slot to claim for.
-    pub(super) wake: Notify,
-    /// Something was claimed.
-    filled: Notify,
-    /// How long a run takes, in microseconds, averaged over the last few.
-    run_micros: AtomicU64,
-}
-
-impl LaneState {
-    pub(super) fn new(lane: Lane, slots: usize) -> Self {
-        let slots = slots.max(1);
-        Self {
-            lane,
-            slots,
-            free: Arc::new(Semaphore::new(slots)),
-            is_deep: AtomicBool::new(false),
-            hungry: AtomicBool::new(false),
-            ready: Mutex::new(Ready::default()),
-            wake: Notify::new(),
-            filled: Notify::new(),
-            // Until something has run: nothing ahead.
-            run_micros: AtomicU64::new(u64::from(u32::MAX)),
-        }
-    }
-
-    /// Notes how long a run took.
-    pub(super) fn ran(&self, time: Duration) {
-        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX).max(1);
-        let old = self.run_micros.load(Ordering::Relaxed);
-        // A race between two runs loses one of them, which an average can bear.
-        let new = (old.saturating_mul(7) / 8)
-            .saturating_add(micros / 8)
-            .max(1);
-        self.run_micros.store(new, Ordering::Relaxed);
-    }
-
-    /// How many slots run nothing.
-    pub(super) fn free(&self) -> usize {
-        self.free.available_permits() + usize::from(self.hungry.load(Ordering::SeqCst))
-    }
-
-    fn ahead(&self) -> usize {
-        let micros = self.run_micros.load(Ordering::Relaxed).max(1);
-        let per_slot = u64::try_from(AHEAD.as_micros()).unwrap_or(u64::MAX) * self.slots as u64;
-        usize::try_from(per_slot / micros)
-            .unwrap_or(MAX_AHEAD)
-            .min(MAX_AHEAD)
-    }
-
-    /// How many runs to hand out together, beside the one that has its slot already.
-    fn together(&self) -> usize {
-        let micros = u128::from(self.run_micros.load(Ordering::Relaxed).max(1));
-        let runs = usize::try_from(TOGETHER.as_micros() / micros).unwrap_or(MAX_TOGETHER);
-        let more = runs.clamp(1, MAX_TOGETHER) - 1;
-        more.min(self.free.available_permits())
-    }
-
-    /// How many more jobs may be claimed for tenants that have none claimed, while enough is.
-    fn extra(&self, buffered: usize) -> usize {
-        let most = self.free() + 2 * self.ahead();
-        most.saturating_sub(buffered).min(MAX_EXTRA)
-    }
-
-    /// For how many slots to claim now; zero while enough is claimed ahead.
-    fn wanted(&self, buffered: usize) -> usize {
-        let (free, ahead) = (self.free(), self.ahead());
-        if buffered > free && (buffered - free) * 2 > ahead {
-            return 0;
-        }
-        (free + ahead).saturating_sub(buffered).min(MAX_BATCH)
-    }
-}
 
 /// Claims for a lane until the engine stops. Trouble with the database is waited out here; a worker
 /// never hears of it.
@@ -291,17 +177,9 @@ pub(super) async fn hand_out_for_ever(
         let Some(Ok(mut slots)) = slot else {
             return;
         };
-        let Some(runs) = next_runs(&shared, &lane).await else {
+        let Some(runs) = next_runs(&shared, &lane, &mut slots).await else {
             return;
         };
-        if runs.len() > 1 {
-            // They are free: nobody else takes any, and no more were popped than there were.
-            let more = u32::try_from(runs.len() - 1).unwrap_or(u32::MAX);
-            match Arc::clone(&lane.free).acquire_many_owned(more).await {
-                Ok(more) => slots.merge(more),
-                Err(_) => return,
-            }
-        }
         if let Err(refused) = out.send(Delivery { runs, slots }).await {
             give_back(&shared, refused.0.into_holds()).await;
             return;
@@ -310,12 +188,16 @@ pub(super) async fn hand_out_for_ever(
 }
 
 /// Waits for the runs that begin next; `None` when the engine stops.
-async fn next_runs(shared: &Shared, lane: &LaneState) -> Option<Vec<Vec<Hold>>> {
+async fn next_runs(
+    shared: &Shared,
+    lane: &LaneState,
+    slots: &mut OwnedSemaphorePermit,
+) -> Option<Vec<Vec<Hold>>> {
     loop {
         if shared.stop.is_cancelled() {
             return None;
         }
-        let (mut runs, may_claim) = pop(lane);
+        let (mut runs, may_claim) = pop(lane, slots);
         if may_claim {
             lane.wake.notify_one();
         }
@@ -355,13 +237,16 @@ fn drop_lost(shared: &Shared, lost: &[Hold]) {
     shared.inflight.remove_all(holds);
 }
 
-/// The runs that begin next, as many as are handed out together.
+/// The runs that begin next, as many as are handed out together, with a slot each.
 /// Also says whether there is room, and something, to claim.
-fn pop(lane: &LaneState) -> (Vec<Vec<Hold>>, bool) {
+fn pop(lane: &LaneState, slots: &mut OwnedSemaphorePermit) -> (Vec<Vec<Hold>>, bool) {
+    lane.take_more(slots);
     let mut ready = lock(&lane.ready);
-    let most = 1 + lane.together();
-    let runs = std::iter::from_fn(|| pop_run(&mut ready)).take(most);
-    let runs: Vec<Vec<Hold>> = runs.collect();
+    let runs: Vec<Vec<Hold>> = std::iter::from_fn(|| pop_run(&mut ready))
+        .take(slots.num_permits())
+        .collect();
+    // The last one is kept for what comes next.
+    drop(slots.split(slots.num_permits() - runs.len().max(1)));
     let may_claim = !ready.is_idle() && lane.wanted(ready.buffered()) > 0;
     (runs, may_claim)
 }

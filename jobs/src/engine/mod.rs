@@ -6,12 +6,14 @@ mod backend;
 mod claim;
 mod claimed;
 mod dead;
+mod direct;
 mod discover;
 mod due;
 mod fetch;
 mod finish;
 mod hold;
 mod inflight;
+mod lane;
 mod lease;
 mod limits;
 mod notes;
@@ -38,6 +40,7 @@ use crate::{JobMetrics, KindInfo, Lane};
 pub use backend::LaneBackend;
 pub use claimed::{ClaimedJob, JobHandle, LostLease};
 pub use dead::{DeadHook, DeadHooks, DeadJob};
+pub(crate) use direct::{Seat, Started, limits_changed, reserve};
 pub use options::EngineOptions;
 pub use run::Batch;
 pub use worker::{work, work_batches};
@@ -54,7 +57,7 @@ struct Shared {
     dead_hooks: DeadHooks,
     finishes: finish::Finishes,
     notes: notes::Notes,
-    lanes: HashMap<Lane, Arc<fetch::LaneState>>,
+    lanes: HashMap<Lane, Arc<lane::LaneState>>,
     flows: discover::KnownFlows,
     limits: limits::LimitSettings,
     /// Held by whoever in this process has limits locked.
@@ -66,6 +69,8 @@ struct Shared {
     wake_look: Notify,
     /// Limits were set.
     wake_limits: Notify,
+    /// Claims on their way, and jobs that are about to begin without one.
+    claimers: TaskTracker,
     /// No more claims.
     stop: CancellationToken,
     /// No more outcomes come.
@@ -112,7 +117,6 @@ impl Shared {
 pub struct Engine {
     shared: Arc<Shared>,
     tasks: TaskTracker,
-    claimers: TaskTracker,
     finishers: TaskTracker,
     /// Ends what must outlive the last job: heartbeat and rescue.
     end: CancellationToken,
@@ -133,7 +137,7 @@ impl Engine {
         let session = lease::open_session(&db, &kinds).await?;
         let (finishes, queues) = finish::queues();
         let lanes = Lane::ALL.into_iter().map(|lane| {
-            let state = fetch::LaneState::new(lane, options.slots(lane));
+            let state = lane::LaneState::new(lane, options.slots(lane));
             (lane, Arc::new(state))
         });
         let metrics = options
@@ -159,6 +163,7 @@ impl Engine {
             wake_due: Notify::new(),
             wake_look: Notify::new(),
             wake_limits: Notify::new(),
+            claimers: TaskTracker::new(),
             stop: CancellationToken::new(),
             last_outcome: CancellationToken::new(),
             db,
@@ -173,7 +178,6 @@ impl Engine {
         let engine = Self {
             shared: Arc::clone(&shared),
             tasks: TaskTracker::new(),
-            claimers: TaskTracker::new(),
             finishers,
             end: CancellationToken::new(),
         };
@@ -181,7 +185,8 @@ impl Engine {
         let backends = engine.spawn_lanes();
         engine.watch();
         engine.tasks.close();
-        engine.claimers.close();
+        engine.shared.claimers.close();
+        direct::Host::install(&engine.shared);
         Ok((engine, backends))
     }
 
@@ -212,9 +217,10 @@ impl Engine {
             .map(|lane| {
                 let (shared, lane) = (Arc::clone(&self.shared), Arc::clone(lane));
                 let (out, source) = mpsc::channel(lane.slots);
+                lane.open(&out);
                 let claiming = fetch::claim_for_ever(Arc::clone(&shared), Arc::clone(&lane));
                 let handing = fetch::hand_out_for_ever(Arc::clone(&shared), Arc::clone(&lane), out);
-                self.claimers.spawn(claiming);
+                self.shared.claimers.spawn(claiming);
                 self.tasks.spawn(handing);
                 LaneBackend::new(lane, source, shared)
             })
@@ -249,7 +255,7 @@ impl Engine {
     /// Waits until this process has no job. A claim that was on its way when claiming was stopped may
     /// still bring some, which are given back.
     async fn drained(&self) {
-        self.claimers.wait().await;
+        self.shared.claimers.wait().await;
         self.shared.inflight.wait_empty().await;
     }
 
@@ -268,7 +274,7 @@ impl Engine {
             .await
             .ok();
         self.end.cancel();
-        self.claimers.wait().await;
+        self.shared.claimers.wait().await;
         self.tasks.wait().await;
         lease::close_session(&self.shared.db, &self.shared.session).await;
     }

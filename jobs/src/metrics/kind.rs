@@ -7,6 +7,7 @@ use super::OUTCOMES;
 /// What is told apart by kind.
 pub(super) struct Families {
     claims: Counters<1>,
+    direct_starts: Counters<1>,
     attempts: Counters<1>,
     outcomes: Counters<2>,
     buried: Counters<1>,
@@ -19,6 +20,7 @@ pub(super) struct Families {
 /// The series of one kind, looked up once: every job touches half a dozen of them.
 pub(super) struct OfKind {
     pub(super) claims: Counter,
+    pub(super) direct_starts: Counter,
     pub(super) attempts: Counter,
     /// In the order of [`OUTCOMES`].
     outcomes: Vec<Counter>,
@@ -34,6 +36,7 @@ impl Families {
     pub(super) fn new() -> Self {
         Self {
             claims: Counters::default(),
+            direct_starts: Counters::default(),
             attempts: Counters::default(),
             outcomes: Counters::default(),
             buried: Counters::default(),
@@ -53,6 +56,7 @@ impl Families {
         };
         OfKind {
             claims: self.claims.get_or_create_owned(&label),
+            direct_starts: self.direct_starts.get_or_create_owned(&label),
             attempts: self.attempts.get_or_create_owned(&label),
             outcomes: OUTCOMES.map(outcome).into(),
             other_outcome: outcome(OTHER),
@@ -69,6 +73,11 @@ impl Families {
             "metachat_job_claims",
             "Jobs that this process claimed",
             self.claims.clone(),
+        );
+        part.register(
+            "metachat_job_direct_starts",
+            "Jobs that began in this process when it enqueued them, without a claim",
+            self.direct_starts.clone(),
         );
         part.register(
             "metachat_job_attempts",

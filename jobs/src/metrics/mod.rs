@@ -167,6 +167,11 @@ impl JobMetrics {
         self.of(kind, |kind| kind.claims.inc_by(jobs));
     }
 
+    /// Notes a job that began without a claim.
+    pub fn started_directly(&self, kind: &str) {
+        self.of(kind, |kind| kind.direct_starts.inc());
+    }
+
     /// Notes how long a claiming statement took, whatever it found.
     pub fn claim_took(&self, lane: Lane, took: Duration) {
         let label = [("lane", lane.as_str().into())];

@@ -48,11 +48,11 @@ async fn a_delayed_job_waits_and_then_runs_without_a_poll() {
             ..Options::default()
         },
     };
-    let id = bench.enqueue(&job).await;
-    assert_eq!(
-        find(&bench.db, id).await.unwrap().state,
-        JobState::Scheduled
-    );
+    let mut tx = bench.db.system().await.unwrap();
+    let id = jobs::enqueue(&mut tx, &job).await.unwrap().id;
+    let view = jobs::get(&mut tx, id, None).await.unwrap().unwrap();
+    assert_eq!(view.state, JobState::Scheduled);
+    tx.commit().await.unwrap();
     bench.reach(id, JobState::Done).await;
     let waited: f64 = sqlx::query_scalar(
         "SELECT extract(epoch FROM claimed_at - created_at)::float8 FROM job_history",
@@ -60,7 +60,8 @@ async fn a_delayed_job_waits_and_then_runs_without_a_poll() {
     .fetch_one(bench.test_db.pool())
     .await
     .unwrap();
-    assert!((2.0..5.0).contains(&waited), "{waited}");
+    // Polls come once a minute.
+    assert!((2.0..30.0).contains(&waited), "{waited}");
     bench.shut_down().await;
 }
 

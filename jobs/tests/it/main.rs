@@ -19,6 +19,8 @@ mod deadlines;
 #[cfg(test)]
 mod desk;
 #[cfg(test)]
+mod direct;
+#[cfg(test)]
 mod enqueueing;
 #[cfg(test)]
 mod fencing;

@@ -21,6 +21,8 @@ const AT_A_TIME: usize = 500;
 const TRIAL: Duration = Duration::from_secs(8);
 /// Jobs are enqueued this often at half of it.
 const EVERY: Duration = Duration::from_millis(20);
+/// What has no aim: one moment in which the machine stood still makes it, and vacuum takes it back.
+const LARGEST: &str = "hot_table_size_largest";
 /// The tables are looked at this often.
 const LOOK: Duration = Duration::from_secs(1);
 /// The history is emptied this often, so that the disk holds it; retention would drop days of it.
@@ -193,17 +195,16 @@ fn report(
     let [first, last] = [warm_up, time.saturating_sub(warm_up)];
     let dead = |from| mean(window(from).map(|it| it.dead_rows)).max(1.0);
     let size = |from| mean(window(from).map(|it| it.megabytes));
-    // One moment in which the machine stood still makes it; vacuum takes it back.
     let largest = |from| window(from).map(|it| it.megabytes).fold(0.0, f64::max);
-    let measures: [(&str, &str, &dyn Fn(Duration) -> f64, bool); 3] = [
-        ("hot_table_dead_rows", "rows", &dead, true),
-        ("hot_table_size", "MB", &size, true),
-        ("hot_table_size_largest", "MB", &largest, false),
+    let pairs = [
+        ("hot_table_dead_rows", "rows", dead(last), dead(first)),
+        ("hot_table_size", "MB", size(last), size(first)),
+        (LARGEST, "MB", largest(last), largest(first)),
     ];
-    for (measure, unit, of_window, is_aimed_at) in measures {
-        let row = Row::new(measure, unit, &[of_window(last)]).beside(&[of_window(first)]);
+    for (measure, unit, last, first) in pairs {
+        let row = Row::new(measure, unit, &[last]).beside(&[first]);
         let row = row.note(note.clone());
-        scene.report.push(if too_short || !is_aimed_at {
+        scene.report.push(if too_short || measure == LARGEST {
             row
         } else {
             row.aim(Aim::RatioWithin(0.1))

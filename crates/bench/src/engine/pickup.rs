@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use db::{Db, DbOptions};
+
 use super::kinds::Pickup;
 use super::waits::{self, Percentiles, Starts, Waits};
 use super::{Scene, fill, run};
@@ -34,13 +36,16 @@ pub(super) async fn measure(scene: &mut Scene<'_>) -> anyhow::Result<()> {
             Err(why) => scene.report.push(Row::left_out(BESIDE, "ms", &why)),
         }
     }
-    let [mut ours, mut theirs] = [Side::default(), Side::default()];
+    // Jobs of a process without an engine have to be heard of and claimed.
+    let outside = Db::connect_lazy(&DbOptions::new(scene.database.url.as_str()))?;
+    let [mut ours, mut claimed, mut theirs] = [(); 3].map(|()| Side::default());
     for round in 0..scene.size.slow_rounds {
-        for turn in 0..2 {
-            if (round + turn) % 2 == 0 {
-                let waits = once(scene).await?;
-                ours.after_commit.push(&waits.after_commit);
-                ours.after_call.push(&waits.after_call);
+        for turn in 0..3 {
+            let turn = (round + turn) % 3;
+            if turn == 0 {
+                ours.push(&once(scene, &scene.database.db).await?);
+            } else if turn == 1 {
+                claimed.push(&once(scene, &outside).await?);
             } else if let Some(contender) = &graphile
                 && let Err(error) = theirs.add(contender, scene.size.pickups).await
             {
@@ -49,17 +54,32 @@ pub(super) async fn measure(scene: &mut Scene<'_>) -> anyhow::Result<()> {
                 graphile = None;
             }
         }
-        for (who, side) in [("engine", &ours), ("Graphile Worker", &theirs)] {
+        let sides = [
+            ("engine", &ours),
+            ("engine, claimed", &claimed),
+            ("Graphile Worker", &theirs),
+        ];
+        for (who, side) in sides {
             if let Some(p99) = side.after_commit.p99.last() {
                 say(&format!("round {}: {who} p99 {p99:.1} ms", round + 1));
             }
         }
     }
-    report(scene, &ours, graphile.is_some().then_some(&theirs));
+    report(
+        scene,
+        &ours,
+        &claimed,
+        graphile.is_some().then_some(&theirs),
+    );
     Ok(())
 }
 
 impl Side {
+    fn push(&mut self, waits: &Waits) {
+        self.after_commit.push(&waits.after_commit);
+        self.after_call.push(&waits.after_call);
+    }
+
     async fn add(&mut self, contender: &Contender<'_>, jobs: usize) -> anyhow::Result<()> {
         let times = contender.pickup(jobs, SLOTS).await?;
         self.after_commit.push(&durations(&times.after_commit_ms));
@@ -73,11 +93,13 @@ fn durations(times_ms: &[f64]) -> Vec<Duration> {
     seconds.map(Duration::from_secs_f64).collect()
 }
 
-fn report(scene: &mut Scene<'_>, ours: &Side, theirs: Option<&Side>) {
+fn report(scene: &mut Scene<'_>, ours: &Side, claimed: &Side, theirs: Option<&Side>) {
     let (commit, call) = (&ours.after_commit, &ours.after_call);
     let aims = [
         ("pickup_p50", &commit.p50, 3.0),
         ("pickup_p99", &commit.p99, 15.0),
+        ("pickup_claimed_p50", &claimed.after_commit.p50, 3.0),
+        ("pickup_claimed_p99", &claimed.after_commit.p99, 15.0),
     ];
     for (measure, values, limit) in aims {
         let row = Row::new(measure, "ms", values).aim(Aim::AtMost(limit));
@@ -94,10 +116,23 @@ fn report(scene: &mut Scene<'_>, ours: &Side, theirs: Option<&Side>) {
         let row = Row::new(format!("{BESIDE}_{name}"), "ms", ours).beside(theirs);
         scene.report.push(row.aim(Aim::RatioAtMost(1.0)));
     }
+    // Graphile Worker knows of its own process's jobs no more than of others'.
+    let pairs = [
+        ("p50", &claimed.after_commit.p50, &theirs.after_commit.p50),
+        ("p99", &claimed.after_commit.p99, &theirs.after_commit.p99),
+    ];
+    for (name, claimed, theirs) in pairs {
+        let row = Row::new(
+            format!("pickup_claimed_beside_graphile_worker_{name}"),
+            "ms",
+            claimed,
+        );
+        scene.report.push(row.beside(theirs));
+    }
 }
 
-/// The waits of one round of the engine.
-async fn once(scene: &Scene<'_>) -> anyhow::Result<Waits> {
+/// The waits of one round of the engine, for jobs that are enqueued by `enqueuer`.
+async fn once(scene: &Scene<'_>, enqueuer: &Db) -> anyhow::Result<Waits> {
     let db = &scene.database.db;
     fill::clear(db).await?;
     fill::settle(db).await?;
@@ -110,7 +145,10 @@ async fn once(scene: &Scene<'_>) -> anyhow::Result<Waits> {
     .await?;
     // As long as the peers wait before their first job.
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let waits = waits::measure(db, &starts, scene.size.pickups, EVERY, |n| Pickup { n }).await;
+    let waits = waits::measure(enqueuer, &starts, scene.size.pickups, EVERY, |n| Pickup {
+        n,
+    })
+    .await;
     engine.shut_down().await;
     waits
 }

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 
 use super::plan::{PlannedBatch, PlannedJob};
 use crate::kinds::{Kind, Work};
+use crate::record::enqueue;
 
 /// How long to wait before a transaction that failed is tried again.
 const AGAIN: Duration = Duration::from_millis(50);
@@ -115,20 +116,7 @@ impl Enqueuer {
         }
         let mut ids = Vec::with_capacity(jobs.len());
         for job in jobs {
-            let enqueued = job.kind.enqueue(&mut tx, job.work.clone()).await?;
-            let payload = serde_json::to_string(&job.work)
-                .map_err(|error| db::Error::corrupt(error.to_string()))?;
-            sqlx::query(
-                "INSERT INTO chaos_enqueued (n, job_id, kind, payload, deadline_at)
-                 SELECT $1, $2, $3, $4::jsonb, deadline_at FROM jobs WHERE id = $2",
-            )
-            .bind(job.work.n)
-            .bind(enqueued.id)
-            .bind(job.kind.name())
-            .bind(payload)
-            .execute(tx.conn())
-            .await?;
-            ids.push(enqueued.id);
+            ids.push(enqueue(&mut tx, job.kind, &job.work).await?);
         }
         tx.commit().await?;
         Ok(ids)

@@ -138,6 +138,11 @@ fn draw_job(rng: &mut StdRng, n: i64) -> PlannedJob {
     if rng.random_bool(0.12) {
         delay_ms = rng.random_range(50..1500);
     }
+    if kind == Kind::Plain && rng.random_bool(0.04) {
+        // Surely cancelled while it waits, however slow the machine is.
+        cancel_after = Some(Duration::from_millis(rng.random_range(0..300)));
+        delay_ms = rng.random_range(2000..3000);
+    }
     let tenant = rng.random_range(0..=TENANTS);
     let key = format!("key-{}", rng.random_range(0..KEYS));
     let endpoint = ["endpoint:a", "endpoint:b"]
@@ -182,14 +187,16 @@ fn draw_deed(rng: &mut StdRng, kind: Kind) -> Does {
             _ => Does::Panic { times },
         },
         Kind::Plain => match of_a_hundred {
-            0..45 => Does::Succeed,
+            0..39 => Does::Succeed,
+            39..45 => Does::Relay,
             45..63 => slow,
             63..76 => Does::FailThenSucceed { times },
             76..80 => Does::FailAlways,
             80..86 => Does::Panic { times },
-            86..93 => Does::Snooze {
+            86..89 => Does::Snooze {
                 times: times.into(),
             },
+            89..93 => Does::Relay,
             93..96 => Does::GiveUp,
             _ => Does::AwaitCancel,
         },

@@ -57,7 +57,7 @@ impl Handler {
             }
             Does::FailAlways => return Err(Failure::retry("never")),
             Does::Panic { times } if attempt <= times => self.panic(),
-            Does::Succeed | Does::FailThenSucceed { .. } | Does::Panic { .. } => {}
+            Does::Succeed | Does::FailThenSucceed { .. } | Does::Panic { .. } | Does::Relay => {}
             Does::Hang => std::future::pending().await,
             Does::Snooze { times } => {
                 if self.recorder.snoozes(handle.job.id).await? < times {
@@ -75,7 +75,8 @@ impl Handler {
             }
             Does::HoldConnection { ms } => self.recorder.hold_connection(ms).await?,
         }
-        let mut results = self.recorder.effects(&[handle], self.is_fenced()).await?;
+        let effects = [(handle, work.next())];
+        let mut results = self.recorder.effects(&effects, self.is_fenced()).await?;
         results.pop().unwrap_or(Ok(()))
     }
 
@@ -97,7 +98,7 @@ impl Handler {
                     _ => Ok(()),
                 });
             if decided.is_ok() {
-                wants_effect.push(*handle);
+                wants_effect.push((*handle, None));
             }
             results.push(decided);
         }

@@ -5,6 +5,9 @@ use db::Db;
 use jobs::{Failure, JobHandle};
 use uuid::Uuid;
 
+use crate::kinds::{Kind, Work};
+use crate::record::enqueue;
+
 /// How long to wait before what could not be recorded is tried again.
 const AGAIN: Duration = Duration::from_millis(100);
 
@@ -113,31 +116,37 @@ impl Recorder {
     }
 
     /// Writes down the effects of jobs, each if the job has none: the locked row of the job makes
-    /// that safe, as long as the fence holds. Says of each whether its fence held.
+    /// that safe, as long as the fence holds. A first effect enqueues the job that stands beside it.
+    /// Says of each whether its fence held.
     pub(super) async fn effects(
         &self,
-        handles: &[&JobHandle],
+        effects: &[(&JobHandle, Option<(Kind, Work)>)],
         is_fenced: bool,
     ) -> Result<Vec<Result<(), Failure>>, Failure> {
         let mut tx = self.db.system().await?;
-        let mut results = Vec::with_capacity(handles.len());
-        for handle in handles {
+        let mut results = Vec::with_capacity(effects.len());
+        for (handle, next) in effects {
             if is_fenced && let Err(failure) = handle.fence(&mut tx).await {
                 results.push(Err(failure));
                 continue;
             }
-            results.push(self.effect(&mut tx, handle, is_fenced).await);
+            let is_first = self.effect(&mut tx, handle, is_fenced).await;
+            if let (Ok(true), Some((kind, work))) = (&is_first, next) {
+                enqueue(&mut tx, *kind, work).await?;
+            }
+            results.push(is_first.map(drop));
         }
         tx.commit().await?;
         Ok(results)
     }
 
+    /// Whether it is the first of its job.
     async fn effect(
         &self,
         tx: &mut impl db::Tx,
         handle: &JobHandle,
         is_fenced: bool,
-    ) -> Result<(), Failure> {
+    ) -> Result<bool, Failure> {
         let has_one: bool =
             sqlx::query_scalar("SELECT EXISTS (SELECT FROM chaos_effects WHERE job_id = $1)")
                 .bind(handle.job.id)
@@ -159,7 +168,7 @@ impl Recorder {
         .execute(tx.conn())
         .await
         .map_err(db::Error::from)?;
-        Ok(())
+        Ok(!has_one)
     }
 
     /// Keeps a connection of the pool busy.

@@ -206,6 +206,8 @@ workers_killed! {
         "inbound.before_commit" cuts off "inbound-message", loses Nothing;
     process_killed_after_the_message_is_stored:
         "inbound.after_commit" cuts off "inbound-message", loses Either;
+    process_killed_before_a_job_begins_that_was_not_claimed:
+        "direct.before_begin" cuts off "answer-turn", loses Nothing;
     process_killed_before_a_job_is_finished:
         "job.before_finish" cuts off "inbound-message", loses Either;
     process_killed_before_the_model_is_asked:

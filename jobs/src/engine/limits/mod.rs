@@ -11,6 +11,6 @@ mod settings;
 
 pub(super) use allot::{Allotment, allot, put_back};
 pub(crate) use rows::release;
-pub(super) use rows::{Busy, lock_rows, take};
+pub(super) use rows::{Busy, lock_rows, take, take_one};
 pub(super) use seen::Seen;
 pub(super) use settings::{LimitSettings, refresh_for_ever};

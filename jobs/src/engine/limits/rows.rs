@@ -129,6 +129,35 @@ pub(in crate::engine) async fn take(
     Ok(())
 }
 
+/// Takes a token of each of these rates for a job that began with its transaction, if all of them have
+/// one and had one then. What somebody else has locked has none.
+pub(in crate::engine) async fn take_one(conn: &mut PgConnection, ids: &[i64]) -> Result<bool> {
+    let taken = sqlx::query(
+        "WITH found AS MATERIALIZED (
+             SELECT id, statement_timestamp() AS at,
+                    least(burst, tokens + rate_per_second * greatest(
+                        extract(epoch FROM statement_timestamp() - refilled_at)::float8, 0)
+                    ) - 1 AS left_over,
+                    rate_per_second * greatest(
+                        extract(epoch FROM statement_timestamp() - now())::float8, 0) AS gained,
+                    concurrency IS NULL AND coalesce(paused_until <= statement_timestamp(), true)
+                        AS is_open
+             FROM job_limits
+             WHERE id = ANY($1)
+             ORDER BY id FOR UPDATE SKIP LOCKED
+         )
+         UPDATE job_limits AS l SET tokens = f.left_over, refilled_at = greatest(l.refilled_at, f.at)
+         FROM found AS f
+         WHERE l.id = f.id AND (
+             SELECT count(*) = cardinality($1) AND bool_and(is_open AND left_over >= gained)
+             FROM found)",
+    )
+    .bind(ids)
+    .execute(conn)
+    .await?;
+    Ok(taken.rows_affected() > 0)
+}
+
 /// Takes ended runs off the limits that counted them. `permits` names a limit once for each run.
 pub(crate) async fn release(conn: &mut PgConnection, permits: &[i64]) -> Result<()> {
     if permits.is_empty() {

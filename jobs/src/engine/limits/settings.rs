@@ -28,6 +28,10 @@ struct Inner {
     newest: Option<DateTime<Utc>>,
     /// When everything was read last.
     whole_at: Option<Instant>,
+    /// When what is known was asked for.
+    asked_at: Option<Instant>,
+    /// When it was last heard that something was set.
+    doubted_at: Option<Instant>,
 }
 
 /// How much of the table is read.
@@ -44,9 +48,17 @@ struct Setting {
     id: i64,
     /// A rate or a number of runs is limited: the row has to be asked.
     is_limited: bool,
+    /// The number of runs is limited.
+    counts_runs: bool,
     paused: Option<Pause>,
     weight: Option<f64>,
     changed_at: DateTime<Utc>,
+}
+
+impl Setting {
+    fn is_paused(&self, now: Instant) -> bool {
+        self.paused.is_some_and(|pause| pause.until > now)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -83,6 +95,36 @@ impl LimitSettings {
             }
         }
         holding
+    }
+
+    /// Something was set, and is not known yet.
+    pub(in crate::engine) fn doubt(&self, now: Instant) {
+        lock(&self.0).doubted_at = Some(now);
+    }
+
+    /// The rates that have to be asked before a job with these keys begins, the last `own` of which it
+    /// names itself. `None`: more than rates stands in its way, or it is not known what does.
+    pub(in crate::engine) fn rates(
+        &self,
+        keys: &[Arc<str>],
+        own: usize,
+        now: Instant,
+    ) -> Option<Vec<i64>> {
+        let inner = lock(&self.0);
+        if inner.doubted_at >= inner.asked_at {
+            return None;
+        }
+        let mut rates = Vec::new();
+        for (nth, key) in keys.iter().enumerate() {
+            match inner.by_key.get(key) {
+                Some(setting) if setting.counts_runs || setting.is_paused(now) => return None,
+                Some(setting) if setting.is_limited => rates.push(setting.id),
+                // It may have been set in the very transaction that enqueues the job.
+                None if nth + own >= keys.len() => return None,
+                Some(_) | None => {}
+            }
+        }
+        Some(rates)
     }
 
     fn weights(&self) -> HashMap<TenantId, f64> {
@@ -151,6 +193,7 @@ impl LimitSettings {
         let asked = Instant::now();
         let rows: Vec<Row> = sqlx::query_as(
             "SELECT id, key, rate_per_second IS NOT NULL OR concurrency IS NOT NULL AS is_limited,
+                    concurrency IS NOT NULL AS counts_runs,
                     CASE WHEN paused_until = 'infinity' THEN 1e9
                          ELSE extract(epoch FROM paused_until - now())::float8 END AS paused_secs,
                     weight::float8 AS weight, changed_at
@@ -166,6 +209,7 @@ impl LimitSettings {
         let there: Option<HashSet<i64>> =
             (extent == Extent::Whole).then(|| rows.iter().map(|row| row.id).collect());
         let mut inner = lock(&self.0);
+        inner.asked_at = Some(asked);
         let mut differs = false;
         for row in rows {
             inner.newest = inner.newest.max(Some(row.changed_at));
@@ -193,6 +237,7 @@ struct Row {
     id: i64,
     key: String,
     is_limited: bool,
+    counts_runs: bool,
     paused_secs: Option<f64>,
     weight: Option<f64>,
     changed_at: DateTime<Utc>,
@@ -210,6 +255,7 @@ impl Row {
         let setting = Setting {
             id: self.id,
             is_limited: self.is_limited,
+            counts_runs: self.counts_runs,
             paused,
             weight: self.weight,
             changed_at: self.changed_at,
