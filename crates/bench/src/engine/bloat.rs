@@ -195,13 +195,13 @@ fn report(
     let size = |from| mean(window(from).map(|it| it.megabytes));
     // One moment in which the machine stood still makes it; vacuum takes it back.
     let largest = |from| window(from).map(|it| it.megabytes).fold(0.0, f64::max);
-    let measures: [(&str, &str, &dyn Fn(Duration) -> f64, bool); 3] = [
-        ("hot_table_dead_rows", "rows", &dead, true),
-        ("hot_table_size", "MB", &size, true),
-        ("hot_table_size_largest", "MB", &largest, false),
-    ];
-    for (measure, unit, of_window, is_aimed_at) in measures {
-        let row = Row::new(measure, unit, &[of_window(last)]).beside(&[of_window(first)]);
+    let both = |figure: &dyn Fn(Duration) -> f64| [figure(first), figure(last)];
+    for (measure, unit, [first, last], is_aimed_at) in [
+        ("hot_table_dead_rows", "rows", both(&dead), true),
+        ("hot_table_size", "MB", both(&size), true),
+        ("hot_table_size_largest", "MB", both(&largest), false),
+    ] {
+        let row = Row::new(measure, unit, &[last]).beside(&[first]);
         let row = row.note(note.clone());
         scene.report.push(if too_short || !is_aimed_at {
             row
