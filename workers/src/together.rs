@@ -5,11 +5,12 @@ use jobs::{Failure, Job, JobHandle};
 
 /// A kind whose jobs may be done together.
 pub(crate) trait Together: Job {
-    /// Does those together that can be; `None`: that one is better done alone.
+    /// Does those together that can be; `None`: that one is better done alone. After an error all of
+    /// them are.
     fn do_together(
         assistant: &Assistant,
         jobs: &[(&JobHandle, &Self)],
-    ) -> impl Future<Output = Vec<Option<Result<(), Failure>>>> + Send;
+    ) -> impl Future<Output = Result<Vec<Option<Result<(), Failure>>>, Failure>> + Send;
 
     /// Does one.
     fn do_alone(
@@ -31,7 +32,9 @@ pub(crate) async fn run<J: Together>(
         .zip(&jobs)
         .filter_map(|(handle, job)| Some((handle, job.as_ref().ok()?)))
         .collect();
-    let mut together = J::do_together(assistant, &readable).await.into_iter();
+    let together = J::do_together(assistant, &readable).await;
+    // What is wrong each finds out for itself.
+    let mut together = together.unwrap_or_default().into_iter();
     let mut results = Vec::with_capacity(handles.len());
     for (handle, job) in handles.iter().zip(jobs) {
         let result = match job {

@@ -219,16 +219,7 @@ fn read_content(body: &CreateMessage, checks: &mut Checks) -> Content {
             let is_clean = !holds_nul(content);
             checks.require(is_clean, "content", "must hold no NUL characters");
             match serde_json::from_value(content.clone()) {
-                Ok(Content::Media(media)) if !is_public(&media.file) => {
-                    let detail =
-                        "must be an http:// or https:// address, or an id of the channel's";
-                    checks.require(false, "content.file", detail);
-                    nothing
-                }
-                Ok(Content::Text { body }) => {
-                    Content::text(checks.text("content.body", &body, 20_000))
-                }
-                Ok(content) => content,
+                Ok(content) => checked(content, checks),
                 Err(error) => {
                     checks.require(false, "content", format!("is none that is known: {error}"));
                     nothing
@@ -240,6 +231,36 @@ fn read_content(body: &CreateMessage, checks: &mut Checks) -> Content {
             nothing
         }
     }
+}
+
+/// Notes what no channel could send of a content.
+fn checked(content: Content, checks: &mut Checks) -> Content {
+    match &content {
+        Content::Text { body } => {
+            return Content::text(checks.text("content.body", body, 20_000));
+        }
+        Content::Media(media) => {
+            let detail = "must be an http:// or https:// address, or an id of the channel's";
+            checks.require(is_public(&media.file), "content.file", detail);
+        }
+        Content::Location(place) => {
+            for (field, degrees, most) in [
+                ("content.latitude", place.latitude, 90.0),
+                ("content.longitude", place.longitude, 180.0),
+            ] {
+                let detail = format!("must be from -{most} to {most} degrees");
+                checks.require(degrees.abs() <= most, field, detail);
+            }
+        }
+        Content::Choices(question) => {
+            let has_words = !question.body.trim().is_empty();
+            checks.require(has_words, "content.body", "must have words");
+            let has_choices = !question.choices.is_empty();
+            checks.require(has_choices, "content.choices", "must have one or more");
+        }
+        Content::Template(_) | Content::Reaction { .. } => {}
+    }
+    content
 }
 
 /// Whether a text inside holds NUL, which no row can.

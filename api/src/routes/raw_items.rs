@@ -20,7 +20,7 @@ enum Outcome {
     Unroutable,
     /// Not what the channel's format says.
     Unreadable,
-    /// Its job was given up.
+    /// Its job was given up, or the message that it changes never came.
     Failed,
 }
 

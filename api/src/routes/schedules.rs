@@ -2,15 +2,18 @@
 
 use chrono::{DateTime, Utc};
 use db::SystemTx;
-use jobs::schedules::{self, ScheduleView};
+use jobs::schedules::{self, ScheduleValues, ScheduleView};
 use poem_openapi::param::Path;
-use poem_openapi::{Object, OpenApi};
-use serde_json::Value;
+use poem_openapi::types::Example;
+use poem_openapi::{Enum, Object, OpenApi};
+use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::Tag;
 use crate::Problem;
-use crate::answer::{Accepted, Answer, Found};
+use crate::answer::{Accepted, Answer, Done, Found};
 use crate::auth::Auth;
+use crate::payload::JsonBody;
 
 /// Every schedule, by name.
 #[derive(Debug, Object)]
@@ -42,6 +45,48 @@ struct Schedule {
     changed_at: DateTime<Utc>,
     /// Why nothing comes of it, in words; `null` when its next tick will have a job.
     waiting_because: Option<String>,
+}
+
+/// What becomes of ticks that passed while nobody looked.
+#[derive(Clone, Copy, Debug, Default, Enum, Deserialize)]
+#[oai(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+enum CatchUp {
+    /// None has a job.
+    Skip,
+    /// The newest has a job.
+    #[default]
+    Latest,
+    /// Each has a job.
+    All,
+}
+
+/// What a schedule shall be.
+#[derive(Debug, Object, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[oai(rename = "SetSchedule", example)]
+struct SetSchedule {
+    /// The kind of its jobs: one whose jobs have no tenant, no order and no limits.
+    kind: String,
+    /// When its ticks are, in UTC: cron with five fields, or such as `every 90s`.
+    spec: String,
+    /// What becomes of ticks that passed while nobody looked. Default `latest`.
+    #[serde(default)]
+    #[oai(default)]
+    catch_up: CatchUp,
+    /// What its jobs carry, as the kind reads it; `{}` if missing.
+    payload: Option<Value>,
+}
+
+impl Example for SetSchedule {
+    fn example() -> Self {
+        Self {
+            kind: "upkeep".to_owned(),
+            spec: "37 3 * * MON".to_owned(),
+            catch_up: CatchUp::Skip,
+            payload: Some(json!({})),
+        }
+    }
 }
 
 /// The job that a schedule was asked for.
@@ -86,6 +131,50 @@ impl ScheduleRoutes {
         Ok(Answer(
             schedules::get(&mut tx, &schedule_name.0).await?.into(),
         ))
+    }
+
+    /// Set a schedule
+    ///
+    /// Adds one, or sets one anew: a paused one stays paused, and a `spec` that stays the same keeps
+    /// its next tick. One that the product brings itself is set back when a process starts. Needs an
+    /// operator's key.
+    #[oai(
+        path = "/schedules/:schedule_name",
+        method = "put",
+        operation_id = "set_schedule"
+    )]
+    async fn set(
+        &self,
+        auth: Auth,
+        /// The schedule's name: 1 to 63 of the characters a to z, 0 to 9 and -.
+        schedule_name: Path<String>,
+        body: JsonBody<SetSchedule>,
+    ) -> Result<Found<Schedule>, Problem> {
+        let mut tx = auth.0.operate().await?;
+        let kinds = schedules::kinds();
+        schedules::put(&mut tx, &kinds, &schedule_name.0, &body.value.into()).await?;
+        committed(tx, &schedule_name.0).await
+    }
+
+    /// Delete a schedule
+    ///
+    /// No more ticks come; jobs of those that came stay. One that the product brings itself comes back
+    /// when a process starts: pause it instead. Needs an operator's key.
+    #[oai(
+        path = "/schedules/:schedule_name",
+        method = "delete",
+        operation_id = "delete_schedule"
+    )]
+    async fn delete(
+        &self,
+        auth: Auth,
+        /// The schedule's name.
+        schedule_name: Path<String>,
+    ) -> Result<Done, Problem> {
+        let mut tx = auth.0.operate().await?;
+        schedules::delete(&mut tx, &schedule_name.0).await?;
+        tx.commit().await?;
+        Ok(Done)
     }
 
     /// Pause a schedule
@@ -160,6 +249,21 @@ async fn committed(mut tx: SystemTx, name: &str) -> Result<Found<Schedule>, Prob
     Ok(Answer(schedule.into()))
 }
 
+impl From<SetSchedule> for ScheduleValues {
+    fn from(set: SetSchedule) -> Self {
+        Self {
+            kind: set.kind,
+            spec: set.spec,
+            catch_up: match set.catch_up {
+                CatchUp::Skip => schedules::CatchUp::Skip,
+                CatchUp::Latest => schedules::CatchUp::Latest,
+                CatchUp::All => schedules::CatchUp::All,
+            },
+            payload: set.payload.unwrap_or_else(|| json!({})),
+        }
+    }
+}
+
 impl From<ScheduleView> for Schedule {
     fn from(schedule: ScheduleView) -> Self {
         Self {
@@ -181,6 +285,11 @@ impl From<schedules::Error> for Problem {
     fn from(error: schedules::Error) -> Self {
         match error {
             schedules::Error::NotFound => Self::not_found(),
+            // The name stands in the path.
+            schedules::Error::Refused {
+                field: "name",
+                reason,
+            } => Self::invalid_field("schedule_name", reason),
             schedules::Error::Refused { field, reason } => Self::invalid_field(field, reason),
             schedules::Error::Database(error) => error.into(),
         }

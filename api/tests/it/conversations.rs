@@ -245,3 +245,30 @@ async fn settings_about_people_are_checked_and_read_back() {
         );
     }
 }
+
+#[tokio::test]
+async fn what_no_channel_could_send_is_refused_by_the_name_of_its_field() {
+    let shop = Shop::open().await;
+    let id = shop.conversation("Ana").await;
+    let write = format!("conversations/{id}/messages");
+    let place = |latitude: f64, longitude: f64| json!({"type": "location", "latitude": latitude, "longitude": longitude});
+    let question =
+        |body: &str, choices: Value| json!({"type": "choices", "body": body, "choices": choices});
+    let yes = json!([{"id": "y", "title": "Yes"}]);
+    for (content, field) in [
+        (place(90.1, 0.0), "content.latitude"),
+        (place(-1e308, 0.0), "content.latitude"),
+        (place(0.0, -180.1), "content.longitude"),
+        (question("Well?", json!([])), "content.choices"),
+        (question(" ", yes.clone()), "content.body"),
+    ] {
+        let refused = shop.post(&write, json!({"content": content})).await;
+        assert_eq!(refused.problem(422), "invalid_request", "{content}");
+        assert_eq!(refused.json()["errors"][0]["field"], field, "{content}");
+    }
+    for content in [place(-90.0, 180.0), question("Well?", yes)] {
+        shop.post(&write, json!({"content": content}))
+            .await
+            .expect(202);
+    }
+}

@@ -2,6 +2,7 @@ use poem::http::Method;
 use serde_json::{Value, json};
 
 use crate::server::{ADMIN_KEY, TestServer};
+use crate::things::{add_run, things, valid_body};
 
 /// Operations that a tenant may call without meeting anything of another's. May only shrink.
 /// What types of channels there are is the same for everybody.
@@ -15,139 +16,6 @@ const OPEN: [&str; 6] = [
     "watch_queues",
     "create_webchat_session",
 ];
-
-/// What exists of a tenant, by the name of the path parameter.
-async fn things(server: &TestServer, tenant: &str) -> Vec<(&'static str, String)> {
-    let id = |body: &Value| body["id"].as_str().unwrap().to_owned();
-    let channel = json!({"type": "webchat", "name": "Chat"});
-    let channel = server
-        .post(ADMIN_KEY, &format!("{tenant}/channels"), channel)
-        .await
-        .expect(201);
-    let hook = json!({"url": "https://hooks.example.com/"});
-    let hook = server
-        .post(ADMIN_KEY, &format!("{tenant}/webhooks"), hook)
-        .await
-        .expect(201);
-    let key = server
-        .post(ADMIN_KEY, &format!("{tenant}/api-keys"), json!({}))
-        .await
-        .expect(201);
-    let file = server
-        .upload(
-            ADMIN_KEY,
-            &format!("{tenant}/documents"),
-            "a.txt",
-            b"Words.",
-        )
-        .await;
-    let job = server.get(ADMIN_KEY, "/api/jobs").await.expect(200)["data"][0]["id"].to_string();
-    let [contact, conversation, message, erasure, lost] =
-        conversation(server, tenant, &id(&channel)).await;
-    let question = server
-        .post(
-            ADMIN_KEY,
-            &format!("{tenant}/evals/questions"),
-            json!({"question": "When?", "expected_phrases": ["soon"]}),
-        )
-        .await
-        .expect(201);
-    vec![
-        ("{tenant_id}", tenant.rsplit('/').next().unwrap().to_owned()),
-        ("{channel_id}", id(&channel)),
-        ("{webhook_id}", id(&hook)),
-        ("{api_key_id}", id(&key)),
-        ("{document_id}", id(&file.expect(202))),
-        ("{conversation_id}", conversation),
-        ("{job_id}", job),
-        ("{kind}", "ingest-document".to_owned()),
-        ("{limit_key}", "endpoint:7".to_owned()),
-        ("{schedule_name}", "upkeep".to_owned()),
-        ("{question_id}", id(&question)),
-        ("{run_id}", run(server, tenant).await),
-        ("{contact_id}", contact),
-        ("{message_id}", message),
-        ("{erasure_id}", erasure),
-        ("{file_id}", lost),
-        (
-            "{attachment_id}",
-            attachment(server, tenant, &id(&channel)).await,
-        ),
-    ]
-}
-
-/// An evaluation that is over: its job is not to be met among the others.
-async fn run(server: &TestServer, tenant: &str) -> String {
-    let tenant = tenant.rsplit('/').next().unwrap();
-    let run = domain::EvalRunId::new().to_string();
-    let statement = format!(
-        "INSERT INTO eval_runs (id, tenant_id, name, retrieval, answers, status, hit_rate, mrr, ndcg)
-         VALUES ('{run}', '{tenant}', '', '{{}}', false, 'done', 1, 1, 1)"
-    );
-    sqlx::raw_sql(sqlx::AssertSqlSafe(statement))
-        .execute(server.database.pool())
-        .await
-        .unwrap();
-    run
-}
-
-/// A visitor's file, whose content nobody reads.
-async fn attachment(server: &TestServer, tenant: &str, channel: &str) -> String {
-    let tenant = tenant.rsplit('/').next().unwrap();
-    let id = domain::AttachmentId::new().to_string();
-    let statement = format!(
-        "INSERT INTO webchat_attachments (id, tenant_id, channel_id, session_id, visitor_id, file_key,
-                                          name, media_type, size_bytes, sha256, created_at)
-         VALUES ('{id}', '{tenant}', '{channel}', '{id}', 'visitor', '', 'a.txt', 'text/plain', 1,
-                 sha256('a'), now())"
-    );
-    sqlx::raw_sql(sqlx::AssertSqlSafe(statement))
-        .execute(server.database.pool())
-        .await
-        .unwrap();
-    id
-}
-
-/// A contact, a conversation with them, a message of it that failed, an erasure that is over, and a
-/// file that was lost.
-async fn conversation(server: &TestServer, tenant: &str, channel: &str) -> [String; 5] {
-    let tenant = tenant.rsplit('/').next().unwrap();
-    let contact = domain::ContactId::new().to_string();
-    let conversation = domain::ConversationId::new().to_string();
-    let message = domain::MessageId::new().to_string();
-    let erasure = domain::ErasureId::new().to_string();
-    let file = domain::MessageFileId::new().to_string();
-    for statement in [
-        format!(
-            "INSERT INTO contacts (id, tenant_id, channel_id, external_id)
-             VALUES ('{contact}', '{tenant}', '{channel}', 'visitor')"
-        ),
-        format!(
-            "INSERT INTO conversations (id, tenant_id, channel_id, contact_id)
-             VALUES ('{conversation}', '{tenant}', '{channel}', '{contact}')"
-        ),
-        format!(
-            "INSERT INTO messages (id, tenant_id, conversation_id, channel_id, seq, direction,
-                                   author, text, status)
-             VALUES ('{message}', '{tenant}', '{conversation}', '{channel}', 1, 'outbound',
-                     'agent', 'Words', 'failed')"
-        ),
-        format!(
-            "INSERT INTO contact_erasures (id, tenant_id, contact_id, finished_at)
-             VALUES ('{erasure}', '{tenant}', '{contact}', now())"
-        ),
-        format!(
-            "INSERT INTO message_files (id, tenant_id, message_id, nth, media_kind, state)
-             VALUES ('{file}', '{tenant}', '{message}', 0, 'image', 'failed')"
-        ),
-    ] {
-        sqlx::raw_sql(sqlx::AssertSqlSafe(statement))
-            .execute(server.database.pool())
-            .await
-            .unwrap();
-    }
-    [contact, conversation, message, erasure, file]
-}
 
 fn fill(path: &str, things: &[(&str, String)]) -> String {
     let path = things
@@ -216,27 +84,49 @@ async fn no_operation_meets_another_tenants_things() {
     assert_eq!(server.get(ADMIN_KEY, &victim).await.expect(200), before);
 }
 
-fn valid_body(operation: &str, victim: &str) -> Value {
-    match operation {
-        "change_jobs" => json!({"action": "cancel", "filter": {"tenant_id": victim}}),
-        "set_limit" => json!({"concurrency": 1}),
-        "create_channel" => json!({"type": "webchat", "name": "Mine"}),
-        "create_tenant" | "update_tenant" | "update_channel" => json!({"name": "Mine"}),
-        "create_webhook" => json!({"url": "https://hooks.example.com/mine"}),
-        "update_conversation" => json!({"status": "closed"}),
-        "create_message" => json!({"text": "Mine"}),
-        "update_contact" => json!({"opted_out": true}),
-        "set_presence" => json!({"agent": "Mallory", "online": true}),
-        "set_typing" => json!({"on": true}),
-        "update_document" => json!({"enabled": false}),
-        "search_documents" => json!({"query": "words"}),
-        "create_eval_question" => json!({"question": "Mine?", "expected_phrases": ["x"]}),
-        "import_eval_questions" => {
-            json!({"questions": [{"question": "Mine?", "expected_phrases": ["x"]}]})
+/// Ids of things inside of a tenant, by the name of the path parameter.
+const INSIDE: [&str; 12] = [
+    "{channel_id}",
+    "{webhook_id}",
+    "{api_key_id}",
+    "{document_id}",
+    "{conversation_id}",
+    "{question_id}",
+    "{run_id}",
+    "{contact_id}",
+    "{message_id}",
+    "{erasure_id}",
+    "{file_id}",
+    "{attachment_id}",
+];
+
+#[tokio::test]
+async fn a_tenants_own_path_leads_to_nothing_of_another_tenant() {
+    let server = TestServer::start().await;
+    let (victim, _) = server.tenant("Victim").await;
+    let (own, key) = server.tenant("Intruder").await;
+    let mut things = things(&server, &victim).await;
+    things[0].1 = own.rsplit('/').next().unwrap().to_owned();
+    let spec: Value = serde_json::from_str(&api::openapi_json()).unwrap();
+    let mut called = 0;
+    for (path, methods) in spec["paths"].as_object().unwrap() {
+        let is_inside = INSIDE.iter().any(|name| path.contains(name));
+        if !path.contains("{tenant_id}") || !is_inside {
+            continue;
         }
-        "update_eval_question" => json!({"question": "Mine?"}),
-        _ => json!({}),
+        for (method, operation) in methods.as_object().unwrap() {
+            let id = operation["operationId"].as_str().unwrap();
+            let method: Method = method.to_uppercase().parse().unwrap();
+            let body = match method {
+                Method::POST | Method::PUT => valid_body(id, &things[0].1),
+                _ => Value::Null,
+            };
+            let found = server.call(&key, method, &fill(path, &things), body).await;
+            assert_eq!(found.problem(404), "not_found", "{id}");
+            called += 1;
+        }
     }
+    assert!(called > 40, "only {called} operations were called");
 }
 
 #[tokio::test]
@@ -297,7 +187,7 @@ async fn nothing_of_another_tenant_is_reached_by_ids_inside_a_request() {
         .post(&key, &format!("{own}/evals/questions"), question)
         .await;
     assert_eq!(refused.problem(422), "invalid_request");
-    let run = run(&server, &victim).await;
+    let run = add_run(&server, &victim).await;
     let question = json!({"question": "?", "expected_phrases": ["x"]});
     server
         .post(&key, &format!("{own}/evals/questions"), question)

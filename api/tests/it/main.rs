@@ -5,6 +5,7 @@
     reason = "what the tests share fails as they do"
 )]
 
+mod app;
 mod channels;
 mod connected_anew;
 mod conversations;
@@ -15,6 +16,7 @@ mod isolation;
 mod jobs_control;
 mod keys;
 mod metrics;
+mod odd_input;
 mod openapi;
 mod problems;
 mod providers;
@@ -25,6 +27,7 @@ mod schedules;
 mod search;
 mod server;
 mod tenant_keys;
+mod things;
 mod traces;
 mod usage;
 mod verify_tokens;
@@ -34,6 +37,7 @@ mod webchat_events;
 mod webchat_identity;
 mod webchat_live;
 mod webchat_order;
+mod webchat_play;
 mod webchat_process;
 mod webchat_python;
 mod webchat_resume;

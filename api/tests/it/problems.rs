@@ -8,7 +8,8 @@ use poem::http::Method;
 use poem::{Endpoint as _, Request};
 use serde_json::{Value, json};
 
-use crate::server::{ADMIN_KEY, TestServer, state};
+use crate::app::state;
+use crate::server::{ADMIN_KEY, TestServer};
 
 const NOBODY: &str = "/api/tenants/0198c0de-0000-7000-8000-000000000001";
 

@@ -17,9 +17,7 @@ async fn open(server: &TestServer, key: &str) -> Response {
         .uri_str("/api/queues/live")
         .header("authorization", format!("Bearer {key}"))
         .finish();
-    api::server(Arc::clone(&server.state))
-        .get_response(request)
-        .await
+    server.endpoint.get_response(request).await
 }
 
 type Events = Lines<BufReader<std::pin::Pin<Box<dyn tokio::io::AsyncRead + Send>>>>;

@@ -1,26 +1,22 @@
 //! The API in the test's own process.
 
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::Duration;
 
-use api::{AppState, Limits, StateParts};
-use assistant::spending::Spending;
-use assistant::{Assistant, MetaPlatform, Retention, Settings, WebchatCaps};
-use channels::Graph;
+use api::{AppState, Limits};
+use assistant::WebchatCaps;
 use db::{Db, DbOptions};
-use domain::{Clock, EmbeddingSettings};
-use files::Files;
-use llm::manager::{Manager, ManagerPolicy};
-use llm::{Embedders, LocalModel, Models, PlatformEmbedding, PlatformProviders, Prices, Timeouts};
+use domain::Clock;
+use llm::PlatformProviders;
 use outbound::Guard;
+use poem::endpoint::BoxEndpoint;
 use poem::http::{HeaderMap, Method, StatusCode};
-use poem::{Body, Endpoint, Request, Response};
-use secrets::{Keyring, MasterKey};
+use poem::{Body, Endpoint as _, EndpointExt as _, Request, Response};
 use serde_json::{Value, json};
-use telemetry::metrics::Registry;
 use tempfile::TempDir;
 use testkit::TestDb;
+
+use crate::app::{assistant, caps, no_caps, state_of};
 
 pub(crate) const ADMIN_KEY: &str = "the-operators-own-key";
 pub(crate) const APP_SECRET: &str = "the-platforms-app-secret";
@@ -30,6 +26,8 @@ pub(crate) const MAX_UPLOAD_BYTES: u64 = 100_000;
 /// The API with its database and its files.
 pub(crate) struct TestServer {
     pub(crate) state: Arc<AppState>,
+    /// All of HTTP, put together once.
+    pub(crate) endpoint: BoxEndpoint<'static, Response>,
     pub(crate) clock: Clock,
     pub(crate) database: TestDb,
     pub(crate) folder: TempDir,
@@ -114,6 +112,24 @@ impl TestServer {
         .await
     }
 
+    /// Whose callers meet no limit but those of what they send.
+    pub(crate) async fn without_limits() -> Self {
+        let limits = Limits {
+            burst: NonZeroU32::MAX,
+            requests_per_second: NonZeroU32::MAX,
+            searches_burst: NonZeroU32::MAX,
+            searches_per_second: NonZeroU32::MAX,
+            ..Limits::default()
+        };
+        Self::set(
+            limits,
+            PlatformProviders::default(),
+            Guard::default(),
+            no_caps(),
+        )
+        .await
+    }
+
     /// Every tenant has `burst` searches, and gets one back each second.
     pub(crate) async fn with_searches(burst: u32) -> Self {
         Self::with_limits(Limits {
@@ -145,13 +161,23 @@ impl TestServer {
     }
 
     async fn with_guard(limits: Limits, platform: PlatformProviders, guard: Guard) -> Self {
+        Self::set(limits, platform, guard, caps()).await
+    }
+
+    async fn set(
+        limits: Limits,
+        platform: PlatformProviders,
+        guard: Guard,
+        caps: WebchatCaps,
+    ) -> Self {
         let database = TestDb::new().await;
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::fixed("2026-11-23T12:00:00Z".parse().unwrap());
         let db = Db::connect_lazy(&DbOptions::new(database.url())).unwrap();
-        let assistant = assistant(db, &folder, clock.clone(), platform, &guard);
+        let assistant = assistant(db, &folder, clock.clone(), platform, &guard, caps);
         let state = state_of(assistant, limits, guard);
         Self {
+            endpoint: api::server(Arc::clone(&state)).boxed(),
             state,
             clock,
             database,
@@ -160,12 +186,7 @@ impl TestServer {
     }
 
     pub(crate) async fn send(&self, request: Request) -> Reply {
-        Reply::read(
-            api::server(Arc::clone(&self.state))
-                .get_response(request)
-                .await,
-        )
-        .await
+        Reply::read(self.endpoint.get_response(request).await).await
     }
 
     pub(crate) async fn call(&self, key: &str, method: Method, path: &str, body: Value) -> Reply {
@@ -232,9 +253,7 @@ impl TestServer {
             .uri_str(path)
             .header("authorization", format!("Bearer {key}"))
             .finish();
-        let response = api::server(Arc::clone(&self.state))
-            .get_response(request)
-            .await;
+        let response = self.endpoint.get_response(request).await;
         assert_eq!(response.status().as_u16(), 200);
         let (parts, body) = response.into_parts();
         RawReply {
@@ -252,83 +271,6 @@ impl TestServer {
             .content_type(kind)
             .body(Body::from_vec(form));
         self.send(request).await
-    }
-}
-
-pub(crate) fn state(db: Db, folder: &TempDir, clock: Clock, limits: Limits) -> Arc<AppState> {
-    let platform = PlatformProviders::default();
-    let guard = Guard::default();
-    let assistant = assistant(db, folder, clock, platform, &guard);
-    state_of(assistant, limits, guard)
-}
-
-fn state_of(assistant: Assistant, limits: Limits, guard: Guard) -> Arc<AppState> {
-    AppState::new(StateParts {
-        assistant,
-        guard,
-        admin_key: ADMIN_KEY.into(),
-        limits,
-        trust_forwarded_for: false,
-        registry: Registry::of_process("0.0.0"),
-    })
-}
-
-/// What the platform embeds with: no model.
-fn embedders(models: &Arc<Models>) -> Embedders {
-    let platform = PlatformEmbedding {
-        settings: EmbeddingSettings::default(),
-        local: LocalModel {
-            folder: "/nonexistent".into(),
-            at_a_time: NonZeroUsize::MIN,
-        },
-    };
-    Embedders::new(Arc::clone(models), &platform).unwrap()
-}
-
-fn assistant(
-    db: Db,
-    folder: &TempDir,
-    clock: Clock,
-    platform: PlatformProviders,
-    guard: &Guard,
-) -> Assistant {
-    let models = Arc::new(Models::new(platform, guard, Timeouts::default()).unwrap());
-    let manager = Manager::new(Arc::clone(&models), ManagerPolicy::default());
-    Assistant {
-        db,
-        clock,
-        keyring: Arc::new(Keyring::new(MasterKey::generate(), Vec::new())),
-        files: Files::disk(folder.path()),
-        embedders: Arc::new(embedders(&models)),
-        models,
-        manager: Arc::new(manager),
-        spending: Arc::new(Spending::new(Prices::bundled().unwrap())),
-        trusted: outbound::Client::trusted(outbound::Timeouts::default()).unwrap(),
-        guarded: outbound::Client::guarded(guard).unwrap(),
-        settings: Arc::new(Settings {
-            meta: MetaPlatform {
-                graph: Graph {
-                    url: "http://127.0.0.1:1".parse().unwrap(),
-                    version: "v25.0".to_owned(),
-                },
-                app_id: None,
-                app_secret: Some(APP_SECRET.into()),
-                verify_token: Some(VERIFY_TOKEN.into()),
-            },
-            send_reconcile: Duration::from_secs(30),
-            provider_check: None,
-            extract_program: "metachat".into(),
-            max_upload_bytes: 1024 * 1024,
-            webchat: WebchatCaps {
-                sessions_per_address_hour: 5,
-                sessions_per_tenant_hour: 8,
-                messages_per_session: 10,
-                messages_per_minute: 6,
-                files_per_session: 3,
-                max_file_bytes: 50_000,
-            },
-            retention: Retention::default(),
-        }),
     }
 }
 

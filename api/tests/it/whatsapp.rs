@@ -11,7 +11,8 @@ use poem::{Body, Endpoint as _, Request};
 use serde_json::{Value, json};
 use testkit::standin::{Sender, SignedPost, TextMessage, WhatsappPost, meta_signature};
 
-use crate::server::{ADMIN_KEY, APP_SECRET, Reply, TestServer, VERIFY_TOKEN, state};
+use crate::app::state;
+use crate::server::{ADMIN_KEY, APP_SECRET, Reply, TestServer, VERIFY_TOKEN};
 
 const SHARED: &str = "/webhooks/whatsapp";
 /// The number of the shop, which uses the platform's app.

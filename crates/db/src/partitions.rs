@@ -61,9 +61,6 @@ pub struct Dropped {
     pub is_rest: bool,
 }
 
-/// How long making or dropping a partition waits for its lock: whatever uses the table waits behind
-/// it for as long. The caller comes again.
-const LOCK: &str = "SET LOCAL lock_timeout = '2s'";
 /// How often one call goes over the DEFAULT partition: each time takes 10,000 rows.
 const ROUNDS: usize = 100;
 
@@ -76,7 +73,7 @@ impl Db {
         let mut made = 0;
         for table in Partitioned::ALL {
             let mut tx = self.system().await?;
-            sqlx::query(LOCK).execute(tx.conn()).await?;
+            tx.wait_briefly().await?;
             let statement = format!("SELECT ensure_daily_partitions('{}', $1)", table.table());
             let count: i32 = sqlx::query_scalar(AssertSqlSafe(statement))
                 .bind(days_ahead)
@@ -114,7 +111,7 @@ impl Db {
 }
 
 async fn drop_once(tx: &mut SystemTx, table: Partitioned, keep_days: i32) -> Result<i32> {
-    sqlx::query(LOCK).execute(tx.conn()).await?;
+    tx.wait_briefly().await?;
     let (name, column) = (table.table(), table.column());
     let statement = format!("SELECT drop_daily_partitions('{name}', '{column}', $1)");
     Ok(sqlx::query_scalar(AssertSqlSafe(statement))

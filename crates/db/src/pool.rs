@@ -37,12 +37,9 @@ const SETTINGS: [(&str, &str); 3] = [
     ("jit", "off"),
 ];
 
-/// What the engine's connections are told besides. Planning its statements anew costs more than running them,
-/// as soon as the planner thinks that it gains anything by knowing how many jobs it is asked for.
-/// They find their rows by index whatever the tables look like: a plan is kept while these grow.
-///
-/// A statement that its client gave up goes on in the server, with its locks: not for longer than
-/// this, which is more than any client waits.
+/// What the engine's connections are told besides. Planning its statements costs more than running
+/// them, and they find their rows by index whatever they are given. One that its client gave up goes
+/// on in the server, with its locks: the time is more than any client waits.
 const FIXED_SETTINGS: [(&str, &str); 2] = [
     ("plan_cache_mode", "force_generic_plan"),
     ("statement_timeout", "30s"),
@@ -95,8 +92,8 @@ impl Db {
     pub fn connect_lazy(options: &DbOptions) -> Result<Self> {
         let connect = PgConnectOptions::from_str(&options.url)?
             .application_name("metachat")
-            .statement_cache_capacity(STATEMENTS);
-        let connect = connect.options(SETTINGS);
+            .statement_cache_capacity(STATEMENTS)
+            .options(SETTINGS);
         let pool = pool_of(options, options.max_connections, connect.clone());
         let fixed = pool_of(options, FIXED, connect.options(FIXED_SETTINGS));
         let shutdown = CancellationToken::new();

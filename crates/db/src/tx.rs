@@ -132,6 +132,15 @@ impl SystemTx {
         Ok(Self { inner })
     }
 
+    /// Has the statements that follow wait two seconds at most for the lock of a table: whatever uses
+    /// the table waits behind them for as long. The caller comes again.
+    pub(crate) async fn wait_briefly(&mut self) -> Result<()> {
+        sqlx::query("SET LOCAL lock_timeout = '2s'")
+            .execute(self.conn())
+            .await?;
+        Ok(())
+    }
+
     /// Commits, then sends the signals.
     ///
     /// # Errors

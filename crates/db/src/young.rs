@@ -1,7 +1,4 @@
-use crate::{Db, Result, SystemTx, Tx as _};
-
-/// How long an analysis waits for a table that autovacuum has.
-const LOCK: &str = "SET LOCAL lock_timeout = '2s'";
+use crate::{Db, Result, Tx as _};
 
 impl Db {
     /// Has the server look at small tables that have doubled since it last did: until then it plans
@@ -10,8 +7,9 @@ impl Db {
     /// # Errors
     /// Those of the database; `Unavailable` if a table was too busy.
     pub async fn analyze_young_tables(&self) -> Result<i32> {
-        let mut tx: SystemTx = self.system().await?;
-        sqlx::query(LOCK).execute(tx.conn()).await?;
+        let mut tx = self.system().await?;
+        // Autovacuum may have one of them.
+        tx.wait_briefly().await?;
         let analyzed = sqlx::query_scalar("SELECT analyze_young_tables()")
             .fetch_one(tx.conn())
             .await?;

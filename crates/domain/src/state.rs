@@ -250,7 +250,7 @@ named! {
         Unroutable = "unroutable",
         /// Not what the channel's format says.
         Unreadable = "unreadable",
-        /// Its job died.
+        /// Its job died, or what it changes never came; `error` says which.
         Failed = "failed",
     }
 }

@@ -2,12 +2,20 @@
 
 use chrono::{DateTime, Utc};
 use db::{Result, SystemTx, TenantTx, Tx};
-use domain::{ChannelId, ContactId, Direction};
+use domain::{ChannelId, ContactId, Direction, RawOutcome};
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::raw_items::{self, RawItemAt};
+
 /// How many wait on one channel at most; the oldest make room.
 pub const MAX_OF_CHANNEL: i64 = 1_000;
+
+/// Why a change came to nothing: it waited for as long as any does.
+pub const NEVER_CAME: &str = "the message that it changes never came";
+/// The same, before its time was over.
+pub const MADE_ROOM: &str =
+    "the message that it changes had not come when too many newer changes of the channel waited";
 
 /// The message that a change speaks of.
 #[derive(Clone, Copy, Debug)]
@@ -32,21 +40,28 @@ pub struct ParkedChange {
 }
 
 /// Keeps a change until its message comes. Of several the last one counts, and a deletion above all;
-/// beyond [`MAX_OF_CHANNEL`] the channel's oldest are let go.
+/// beyond [`MAX_OF_CHANNEL`] the channel's oldest are let go, and the items that told of them say so.
 ///
 /// The caller holds the contact's row, as whoever stores its messages does: else each could look
 /// before the other has written.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn park(tx: &mut TenantTx, target: &Target<'_>, parked: &ParkedChange) -> Result<()> {
+pub async fn park(
+    tx: &mut TenantTx,
+    target: &Target<'_>,
+    parked: &ParkedChange,
+    told_by: RawItemAt,
+) -> Result<()> {
     let tenant = tx.tenant();
     sqlx::query!(
         "INSERT INTO parked_changes AS kept
-             (id, tenant_id, channel_id, contact_id, direction, external_id, content, occurred_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+             (id, tenant_id, channel_id, contact_id, direction, external_id, content, occurred_at,
+              raw_item_id, raw_received_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
          ON CONFLICT (contact_id, direction, external_id) DO UPDATE SET
-             content = excluded.content, occurred_at = excluded.occurred_at
+             content = excluded.content, occurred_at = excluded.occurred_at,
+             raw_item_id = excluded.raw_item_id, raw_received_at = excluded.raw_received_at
          WHERE kept.content ->> 'type' <> 'revoke'
            AND (excluded.content ->> 'type' = 'revoke' OR kept.occurred_at <= excluded.occurred_at)",
         Uuid::new_v4(),
@@ -57,20 +72,41 @@ pub async fn park(tx: &mut TenantTx, target: &Target<'_>, parked: &ParkedChange)
         target.external_id,
         parked.content,
         parked.occurred_at,
+        told_by.id.as_uuid(),
+        told_by.received_at,
     )
     .execute(tx.conn())
     .await?;
-    sqlx::query!(
+    let gone = sqlx::query_as!(
+        Gone,
         "DELETE FROM parked_changes WHERE tenant_id = $1 AND id IN (
              SELECT id FROM parked_changes
              WHERE tenant_id = $1 AND channel_id = $2
-             ORDER BY created_at DESC, id OFFSET $3)",
+             ORDER BY created_at DESC, id OFFSET $3)
+         RETURNING raw_item_id, raw_received_at",
         tenant.as_uuid(),
         target.channel_id.as_uuid(),
         MAX_OF_CHANNEL,
     )
-    .execute(tx.conn())
+    .fetch_all(tx.conn())
     .await?;
+    tell(tx, &gone, MADE_ROOM).await
+}
+
+/// A change that was let go. Nothing is known of the item of one that an older version kept.
+struct Gone {
+    raw_item_id: Option<Uuid>,
+    raw_received_at: Option<DateTime<Utc>>,
+}
+
+/// Says at the items that told of changes why they came to nothing.
+async fn tell(tx: &mut TenantTx, gone: &[Gone], why: &str) -> Result<()> {
+    for change in gone {
+        if let (Some(id), Some(received_at)) = (change.raw_item_id, change.raw_received_at) {
+            let outcome = RawOutcome::Failed;
+            raw_items::settle(tx, id.into(), received_at, outcome, Some(why)).await?;
+        }
+    }
     Ok(())
 }
 
@@ -96,18 +132,35 @@ pub async fn take(tx: &mut TenantTx, target: &Target<'_>) -> Result<Option<Parke
     .await?)
 }
 
-/// Deletes changes of all tenants whose message never came; returns how many.
+/// Deletes changes of all tenants whose message never came, and says so at the items that told of
+/// them; returns how many.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn delete_older(tx: &mut SystemTx, before: DateTime<Utc>) -> Result<u64> {
-    let deleted = sqlx::query!("DELETE FROM parked_changes WHERE created_at < $1", before)
-        .execute(tx.conn())
-        .await?;
-    Ok(deleted.rows_affected())
+    let deleted = sqlx::query_scalar!(
+        r#"
+        WITH gone AS (
+            DELETE FROM parked_changes WHERE created_at < $1
+            RETURNING raw_item_id, raw_received_at
+        ), told AS (
+            UPDATE raw_items AS r SET outcome = $2, error = $3
+            FROM gone
+            WHERE r.id = gone.raw_item_id AND r.received_at = gone.raw_received_at
+        )
+        SELECT count(*) AS "count!" FROM gone
+        "#,
+        before,
+        RawOutcome::Failed.as_str(),
+        NEVER_CAME,
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(deleted.unsigned_abs())
 }
 
-/// Deletes up to `limit` of a tenant's changes that came before a time; returns how many.
+/// Deletes up to `limit` of a tenant's changes that came before a time, and says so at the items that
+/// told of them; returns how many.
 ///
 /// # Errors
 /// Those of the database.
@@ -117,18 +170,21 @@ pub async fn delete_older_of_tenant(
     limit: i64,
 ) -> Result<u64> {
     let tenant = tx.tenant();
-    let deleted = sqlx::query!(
+    let gone = sqlx::query_as!(
+        Gone,
         "DELETE FROM parked_changes WHERE tenant_id = $1 AND id = ANY(ARRAY(
              SELECT id FROM parked_changes
              WHERE tenant_id = $1 AND created_at < $2
-             ORDER BY created_at LIMIT $3 FOR UPDATE SKIP LOCKED))",
+             ORDER BY created_at LIMIT $3 FOR UPDATE SKIP LOCKED))
+         RETURNING raw_item_id, raw_received_at",
         tenant.as_uuid(),
         before,
         limit,
     )
-    .execute(tx.conn())
+    .fetch_all(tx.conn())
     .await?;
-    Ok(deleted.rows_affected())
+    tell(tx, &gone, NEVER_CAME).await?;
+    Ok(gone.len() as u64)
 }
 
 /// Counts the changes that wait for what a contact wrote or was written; they go with the contact.

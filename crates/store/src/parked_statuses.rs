@@ -2,10 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use db::{Error, Result, SystemTx, TenantTx, Tx};
-use domain::{ChannelId, MessageStatus};
+use domain::{ChannelId, MessageStatus, Receipt, StatusUpdate};
 use uuid::Uuid;
 
-/// A report that waits for its message.
+use crate::messages::NewReport;
+
+/// What a report says of its message, and waits for it with.
 #[derive(Clone, Debug)]
 pub struct ParkedStatus {
     /// What it reports.
@@ -16,6 +18,43 @@ pub struct ParkedStatus {
     pub error_code: Option<i64>,
     /// When it happened, by the channel's clock.
     pub occurred_at: DateTime<Utc>,
+}
+
+impl ParkedStatus {
+    /// As the report of the message that a channel calls so.
+    pub fn report<'a>(&'a self, external_id: &'a str) -> NewReport<'a> {
+        NewReport {
+            external_id,
+            tag: None,
+            status: self.status,
+            error: self.error.as_deref(),
+            error_code: self.error_code,
+            pricing: None,
+            at: self.occurred_at,
+        }
+    }
+}
+
+impl From<&StatusUpdate> for ParkedStatus {
+    fn from(update: &StatusUpdate) -> Self {
+        Self {
+            status: update.status,
+            error: update.error.clone(),
+            error_code: update.error_code,
+            occurred_at: update.occurred_at,
+        }
+    }
+}
+
+impl From<&Receipt> for ParkedStatus {
+    fn from(receipt: &Receipt) -> Self {
+        Self {
+            status: receipt.status,
+            error: None,
+            error_code: None,
+            occurred_at: receipt.occurred_at,
+        }
+    }
 }
 
 /// Makes whoever parks a report for a message and whoever gives the message its id go one after the

@@ -50,6 +50,15 @@ pub struct RawItem {
     pub error: Option<String>,
 }
 
+/// What finds an item again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RawItemAt {
+    /// Its id.
+    pub id: RawItemId,
+    /// When it came.
+    pub received_at: DateTime<Utc>,
+}
+
 struct Row {
     id: Uuid,
     received_at: DateTime<Utc>,

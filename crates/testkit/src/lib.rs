@@ -4,6 +4,7 @@
 //! The binary `with-postgres` starts the server; `make test` runs every test under it.
 
 pub mod exposition;
+pub mod raw;
 pub mod socket_io;
 pub mod standin;
 mod test_db;

@@ -17,7 +17,7 @@ impl Together for EmbedChunk {
     async fn do_together(
         assistant: &Assistant,
         jobs: &[(&JobHandle, &Self)],
-    ) -> Vec<Option<Result<(), Failure>>> {
+    ) -> Result<Vec<Option<Result<(), Failure>>>, Failure> {
         ingest::embed_together(assistant, jobs).await
     }
 

@@ -1,14 +1,18 @@
 //! Answers that nobody waits for any more: their making ends, and visitors see nothing more of them.
 
+use std::sync::Arc;
+
 use assistant::receive::{Intake, Item, ItemOwner};
 use channels::webchat;
 use domain::{ChannelId, ChannelKind, ConversationStep, MessageStatus, WebchatSessionId};
 use futures::StreamExt as _;
 use live::{Hub, LiveBody, Update};
+use llm::HashedNgrams;
 use serde_json::json;
+use testkit::raw::{SSE, Seen, Server, Step};
 use testkit::standin::{OpenAiBehaviour, OpenAiFault};
 
-use crate::stage::{PATIENCE, Stage};
+use crate::stage::{PATIENCE, Stage, settings};
 
 /// An answer that begins and does not end.
 fn endless() -> OpenAiBehaviour {
@@ -51,6 +55,64 @@ async fn an_answer_is_given_up_once_a_person_has_the_conversation() {
     stage.rest_in_peace().await;
     assert_eq!(stage.outbound().await.len(), 0);
     assert_eq!(stage.model.received().len(), 1);
+}
+
+/// Answers as the wire has them: one that begins and does not end, and a whole one.
+const BEGUN: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"Well, \"}}]}\n\n";
+const WHOLE: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"to both\"},\"finish_reason\":\"stop\"}]}\n\n\
+    data: [DONE]\n\n";
+
+/// A stage whose model is asked over one connection after the other: `first` says what is done with the
+/// first, and the others are answered whole once it is closed.
+async fn stage_at(first: &[Step]) -> (Stage, Server) {
+    let connections = vec![first.to_vec(), Server::stream(WHOLE, 1000)];
+    let server = Server::start(connections).await;
+    let mut stage = Stage::set(settings(), Arc::new(HashedNgrams)).await;
+    stage.ask_at(server.url.as_str());
+    stage.work().await;
+    (stage, server)
+}
+
+/// What a model does that has not begun to answer, and one in the midst of it.
+fn unfinished() -> [Vec<Step>; 2] {
+    let begun = [
+        Step::Raw(SSE.into()),
+        Step::Chunk(BEGUN.into()),
+        Step::AwaitClose,
+    ];
+    [vec![Step::AwaitClose], begun.to_vec()]
+}
+
+#[tokio::test]
+async fn the_model_is_no_longer_asked_for_an_answer_that_more_words_outdate() {
+    for first in unfinished() {
+        let (stage, mut model) = stage_at(&first).await;
+        stage.say("Do you sell tea?").await;
+        model.request().await;
+        stage.say("Green tea, I mean").await;
+        // The next connection is taken after that.
+        assert_eq!(model.seen().await, Seen::Closed);
+        let (_, asked) = model.request().await;
+        assert!(asked.to_string().contains("Green tea, I mean"), "{asked}");
+        let answer = stage.answer(MessageStatus::Sent).await;
+        assert_eq!(answer.text, "to both");
+        stage.rest_in_peace().await;
+        stage.end().await;
+    }
+}
+
+#[tokio::test]
+async fn the_model_is_no_longer_asked_once_a_person_has_the_conversation() {
+    for first in unfinished() {
+        let (stage, mut model) = stage_at(&first).await;
+        stage.say("Do you sell tea?").await;
+        model.request().await;
+        stage.step(ConversationStep::GoToPerson).await;
+        assert_eq!(model.seen().await, Seen::Closed);
+        stage.rest_in_peace().await;
+        assert_eq!(stage.outbound().await.len(), 0);
+        stage.end().await;
+    }
 }
 
 /// A visitor of the web chat writes.

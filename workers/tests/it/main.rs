@@ -31,6 +31,7 @@ mod pages;
 #[path = "../../../crates/rag/tests/it/pdf_writer.rs"]
 mod pdf_writer;
 mod people;
+mod platform;
 mod provider_checks;
 mod reading;
 mod reindexing;

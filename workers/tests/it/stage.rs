@@ -1,23 +1,18 @@
 //! A tenant with a WhatsApp number, a model and workers.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use assistant::Assistant;
 use assistant::receive::posts;
-use assistant::spending::Spending;
-use assistant::{Assistant, MetaPlatform, Retention, Settings, WebchatCaps};
-use channels::{Graph, Post};
+use channels::Post;
 use chrono::TimeDelta;
 use db::{Db, DbOptions};
-use domain::{ChannelId, ChannelKind, Clock, LlmSettings, TenantId, TenantSettings};
-use files::Files;
+use domain::{ChannelId, ChannelKind, LlmSettings, TenantId, TenantSettings};
 use http::HeaderMap;
 use jobs::EngineOptions;
-use llm::manager::{Manager, ManagerPolicy};
-use llm::{Embedder, Embedders, HashedNgrams, Models, PlatformProviders, Prices, Timeouts};
-use outbound::Guard;
-use secrets::{Keyring, MasterKey, row_context};
+use llm::{Embedder, Embedders, HashedNgrams};
+use secrets::row_context;
 use serde_json::{Value, json};
 use store::channels::{self as stored, ChannelValues};
 use store::tenants::{self, TenantValues};
@@ -28,6 +23,8 @@ use testkit::standin::{
     SignedPost, TextMessage, WhatsappPost,
 };
 use workers::Workers;
+
+use crate::platform::{assistant, models_at};
 
 /// The number of the tenant, as it stands in the fixtures too.
 pub(crate) const NUMBER: &str = "200000000000001";
@@ -91,6 +88,13 @@ impl Stage {
             workers: None,
             _folder: folder,
         }
+    }
+
+    /// Has the platform's key used at another address, before there are workers.
+    pub(crate) fn ask_at(&mut self, url: &str) {
+        let (models, manager) = models_at(url);
+        self.assistant.models = models;
+        self.assistant.manager = manager;
     }
 
     pub(crate) async fn work(&mut self) {
@@ -255,67 +259,6 @@ pub(crate) fn settings() -> TenantSettings {
         },
         ..TenantSettings::default()
     }
-}
-
-fn assistant(
-    db: Db,
-    folder: &TempDir,
-    graph: &GraphServer,
-    model: &OpenAiServer,
-    embedder: Arc<dyn Embedder>,
-) -> Assistant {
-    let guard = Guard::new(["127.0.0.0/8".parse().unwrap()]);
-    let platform = PlatformProviders {
-        openai_api_key: Some("the-platforms-key".into()),
-        openai_base_url: Some(model.base_url().parse().unwrap()),
-        ..PlatformProviders::default()
-    };
-    let models = Arc::new(Models::new(platform, &guard, Timeouts::default()).unwrap());
-    let manager = Manager::new(Arc::clone(&models), ManagerPolicy::default());
-    Assistant {
-        db,
-        clock: Clock::fixed(Clock::system().now()),
-        keyring: Arc::new(Keyring::new(MasterKey::generate(), Vec::new())),
-        files: Files::disk(folder.path()),
-        models,
-        manager: Arc::new(manager),
-        spending: Arc::new(Spending::new(Prices::bundled().unwrap())),
-        embedders: Arc::new(Embedders::only(embedder)),
-        trusted: outbound::Client::trusted(outbound::Timeouts::default()).unwrap(),
-        guarded: outbound::Client::guarded(&guard).unwrap(),
-        settings: Arc::new(Settings {
-            meta: MetaPlatform {
-                graph: Graph {
-                    url: graph.url().parse().unwrap(),
-                    version: "v25.0".to_owned(),
-                },
-                app_id: None,
-                app_secret: Some(APP_SECRET.into()),
-                verify_token: None,
-            },
-            send_reconcile: RECONCILE,
-            provider_check: None,
-            extract_program: extract_program(),
-            max_upload_bytes: 1024 * 1024,
-            webchat: WebchatCaps {
-                sessions_per_address_hour: 5,
-                sessions_per_tenant_hour: 8,
-                messages_per_session: 10,
-                messages_per_minute: 6,
-                files_per_session: 3,
-                max_file_bytes: 50_000,
-            },
-            retention: Retention::default(),
-        }),
-    }
-}
-
-/// The reader of documents, a program of `rag`'s own tests: it lies beside the folder of the tests'
-/// programs.
-fn extract_program() -> PathBuf {
-    let own = std::env::current_exe().unwrap();
-    let target = own.parent().and_then(|deps| deps.parent()).unwrap();
-    target.join("rag-extract-child")
 }
 
 pub(crate) async fn add_tenant(assistant: &Assistant, settings: &TenantSettings) -> TenantId {

@@ -5,10 +5,15 @@ use std::sync::Arc;
 
 use assistant::{Retention, Settings};
 use chrono::TimeDelta;
+use domain::RawOutcome;
 use jobs::schedules;
 use llm::HashedNgrams;
+use serde_json::json;
 use sqlx::AssertSqlSafe;
+use store::parked_changes::NEVER_CAME;
+use store::raw_items;
 
+use crate::changes::{post, wire};
 use crate::stage::{PATIENCE, Stage, settings};
 
 /// Keeps the history and calls to models for 10 days, items for 20, attempts at webhooks for 30, and dead jobs as given.
@@ -220,4 +225,34 @@ async fn files_that_visitors_never_sent_go_after_a_day() {
         there.push(files.open(key).await.is_ok());
     }
     assert_eq!(there, [false, true, true]);
+}
+
+#[tokio::test]
+async fn a_change_whose_message_never_comes_is_shown_to_operators_when_it_is_let_go() {
+    let mut stage = stage(None).await;
+    stage.work().await;
+    upkeep_done(&stage, 1).await;
+    let gone = json!({"original_message_id": "wamid.gone"});
+    post(&stage, wire(&stage, "wamid.a", "revoke", &gone)).await;
+    stage.rest_in_peace().await;
+    assert_eq!(stage.count("raw_items WHERE outcome = 'done'").await, 1);
+    execute(
+        &stage,
+        "UPDATE parked_changes SET created_at = now() - interval '9 days'",
+    )
+    .await;
+    let mut tx = stage.assistant.db.system().await.unwrap();
+    schedules::run_now(&mut tx, &schedules::kinds(), "upkeep")
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    upkeep_done(&stage, 2).await;
+    assert_eq!(stage.count("parked_changes").await, 0);
+    let mut tx = stage.assistant.db.system().await.unwrap();
+    let shown = raw_items::list(&mut tx, RawOutcome::Failed, None, 10).await;
+    let shown = shown.unwrap().data;
+    assert_eq!(shown.len(), 1, "{shown:?}");
+    assert_eq!(shown[0].error.as_deref(), Some(NEVER_CAME));
+    let payload = shown[0].payload.as_ref().unwrap().to_string();
+    assert!(payload.contains("wamid.gone"), "{payload}");
 }

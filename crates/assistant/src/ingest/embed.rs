@@ -165,18 +165,10 @@ impl Work {
 
 /// Embeds several runs of one tenant together, in as few calls of the model as can be. `None` for
 /// a run that is better embedded by itself: a text was refused, and nobody knows of which run.
+///
+/// # Errors
+/// What stopped all of them, and is better found out by each.
 pub async fn embed_together(
-    assistant: &Assistant,
-    jobs: &[(&JobHandle, &EmbedChunk)],
-) -> Vec<Option<Result<(), Failure>>> {
-    match try_together(assistant, jobs).await {
-        Ok(results) => results,
-        // Each finds out for itself.
-        Err(_) => jobs.iter().map(|_| None).collect(),
-    }
-}
-
-async fn try_together(
     assistant: &Assistant,
     jobs: &[(&JobHandle, &EmbedChunk)],
 ) -> Result<Vec<Option<Result<(), Failure>>>, Failure> {

@@ -7,6 +7,7 @@ use jobs::Failure;
 use store::message_files;
 use store::messages::{self, Changed, NewWords};
 use store::parked_changes::{self, ParkedChange, Target};
+use store::raw_items::RawItemAt;
 
 /// A later wording or a deletion of a message.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,11 +89,12 @@ impl Change {
 }
 
 /// Writes a change down at its message, or keeps it until that comes. The caller holds the contact's
-/// row.
+/// row. `told_by`: what says so if it never does.
 pub(super) async fn write_or_park(
     tx: &mut TenantTx,
     target: &Target<'_>,
     change: &Change,
+    told_by: RawItemAt,
 ) -> Result<Written, Failure> {
     if let Some(changed) = write(tx, target, change).await? {
         return Ok(Written::Changed(changed));
@@ -106,7 +108,7 @@ pub(super) async fn write_or_park(
         content: serde_json::to_value(change.body()).map_err(Failure::retry)?,
         occurred_at: change.at,
     };
-    parked_changes::park(tx, target, &parked).await?;
+    parked_changes::park(tx, target, &parked, told_by).await?;
     Ok(Written::Parked)
 }
 

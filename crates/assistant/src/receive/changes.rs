@@ -6,6 +6,7 @@ use store::contacts;
 use store::conversations::{self, Conversation};
 use store::messages::{self, Changed};
 use store::parked_changes::Target;
+use store::raw_items::RawItemAt;
 
 use super::change::{Change, Written, write_or_park};
 use super::message::ask_for_answer;
@@ -21,6 +22,7 @@ pub(super) async fn apply(
     channel: &Channel,
     contact: ContactId,
     message: &InboundMessage,
+    told_by: RawItemAt,
 ) -> Result<bool, Failure> {
     let Some(change) = Change::of(&message.content.body, message.occurred_at) else {
         return Ok(false);
@@ -31,7 +33,7 @@ pub(super) async fn apply(
         direction: Direction::Inbound,
         external_id: &change.target,
     };
-    let Written::Changed(changed) = write_or_park(tx, &target, &change).await? else {
+    let Written::Changed(changed) = write_or_park(tx, &target, &change, told_by).await? else {
         return Ok(true);
     };
     if change.wording.is_some() {

@@ -6,6 +6,7 @@ use live::{LiveBody, LiveEvent};
 use store::channels::Channel;
 use store::conversations::{self, Conversation};
 use store::parked_changes::Target;
+use store::raw_items::RawItemAt;
 use store::{contacts, messages};
 
 use super::change::{Arrival, Change, Written, write_or_park};
@@ -19,6 +20,7 @@ pub(super) async fn store(
     tx: &mut TenantTx,
     channel: &Channel,
     message: &InboundMessage,
+    told_by: RawItemAt,
 ) -> Result<RawOutcome, Failure> {
     // One of ours that the channel echoes, or one that came before.
     let known = messages::find_by_external_id(tx, channel.id, &message.external_id).await?;
@@ -26,7 +28,7 @@ pub(super) async fn store(
         return Ok(RawOutcome::Ignored);
     }
     if let Some(change) = Change::of(&message.content.body, message.occurred_at) {
-        return apply(tx, channel, message, &change).await;
+        return apply(tx, channel, message, &change, told_by).await;
     }
     // A sign beside a message is none.
     if matches!(message.content.body, ContentBody::Reaction { .. }) {
@@ -58,6 +60,7 @@ async fn apply(
     channel: &Channel,
     message: &InboundMessage,
     change: &Change,
+    told_by: RawItemAt,
 ) -> Result<RawOutcome, Failure> {
     let external_id = &message.contact.external_id;
     if contacts::find(tx, channel.id, external_id).await?.is_none() {
@@ -69,7 +72,7 @@ async fn apply(
         direction: Direction::Outbound,
         external_id: &change.target,
     };
-    match write_or_park(tx, &target, change).await? {
+    match write_or_park(tx, &target, change, told_by).await? {
         Written::Changed(_) | Written::Parked => Ok(RawOutcome::Done),
         Written::Outdated => Ok(RawOutcome::Ignored),
     }

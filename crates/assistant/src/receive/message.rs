@@ -13,9 +13,10 @@ use jobs::kinds::{self, AnswerTurn};
 use jobs::{DeadJob, Failure, JobHandle};
 use live::{LiveBody, LiveEvent};
 use store::channels::Channel;
+use store::contacts;
 use store::conversations::{self, Conversation};
 use store::messages::{self, Message};
-use store::{contacts, raw_items};
+use store::raw_items::{self, RawItemAt};
 use telemetry::trace::{Subject, note};
 
 use super::change::Arrival;
@@ -37,6 +38,10 @@ pub async fn store(
     let mut tx = assistant.db.tenant_by_keys(job.tenant_id).await?;
     handle.fence(&mut tx).await?;
     let (id, at) = (job.raw_item_id, job.received_at);
+    let told_by = RawItemAt {
+        id,
+        received_at: at,
+    };
     let (payload, channel) = raw_items::take_posted(&mut tx, id, at).await?;
     let Some(payload) = payload else {
         return Err(Failure::dead("the raw item is not JSON"));
@@ -45,10 +50,12 @@ pub async fn store(
     let outcome = match adapter(channel.kind).decode(&payload) {
         Ok(Inbound::Message(message)) => {
             drops_files = matches!(message.content.body, ContentBody::Revoke { .. });
-            store_item(assistant, &mut tx, &channel, &message).await?;
+            store_item(assistant, &mut tx, &channel, &message, told_by).await?;
             RawOutcome::Done
         }
-        Ok(Inbound::Echo(message)) => echo::store(assistant, &mut tx, &channel, &message).await?,
+        Ok(Inbound::Echo(message)) => {
+            echo::store(assistant, &mut tx, &channel, &message, told_by).await?
+        }
         Ok(Inbound::Handover(change)) => {
             handover::apply(assistant, &mut tx, &channel, &change).await?
         }
@@ -131,6 +138,7 @@ async fn store_item(
     tx: &mut TenantTx,
     channel: &Channel,
     message: &InboundMessage,
+    told_by: RawItemAt,
 ) -> Result<(), Failure> {
     let known = messages::find_by_external_id(tx, channel.id, &message.external_id).await?;
     if let Some(known) = known {
@@ -148,7 +156,7 @@ async fn store_item(
         }
         _ => meet(tx, channel.id, &message.contact).await?,
     };
-    if changes::apply(assistant, tx, channel, contact_id, message).await? {
+    if changes::apply(assistant, tx, channel, contact_id, message, told_by).await? {
         return Ok(());
     }
     store_message(assistant, tx, channel, contact_id, message).await

@@ -71,25 +71,14 @@ async fn apply_update(
     channel: &Channel,
     update: &StatusUpdate,
 ) -> Result<RawOutcome, Failure> {
-    let pricing = update.pricing.as_ref().map(serde_json::to_value);
+    let said = ParkedStatus::from(update);
     let new = NewReport {
-        external_id: &update.external_id,
         tag: update.tag.as_deref(),
-        status: update.status,
-        error: update.error.as_deref(),
-        error_code: update.error_code,
-        pricing: pricing.transpose().map_err(Failure::retry)?,
-        at: update.occurred_at,
+        ..priced(&said, update)?
     };
     match report(tx, channel.id, &new).await? {
         Report::UnknownMessage => {
-            let parked = ParkedStatus {
-                status: update.status,
-                error: update.error.clone(),
-                error_code: update.error_code,
-                occurred_at: update.occurred_at,
-            };
-            parked_statuses::park(tx, channel.id, &update.external_id, &parked).await?;
+            parked_statuses::park(tx, channel.id, &update.external_id, &said).await?;
         }
         Report::NoChange(_) => {}
         Report::Moved { message, first } => {
@@ -100,6 +89,18 @@ async fn apply_update(
         }
     }
     Ok(RawOutcome::Done)
+}
+
+/// A channel's report with what the operator charges, by the channel's id of the message alone.
+pub(super) fn priced<'a>(
+    said: &'a ParkedStatus,
+    update: &'a StatusUpdate,
+) -> Result<NewReport<'a>, Failure> {
+    let pricing = update.pricing.as_ref().map(serde_json::to_value);
+    Ok(NewReport {
+        pricing: pricing.transpose().map_err(Failure::retry)?,
+        ..said.report(&update.external_id)
+    })
 }
 
 /// Does what follows from a report that moved a message on: what the failure says about the channel
@@ -175,29 +176,32 @@ async fn apply_named(
     external_id: &str,
     receipt: &Receipt,
 ) -> Result<(), Failure> {
-    let report = NewReport {
-        external_id,
-        tag: None,
-        status: receipt.status,
-        error: None,
-        error_code: None,
-        pricing: None,
-        at: receipt.occurred_at,
-    };
-    match messages::apply_report(tx, channel, &report).await? {
+    let said = ParkedStatus::from(receipt);
+    match messages::apply_report(tx, channel, &said.report(external_id)).await? {
         Report::Moved { message, first } => announce(assistant, tx, &message, first).await?,
         Report::NoChange(_) => {}
         Report::UnknownMessage => {
-            let parked = ParkedStatus {
-                status: receipt.status,
-                error: None,
-                error_code: None,
-                occurred_at: receipt.occurred_at,
-            };
-            parked_statuses::park(tx, channel, external_id, &parked).await?;
+            parked_statuses::park(tx, channel, external_id, &said).await?;
         }
     }
     Ok(())
+}
+
+/// A message that moved on, and whether it was sent with that.
+pub(super) type Moved = (Box<Message>, bool);
+
+/// Applies a report that waited for its message; `None`: it says nothing new.
+pub(super) async fn move_on(
+    tx: &mut TenantTx,
+    channel: ChannelId,
+    external_id: &str,
+    parked: &ParkedStatus,
+) -> db::Result<Option<Moved>> {
+    let applied = messages::apply_report(tx, channel, &parked.report(external_id)).await?;
+    Ok(match applied {
+        Report::Moved { message, first } => Some((message, first)),
+        Report::NoChange(_) | Report::UnknownMessage => None,
+    })
 }
 
 /// Applies the reports that came before their message had its id.
@@ -208,17 +212,8 @@ pub(crate) async fn apply_parked(
     external_id: &str,
 ) -> Result<(), Failure> {
     for parked in parked_statuses::take(tx, channel.id, external_id).await? {
-        let report = NewReport {
-            external_id,
-            tag: None,
-            status: parked.status,
-            error: parked.error.as_deref(),
-            error_code: parked.error_code,
-            pricing: None,
-            at: parked.occurred_at,
-        };
-        let applied = messages::apply_report(tx, channel.id, &report).await?;
-        if let Report::Moved { message, first } = applied {
+        // What follows from one stands before the next is looked at: it may be sent again.
+        if let Some((message, first)) = move_on(tx, channel.id, external_id, &parked).await? {
             follow(assistant, tx, channel, &message, first).await?;
         }
     }

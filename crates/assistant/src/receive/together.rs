@@ -9,11 +9,12 @@ use fail::fail_point;
 use jobs::kinds::ChannelStatus;
 use jobs::{Failure, JobHandle};
 use store::channels::Channel;
-use store::messages::{self, Message, NewReport, Report};
-use store::{parked_statuses, raw_items};
+use store::messages::{self, Report};
+use store::parked_statuses::{self, ParkedStatus};
+use store::raw_items;
 use telemetry::trace::{Subject, note};
 
-use super::status::{happened, show};
+use super::status::{Moved, happened, move_on, priced, show};
 use crate::{Assistant, people};
 
 /// A job's report, and where the job stands among the others.
@@ -23,23 +24,12 @@ struct Reported {
     update: StatusUpdate,
 }
 
-/// A message that moved on, and whether it was sent with that.
-type Moved = (Box<Message>, bool);
-
 /// Applies the reports that only move a message on, together. `None`: that one is better applied
 /// alone.
+///
+/// # Errors
+/// What stopped all of them, and is better found out by each; then nothing is applied.
 pub async fn apply_together(
-    assistant: &Assistant,
-    jobs: &[(&JobHandle, &ChannelStatus)],
-) -> Vec<Option<Result<(), Failure>>> {
-    match try_together(assistant, jobs).await {
-        Ok(results) => results,
-        // Each finds out for itself.
-        Err(_) => jobs.iter().map(|_| None).collect(),
-    }
-}
-
-async fn try_together(
     assistant: &Assistant,
     jobs: &[(&JobHandle, &ChannelStatus)],
 ) -> Result<Vec<Option<Result<(), Failure>>>, Failure> {
@@ -64,7 +54,7 @@ async fn try_together(
         update,
     } in &reports
     {
-        if let Some(messages) = move_on(&mut tx, channel, update).await? {
+        if let Some(messages) = report(&mut tx, channel, update).await? {
             results[*at] = Some(Ok(()));
             moved.insert(*at, messages);
         }
@@ -114,23 +104,14 @@ async fn read(
 
 /// Applies one report, and those that waited for its message. `None`: the message is not known by
 /// that id.
-async fn move_on(
+async fn report(
     tx: &mut TenantTx,
     channel: &Channel,
     update: &StatusUpdate,
 ) -> Result<Option<Vec<Moved>>, Failure> {
-    let pricing = update.pricing.as_ref().map(serde_json::to_value);
-    let report = NewReport {
-        external_id: &update.external_id,
-        tag: None,
-        status: update.status,
-        error: None,
-        error_code: None,
-        pricing: pricing.transpose().map_err(Failure::retry)?,
-        at: update.occurred_at,
-    };
+    let said = ParkedStatus::from(update);
     let mut moved = Vec::new();
-    match messages::apply_report(tx, channel.id, &report).await? {
+    match messages::apply_report(tx, channel.id, &priced(&said, update)?).await? {
         Report::UnknownMessage => return Ok(None),
         Report::NoChange(_) => {}
         Report::Moved { message, first } => {
@@ -153,20 +134,7 @@ async fn take_parked(
         if parked.status == MessageStatus::Failed {
             return Err(Failure::retry(NotTogether));
         }
-        let report = NewReport {
-            external_id,
-            tag: None,
-            status: parked.status,
-            error: None,
-            error_code: None,
-            pricing: None,
-            at: parked.occurred_at,
-        };
-        if let Report::Moved { message, first } =
-            messages::apply_report(tx, channel.id, &report).await?
-        {
-            moved.push((message, first));
-        }
+        moved.extend(move_on(tx, channel.id, external_id, &parked).await?);
     }
     Ok(moved)
 }

@@ -5,9 +5,9 @@ use llm::{
     ToolCall, ToolChoice, Usage,
 };
 use serde_json::json;
+use testkit::raw::Server;
 
 use crate::provider::{KEY, Wire, model, request, request_with_tool};
-use crate::server::Server;
 
 const TEXT: &str = include_str!("fixtures/anthropic_text.sse");
 const TOOLS: &str = include_str!("fixtures/anthropic_tools.sse");

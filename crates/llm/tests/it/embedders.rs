@@ -10,9 +10,8 @@ use llm::{
 };
 use outbound::Guard;
 use secrecy::SecretString;
+use testkit::raw::{Seen, Server};
 use url::Url;
-
-use crate::server::{Seen, Server};
 
 /// OpenAI with everything else as it is by default.
 pub(crate) fn openai() -> EmbeddingSettings {

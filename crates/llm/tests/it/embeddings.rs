@@ -8,9 +8,9 @@ use base64::engine::general_purpose::STANDARD;
 use domain::EmbeddingSettings;
 use llm::{Embedder, Error, RetryEmbeddings};
 use serde_json::{Value, json};
+use testkit::raw::{Server, Step};
 
 use crate::embedders::{embedders_at, openai};
-use crate::server::{Server, Step};
 
 fn embedder(server: &Server, dimensions: u32) -> Arc<dyn Embedder> {
     let settings = EmbeddingSettings {

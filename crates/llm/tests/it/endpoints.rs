@@ -6,9 +6,8 @@ use domain::LlmSettings;
 use llm::{Error, Message, Models, PlatformProviders, Request, Timeouts};
 use outbound::{AllowRule, Guard};
 use secrecy::SecretString;
+use testkit::raw::{SSE, Server, Step};
 use url::Url;
-
-use crate::server::{SSE, Server, Step};
 
 const DONE: &str =
     "data: {\"choices\":[{\"delta\":{\"content\":\"ok\"},\"finish_reason\":\"stop\"}]}\n\n";

@@ -7,6 +7,7 @@
 )]
 
 mod anthropic;
+mod closing;
 mod embedders;
 mod embeddings;
 mod endpoints;
@@ -24,4 +25,3 @@ mod peers;
 mod provider;
 mod rerank;
 mod retry;
-mod server;

@@ -6,9 +6,8 @@ use domain::{CircuitState, Health, LlmChoice, LlmSettings, TenantId};
 use llm::manager::{Fault, Keys, Manager, ManagerPolicy};
 use llm::{Error, Message, Model as _, Models, PlatformProviders, Request, Timeouts};
 use outbound::{AllowRule, Guard};
+use testkit::raw::{Server, Step};
 use url::Url;
-
-use crate::server::{Server, Step};
 
 const DONE: &str =
     "data: {\"choices\":[{\"delta\":{\"content\":\"ok\"},\"finish_reason\":\"stop\"}]}\n\n";

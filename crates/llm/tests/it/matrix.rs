@@ -18,9 +18,8 @@ use testkit::standin::{
 };
 
 use crate::provider::{
-    KEY, Wire, model, model_at, models, platform, request, request_with_tool, settings,
+    KEY, Wire, model_at, models, platform, request, request_with_tool, settings,
 };
-use crate::server::{SSE, Seen, Server, Step};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -428,39 +427,6 @@ async fn a_list_shows_that_the_key_is_refused() {
         let wrong = Some("sk-wrong".into());
         let got = models.list(&settings(wire), wrong).await.unwrap_err();
         assert!(matches!(got, Error::KeyRefused { .. }), "{got:?}");
-    }
-}
-
-#[tokio::test]
-async fn dropping_the_stream_closes_the_connection_of_every_provider() {
-    for (wire, begun) in [
-        (
-            Wire::Responses,
-            "data: {\"type\":\"response.output_text.delta\",\"delta\":\"a\"}\n\n",
-        ),
-        (
-            Wire::Anthropic,
-            "data: {\"type\":\"content_block_delta\",\"index\":0,\
-             \"delta\":{\"type\":\"text_delta\",\"text\":\"a\"}}\n\n",
-        ),
-        (
-            Wire::Ollama,
-            "{\"message\":{\"content\":\"a\"},\"done\":false}\n",
-        ),
-    ] {
-        let steps = vec![
-            Step::Raw(SSE.into()),
-            Step::Chunk(begun.into()),
-            Step::AwaitClose,
-        ];
-        let mut server = Server::start(vec![steps]).await;
-        let model = model(wire, &server, Timeouts::default());
-        let mut events = model.stream(request()).await.unwrap();
-        let first = events.next().await.unwrap().unwrap();
-        assert_eq!(first, Event::TextDelta("a".to_owned()));
-        server.request().await;
-        drop(events);
-        assert_eq!(server.seen().await, Seen::Closed, "{wire:?}");
     }
 }
 

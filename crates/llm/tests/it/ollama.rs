@@ -9,9 +9,9 @@ use llm::{
 };
 use outbound::{AllowRule, Guard};
 use serde_json::json;
+use testkit::raw::{SSE, Server, Step};
 
 use crate::provider::{Wire, model, platform, request, request_with_tool, settings};
-use crate::server::{SSE, Server, Step};
 
 const TEXT: &str = include_str!("fixtures/ollama_text.ndjson");
 const TOOLS: &str = include_str!("fixtures/ollama_tools.ndjson");

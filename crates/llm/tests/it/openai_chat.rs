@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
-use futures::StreamExt as _;
 use llm::{
-    Completion, Error, Event, FinishReason, Image, ImageFormat, Message, OutputSchema, Phase,
-    Request, Timeouts, Tool, ToolCall, ToolChoice, Usage,
+    Completion, Error, FinishReason, Image, ImageFormat, Message, OutputSchema, Phase, Request,
+    Timeouts, Tool, ToolCall, ToolChoice, Usage,
 };
 use serde_json::json;
+use testkit::raw::{SSE, Server, Step};
 
 use crate::provider::{compatible as model, request};
-use crate::server::{SSE, Seen, Server, Step};
 
 const TEXT: &str = include_str!("fixtures/openai_text.sse");
 const TOOLS: &str = include_str!("fixtures/openai_tools.sse");
@@ -201,35 +200,6 @@ async fn pictures_schemas_and_a_tool_that_has_to_be_called_are_asked_for_in_its_
             "name": "answer", "schema": {"type": "object"}, "strict": true,
         }})
     );
-}
-
-#[tokio::test]
-async fn dropping_the_stream_closes_the_connection() {
-    let mut server = Server::start(vec![vec![
-        Step::Raw(SSE.into()),
-        Step::Chunk(b"data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n".into()),
-        Step::AwaitClose,
-    ]])
-    .await;
-    let mut events = model(&server, "", Timeouts::default())
-        .stream(request())
-        .await
-        .unwrap();
-    let first = events.next().await.unwrap().unwrap();
-    assert_eq!(first, Event::TextDelta("a".to_owned()));
-    server.request().await;
-    drop(events);
-    assert_eq!(server.seen().await, Seen::Closed);
-}
-
-#[tokio::test]
-async fn dropping_the_call_before_its_answer_closes_the_connection() {
-    let mut server = Server::start(vec![vec![Step::AwaitClose]]).await;
-    let model = model(&server, "", Timeouts::default());
-    let call = tokio::spawn(async move { model.complete(request()).await });
-    server.request().await;
-    call.abort();
-    assert_eq!(server.seen().await, Seen::Closed);
 }
 
 async fn phase(steps: Vec<Step>, timeouts: Timeouts) -> Phase {

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use llm::{Error, FinishReason, Timeouts};
+use testkit::raw::{SSE, Server, Step};
 
 use crate::provider::{compatible as model, request};
-use crate::server::{SSE, Server, Step};
 
 const BEGUN: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"The answer\"}}]}\n\n";
 

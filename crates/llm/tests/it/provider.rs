@@ -6,9 +6,8 @@ use domain::LlmSettings;
 use llm::{Message, Model, Models, PlatformProviders, Request, Timeouts, Tool};
 use outbound::Guard;
 use serde_json::json;
+use testkit::raw::Server;
 use url::Url;
-
-use crate::server::Server;
 
 /// The key of the platform at every provider.
 pub(crate) const KEY: &str = "sk-secret-key";

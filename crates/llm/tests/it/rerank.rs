@@ -2,8 +2,7 @@
 
 use llm::{Error, RerankClient};
 use outbound::{Client, Guard, Timeouts};
-
-use crate::server::Server;
+use testkit::raw::Server;
 
 fn client(server: &Server, key: Option<&str>) -> RerankClient {
     let trusted = Client::trusted(Timeouts::default()).unwrap();

@@ -98,8 +98,8 @@ async fn kill_the_api_at(point: &str, copies: i64) {
     assert_eq!(stage.count(COPIES).await, of_all);
 }
 
-/// Starts a worker that may post to the other system.
-fn worker(stage: &Stage, failpoints: &str) -> Process {
+/// Starts a worker that may call this machine, as the other system and Meta's files are on it.
+pub(crate) fn worker(stage: &Stage, failpoints: &str) -> Process {
     let variables = [
         ("METACHAT_FAILPOINTS", failpoints),
         ("METACHAT_OUTBOUND_ALLOW", "127.0.0.0/8"),
@@ -178,7 +178,7 @@ const CUT_OFF: &str = "SELECT kind FROM job_attempts AS a JOIN job_history AS h 
 /// What customers wrote; the page's echo of an answer repeats it.
 const COPIES: &str = "SELECT count(*) FROM raw_items
     WHERE payload::text LIKE '%When do you open%' AND payload::text NOT LIKE '%Answer to:%'";
-const FAILED: &str = "SELECT (SELECT count(*) FROM dead_jobs)
+pub(crate) const FAILED: &str = "SELECT (SELECT count(*) FROM dead_jobs)
     + (SELECT count(*) FROM raw_items WHERE outcome IN ('failed', 'unreadable', 'unroutable'))
     + (SELECT count(*) FROM messages WHERE status = 'failed')";
 

@@ -17,6 +17,7 @@ mod formats;
 mod http;
 mod lines;
 mod matrix;
+mod media;
 mod metrics;
 #[expect(dead_code, reason = "others use the rest of it")]
 #[path = "../../../rag/tests/it/office_writer.rs"]

@@ -62,6 +62,11 @@ impl Shop {
         WhatsappPost::to_number(NUMBER).text(&message)
     }
 
+    /// What Meta posts when the customer sends a message of this wire form.
+    pub(crate) fn post_raw(message: Value) -> WhatsappPost {
+        WhatsappPost::to_number(NUMBER).raw_message(message)
+    }
+
     /// Posts as Meta does; the error is that of the connection.
     pub(crate) async fn deliver(
         &self,

@@ -1,8 +1,10 @@
 use chrono::{DateTime, Utc};
-use domain::{ChannelKind, ContactId, Direction};
+use db::{SystemTx, TenantTx};
+use domain::{ChannelId, ChannelKind, ContactId, Direction, RawItemId, RawOutcome};
 use serde_json::json;
 use store::contacts;
-use store::parked_changes::{self, MAX_OF_CHANNEL, ParkedChange, Target};
+use store::parked_changes::{self, MADE_ROOM, MAX_OF_CHANNEL, NEVER_CAME, ParkedChange, Target};
+use store::raw_items::{self, NewRawItem, RawItemAt};
 
 use crate::world::World;
 
@@ -13,6 +15,22 @@ fn edit() -> ParkedChange {
         occurred_at: DateTime::<Utc>::UNIX_EPOCH,
     }
 }
+
+/// What told of a change, and is gone itself.
+fn told_by() -> RawItemAt {
+    RawItemAt {
+        id: RawItemId::new(),
+        received_at: domain::Clock::system().now(),
+    }
+}
+
+/// A thousand changes of a contact, the oldest of them a day old.
+const CROWD: &str = "INSERT INTO parked_changes
+         (id, tenant_id, channel_id, contact_id, direction, external_id, content, occurred_at,
+          created_at)
+     SELECT gen_random_uuid(), $1, $2, $3, 'inbound', 'm' || n, '{\"type\": \"revoke\"}', now(),
+            now() - interval '1 day' + n * interval '1 second'
+     FROM generate_series($4::bigint, $5) AS n";
 
 #[tokio::test]
 async fn the_oldest_changes_of_a_channel_make_room_and_other_channels_keep_theirs() {
@@ -31,14 +49,8 @@ async fn the_oldest_changes_of_a_channel_make_room_and_other_channels_keep_their
     );
     tx.commit().await.unwrap();
     // The oldest is the first of them; the quiet channel's is older than all.
-    let statement = "INSERT INTO parked_changes
-             (id, tenant_id, channel_id, contact_id, direction, external_id, content, occurred_at,
-              created_at)
-         SELECT gen_random_uuid(), $1, $2, $3, 'inbound', 'm' || n, '{\"type\": \"revoke\"}', now(),
-                now() - interval '1 day' + n * interval '1 second'
-         FROM generate_series($4::bigint, $5) AS n";
     for (channel, contact, from, until) in [(full, busy, 1, MAX_OF_CHANNEL), (quiet, other, 0, 0)] {
-        sqlx::query(statement)
+        sqlx::query(CROWD)
             .bind(world.one.as_uuid())
             .bind(channel.as_uuid())
             .bind(contact.as_uuid())
@@ -56,7 +68,7 @@ async fn the_oldest_changes_of_a_channel_make_room_and_other_channels_keep_their
     };
     let mut tx = world.db.tenant(world.one).await.unwrap();
     let newest = target(full, busy, "new");
-    parked_changes::park(&mut tx, &newest, &edit())
+    parked_changes::park(&mut tx, &newest, &edit(), told_by())
         .await
         .unwrap();
     assert_eq!(
@@ -89,7 +101,7 @@ async fn a_change_of_one_tenant_is_nothing_to_another() {
         direction: Direction::Inbound,
         external_id: "m",
     };
-    parked_changes::park(&mut tx, &target, &edit())
+    parked_changes::park(&mut tx, &target, &edit(), told_by())
         .await
         .unwrap();
     tx.commit().await.unwrap();
@@ -111,4 +123,92 @@ async fn a_change_of_one_tenant_is_nothing_to_another() {
         parked_changes::delete_older(&mut tx, later).await.unwrap(),
         1
     );
+}
+
+/// An item of a channel's that told of a change.
+async fn item(world: &World, channel: ChannelId) -> RawItemAt {
+    let at = told_by();
+    let new = NewRawItem {
+        id: at.id,
+        received_at: at.received_at,
+        channel_kind: ChannelKind::Whatsapp,
+        owner: Some((world.one, channel)),
+        payload: Some(json!({})),
+        body: None,
+        outcome: RawOutcome::Done,
+        error: None,
+    };
+    let mut tx = world.db.system().await.unwrap();
+    raw_items::insert(&mut tx, &new).await.unwrap();
+    tx.commit().await.unwrap();
+    at
+}
+
+/// Why items failed, by their ids.
+async fn failed(tx: &mut SystemTx) -> Vec<(RawItemId, String)> {
+    let page = raw_items::list(tx, RawOutcome::Failed, None, 10).await;
+    let items = page.unwrap().data.into_iter();
+    items.map(|item| (item.id, item.error.unwrap())).collect()
+}
+
+#[tokio::test]
+async fn the_item_of_a_change_whose_message_never_comes_says_so() {
+    let world = World::new().await;
+    let channel_id = world.channel(ChannelKind::Whatsapp, Some("1")).await;
+    let mut tx = world.db.tenant(world.one).await.unwrap();
+    let contact_id = contacts::upsert(&mut tx, channel_id, "ana", "ana", None)
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    let park = async |tx: &mut TenantTx, external_id: &str, at: RawItemAt| {
+        let target = Target {
+            channel_id,
+            contact_id,
+            direction: Direction::Inbound,
+            external_id,
+        };
+        parked_changes::park(tx, &target, &edit(), at)
+            .await
+            .unwrap();
+    };
+    let [first, second, third] = [
+        item(&world, channel_id).await,
+        item(&world, channel_id).await,
+        item(&world, channel_id).await,
+    ];
+    let mut tx = world.db.tenant(world.one).await.unwrap();
+    park(&mut tx, "first", first).await;
+    tx.commit().await.unwrap();
+    sqlx::query("UPDATE parked_changes SET created_at = created_at - interval '2 days'")
+        .execute(world.database.pool())
+        .await
+        .unwrap();
+    sqlx::query(CROWD)
+        .bind(world.one.as_uuid())
+        .bind(channel_id.as_uuid())
+        .bind(contact_id.as_uuid())
+        .bind(1_i64)
+        .bind(MAX_OF_CHANNEL)
+        .execute(world.database.pool())
+        .await
+        .unwrap();
+    let mut tx = world.db.tenant(world.one).await.unwrap();
+    park(&mut tx, "second", second).await;
+    let later = domain::Clock::system().now() + chrono::TimeDelta::days(1);
+    let deleted = parked_changes::delete_older_of_tenant(&mut tx, later, 5_000).await;
+    assert_eq!(deleted.unwrap(), MAX_OF_CHANNEL.unsigned_abs());
+    park(&mut tx, "third", third).await;
+    tx.commit().await.unwrap();
+    let mut tx = world.db.system().await.unwrap();
+    let deleted = parked_changes::delete_older(&mut tx, later).await;
+    assert_eq!(deleted.unwrap(), 1);
+    let found = failed(&mut tx).await;
+    assert_eq!(found.len(), 3, "{found:?}");
+    for (item, why) in [
+        (first, MADE_ROOM),
+        (second, NEVER_CAME),
+        (third, NEVER_CAME),
+    ] {
+        assert!(found.contains(&(item.id, why.to_owned())), "{found:?}");
+    }
 }

@@ -3,21 +3,19 @@
 //! `title` and `detail` are for people and may change; `code` is for programs and never does. What
 //! happened inside is logged here, once, and never sent.
 
+mod causes;
+mod render;
+
 use std::fmt;
 
-use jobs::control::ControlError;
-use poem::error::{
-    MethodNotAllowedError, NotFoundError, ParseMultipartError, ReadBodyError, ResponseError,
-};
+use poem::Response;
 use poem::http::{StatusCode, header};
-use poem::{PathPattern, Response};
-use poem_openapi::error::{
-    AuthorizationError, ContentTypeError, ParseParamError, ParsePathError, ParseRequestPayloadError,
-};
 use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, Registry};
 use poem_openapi::types::Type;
-use poem_openapi::{ApiResponse, Object, OperationId};
+use poem_openapi::{ApiResponse, Object};
 use serde::{Deserialize, Serialize};
+
+pub(crate) use render::render;
 
 /// Seconds after which a caller may ask again when something of ours is away.
 const RETRY_AFTER_SECONDS: u64 = 5;
@@ -278,177 +276,6 @@ impl ApiResponse for Problem {
     fn register(registry: &mut Registry) {
         ProblemBody::register(registry);
     }
-}
-
-impl From<db::Error> for Problem {
-    fn from(error: db::Error) -> Self {
-        match &error {
-            db::Error::NotFound => Self::not_found(),
-            db::Error::Unavailable(_) => Self::unavailable(error),
-            // The tenant went away, or never was.
-            db::Error::Constraint { constraint, .. } if constraint.ends_with("_tenant_id_fkey") => {
-                Self::not_found()
-            }
-            _ => Self::internal(error),
-        }
-    }
-}
-
-impl From<assistant::Error> for Problem {
-    fn from(error: assistant::Error) -> Self {
-        use assistant::Error;
-        match error {
-            Error::NotFound => Self::not_found(),
-            Error::Refused(why) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "refused", why),
-            Error::Conflict { code, detail } => Self::conflict(code, detail),
-            Error::RateLimited { retry_after } => {
-                // Rounded up: too early is refused again.
-                Self::rate_limited(retry_after.as_secs() + 1)
-            }
-            Error::Unauthenticated => Self::unauthorized(),
-            // 401, not 403: a page can read why, and show its log-in.
-            Error::IdentityRequired => Self::new(
-                StatusCode::UNAUTHORIZED,
-                "identity_required",
-                "This web chat is for logged-in users: send an `identity`.",
-            ),
-            Error::IdentityNotVerified => Self::new(
-                StatusCode::UNAUTHORIZED,
-                "identity_not_verified",
-                "The `hash` of the identity is not this chat's, or its time is over.",
-            ),
-            Error::OriginNotAllowed => Self::new(
-                StatusCode::FORBIDDEN,
-                "origin_not_allowed",
-                "This web chat does not answer pages of that origin.",
-            ),
-            Error::Db(error) => error.into(),
-            broken @ Error::Broken { .. } => Self::internal(broken),
-        }
-    }
-}
-
-impl From<ControlError> for Problem {
-    fn from(error: ControlError) -> Self {
-        match error {
-            ControlError::NotFound => Self::not_found(),
-            ControlError::Conflict { code, reason } => Self::conflict(code, reason),
-            ControlError::Unconfirmed { count } => {
-                let (jobs, more) = (count.jobs, if count.more { " or more" } else { "" });
-                let detail = format!(
-                    "This filter may hit everything: it hits {jobs}{more}; send that count along."
-                );
-                let problem = Self::conflict("confirmation_required", detail);
-                let errors = vec![FieldProblem::new(
-                    "confirm_count",
-                    format!("must be {jobs}"),
-                )];
-                Self { errors, ..problem }
-            }
-            ControlError::Invalid(fields) => Self::invalid(
-                fields
-                    .into_iter()
-                    .map(|wrong| FieldProblem::new(wrong.field, wrong.detail))
-                    .collect(),
-            ),
-            ControlError::Db(error) => error.into(),
-        }
-    }
-}
-
-impl From<secrets::Error> for Problem {
-    fn from(error: secrets::Error) -> Self {
-        Self::internal(error)
-    }
-}
-
-impl From<files::Error> for Problem {
-    fn from(error: files::Error) -> Self {
-        match error {
-            files::Error::TooLarge { max_bytes } => Self::too_large(max_bytes),
-            files::Error::NotFound { .. } => Self::not_found(),
-            files::Error::Cut(_) => Self::new(
-                StatusCode::BAD_REQUEST,
-                "upload_incomplete",
-                "The upload ended before the file was whole.",
-            ),
-            files::Error::Io { .. } => Self::internal(error),
-        }
-    }
-}
-
-impl From<Vec<channels::FieldError>> for Problem {
-    fn from(errors: Vec<channels::FieldError>) -> Self {
-        let within = |error: channels::FieldError| {
-            let dot = if error.field.is_empty() { "" } else { "." };
-            FieldProblem::new(format!("config{dot}{}", error.field), error.message)
-        };
-        Self::invalid(errors.into_iter().map(within).collect())
-    }
-}
-
-/// Turns any error of a route into its answer.
-pub(crate) fn render(error: poem::Error, request_id: &str) -> Response {
-    let operation = error.data::<OperationId>().copied();
-    let pattern = error.data::<PathPattern>().cloned();
-    let mut response = if error.is_from_response() {
-        error.into_response()
-    } else {
-        classify(error, operation).into_http(request_id)
-    };
-    if let Some(operation) = operation {
-        response.set_data(operation);
-    }
-    if let Some(pattern) = pattern {
-        response.set_data(pattern);
-    }
-    response
-}
-
-/// Gives what the framework reports our own words: its texts quote input and inner names.
-fn classify(error: poem::Error, operation: Option<OperationId>) -> Problem {
-    let error = match error.downcast::<Problem>() {
-        Ok(problem) => return problem,
-        Err(error) => error,
-    };
-    if error.is::<NotFoundError>() {
-        return Problem::not_found();
-    }
-    if error.is::<MethodNotAllowedError>() {
-        let detail = "This path does not take this method.";
-        return Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail);
-    }
-    if error.is::<AuthorizationError>() {
-        return Problem::unauthorized();
-    }
-    if let Some(error) = error.downcast_ref::<ParsePathError>() {
-        let name = crate::openapi::path_parameter(operation, error.name);
-        return Problem::invalid_field(name, "is not in its form");
-    }
-    if let Some(error) = error.downcast_ref::<ParseParamError>() {
-        return Problem::invalid_field(error.name, "is missing or not in its form");
-    }
-    if error.is::<ContentTypeError>() || is_other_media(&error) {
-        return Problem::unsupported_media("This path does not take this Content-Type.");
-    }
-    if error.is::<ReadBodyError>()
-        || error.is::<ParseRequestPayloadError>()
-        || error.is::<ParseMultipartError>()
-    {
-        let detail = "The body cannot be read.";
-        return Problem::new(StatusCode::BAD_REQUEST, "unreadable_body", detail);
-    }
-    if error.status().is_client_error() {
-        let detail = "The request cannot be understood.";
-        return Problem::new(error.status(), "bad_request", detail);
-    }
-    Problem::internal(error.to_string())
-}
-
-fn is_other_media(error: &poem::Error) -> bool {
-    error
-        .downcast_ref::<ParseMultipartError>()
-        .is_some_and(|error| error.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE)
 }
 
 /// An error with everything that caused it, in one line.
