@@ -23,6 +23,8 @@ mod enqueueing;
 #[cfg(test)]
 mod fencing;
 #[cfg(test)]
+mod gathering;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod inspect;
