@@ -213,7 +213,7 @@ fn traceparent() -> Option<String> {
     telemetry::trace::current().map(|context| context.to_string())
 }
 
-fn encode<J: Job>(job: &J) -> Result<String> {
+pub(crate) fn encode<J: Job>(job: &J) -> Result<String> {
     serde_json::to_string(job)
         .map_err(|error| db::Error::corrupt(format!("payload of a {} job: {error}", J::KIND)))
 }

@@ -8,6 +8,7 @@ pub mod control;
 pub mod counters;
 mod engine;
 mod enqueue;
+mod enqueue_gathered;
 mod failure;
 pub mod inspect;
 mod job;
@@ -24,6 +25,7 @@ pub use engine::{
     LostLease, work, work_batches,
 };
 pub use enqueue::{Enqueued, enqueue, enqueue_many};
+pub use enqueue_gathered::{Gathered, enqueue_gathered};
 pub use failure::Failure;
 pub use inspect::{AttemptView, JobFilter, JobState, JobView, attempts, get, list};
 pub use job::{Job, KindInfo, Lane, OnDuplicate, Options, Unique, Until};

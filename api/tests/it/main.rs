@@ -11,6 +11,7 @@ mod connected_anew;
 mod conversations;
 mod documents;
 mod evals;
+mod gathered_posts;
 mod idempotency;
 mod isolation;
 mod jobs_control;

@@ -14,25 +14,25 @@ use testkit::standin::{Sender, SignedPost, TextMessage, WhatsappPost, meta_signa
 use crate::app::state;
 use crate::server::{ADMIN_KEY, APP_SECRET, Reply, TestServer, VERIFY_TOKEN};
 
-const SHARED: &str = "/webhooks/whatsapp";
+pub(crate) const SHARED: &str = "/webhooks/whatsapp";
 /// The number of the shop, which uses the platform's app.
-const SHOP: &str = "200000000000001";
+pub(crate) const SHOP: &str = "200000000000001";
 /// The number of the bank, which has an app of its own.
-const BANK: &str = "200000000000002";
+pub(crate) const BANK: &str = "200000000000002";
 const BANK_SECRET: &str = "the-banks-own-app-secret";
 const BANK_TOKEN: &str = "the-banks-own-verify-token";
 /// A number that nobody has connected.
-const STRANGE: &str = "299999999999999";
+pub(crate) const STRANGE: &str = "299999999999999";
 
 /// Two tenants with a number each.
-struct Numbers {
-    server: TestServer,
-    shop: String,
+pub(crate) struct Numbers {
+    pub(crate) server: TestServer,
+    pub(crate) shop: String,
     bank: String,
 }
 
 impl Numbers {
-    async fn connect() -> Self {
+    pub(crate) async fn connect() -> Self {
         let server = TestServer::start().await;
         let shop = connect(&server, "Shop", SHOP, json!({})).await;
         let own = json!({"app_secret": BANK_SECRET, "verify_token": BANK_TOKEN});
@@ -40,7 +40,7 @@ impl Numbers {
         Self { server, shop, bank }
     }
 
-    async fn post(&self, path: &str, post: &SignedPost) -> Reply {
+    pub(crate) async fn post(&self, path: &str, post: &SignedPost) -> Reply {
         self.post_as(path, &post.body, Some(post.signature.as_bytes()))
             .await
     }
@@ -91,7 +91,7 @@ impl Numbers {
     }
 }
 
-fn request(path: &str, body: &[u8], signature: Option<&[u8]>) -> Request {
+pub(crate) fn request(path: &str, body: &[u8], signature: Option<&[u8]>) -> Request {
     let mut request = Request::builder()
         .method(Method::POST)
         .uri_str(path)

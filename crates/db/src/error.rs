@@ -1,3 +1,6 @@
+use std::io;
+use std::sync::Arc;
+
 use sqlx::error::ErrorKind;
 
 /// Why the database did not do what was asked, by what the caller can do about it.
@@ -44,6 +47,26 @@ impl Error {
     /// Whether the same call may succeed later.
     pub const fn is_unavailable(&self) -> bool {
         matches!(self, Self::Unavailable(_))
+    }
+
+    /// Whether the server itself said no, so that nothing of the transaction is kept. Otherwise the
+    /// connection is lost, and nobody knows what became of a commit that was on its way.
+    pub const fn is_refusal(&self) -> bool {
+        match self {
+            Self::Unavailable(source) => matches!(source, sqlx::Error::Database(_)),
+            _ => true,
+        }
+    }
+
+    /// What a caller is told for whom there is no room: the same as where no connection comes free.
+    pub const fn busy() -> Self {
+        Self::Unavailable(sqlx::Error::PoolTimedOut)
+    }
+
+    /// What one of several callers is told who waited for the same transaction, which the database
+    /// was not there for.
+    pub fn of_all(cause: &Arc<Self>) -> Self {
+        Self::Unavailable(sqlx::Error::Io(io::Error::other(Arc::clone(cause))))
     }
 
     /// Whether the write was refused by the constraint of that name.
@@ -98,4 +121,34 @@ fn is_transient(code: &str) -> bool {
                 | "57014"
                 | "25P03"
         )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    #[test]
+    fn all_who_waited_for_a_transaction_are_told_the_same() {
+        let cause = Arc::new(Error::from(sqlx::Error::PoolClosed));
+        for told in [Error::of_all(&cause), Error::of_all(&cause), Error::busy()] {
+            assert!(told.is_unavailable() && !told.is_refusal());
+        }
+        let told = Error::of_all(&cause);
+        let mut texts = Vec::new();
+        let mut source = told.source();
+        while let Some(error) = source {
+            texts.push(error.to_string());
+            source = error.source();
+        }
+        let of_cause = sqlx::Error::PoolClosed.to_string();
+        assert!(texts.contains(&of_cause), "{texts:?}");
+    }
+
+    #[test]
+    fn what_the_server_says_is_a_refusal_and_a_lost_connection_is_none() {
+        assert!(Error::NotFound.is_refusal());
+        assert!(!Error::from(sqlx::Error::BeginFailed).is_refusal());
+    }
 }

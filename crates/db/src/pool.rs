@@ -184,6 +184,16 @@ impl Db {
         SystemTx::begin(self).await
     }
 
+    /// Begins a transaction that crosses tenants and carries the work of several callers: its
+    /// statements are planned once, without looking at how much they are given, and none waits for a
+    /// lock for longer than 100 ms. What it cannot do, each of them better tries alone.
+    ///
+    /// # Errors
+    /// `Unavailable` if there is no connection.
+    pub async fn system_shared(&self) -> Result<SystemTx> {
+        SystemTx::begin_shared(self).await
+    }
+
     /// Begins a transaction with the rights of the connecting user, for the engine's own tables.
     ///
     /// # Errors

@@ -36,6 +36,12 @@ const BEGIN_SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 /// all, which for partitioned tables costs a fifth of planning them anew each time.
 const BEGIN_BY_KEYS: &str = "BEGIN; SET LOCAL plan_cache_mode = force_generic_plan";
 
+/// What one begins with that carries the work of several callers. A statement over arrays would be
+/// planned anew each time, because a planner that sees a short one thinks it can do better. And a row
+/// that somebody holds keeps up whoever wants it, but for longer than this not all the others.
+const BEGIN_SHARED: &str =
+    "BEGIN; SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL lock_timeout = '100ms'";
+
 /// The part both kinds share.
 struct Inner {
     transaction: Transaction<'static, Postgres>,
@@ -127,7 +133,15 @@ pub struct SystemTx {
 
 impl SystemTx {
     pub(crate) async fn begin(db: &Db) -> Result<Self> {
-        let statement = format!("{BEGIN}; SET LOCAL ROLE metachat_system");
+        Self::begin_with(db, BEGIN).await
+    }
+
+    pub(crate) async fn begin_shared(db: &Db) -> Result<Self> {
+        Self::begin_with(db, BEGIN_SHARED).await
+    }
+
+    async fn begin_with(db: &Db, begin: &str) -> Result<Self> {
+        let statement = format!("{begin}; SET LOCAL ROLE metachat_system");
         let inner = Inner::begin(db, statement).await?;
         Ok(Self { inner })
     }

@@ -111,6 +111,35 @@ pub async fn insert(tx: &mut SystemTx, item: &NewRawItem) -> Result<()> {
     Ok(())
 }
 
+/// Keeps many items by one statement; for those of several posts.
+///
+/// # Errors
+/// Those of the database; then none is kept.
+pub async fn insert_many(tx: &mut SystemTx, items: &[&NewRawItem]) -> Result<()> {
+    sqlx::query!(
+        "INSERT INTO raw_items (id, received_at, channel_kind, tenant_id, channel_id, payload, body,
+                                outcome, error)
+         SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::uuid[], $5::uuid[],
+                              $6::jsonb[], $7::bytea[], $8::text[], $9::text[])",
+        &column(items, |item| item.id.as_uuid()),
+        &column(items, |item| item.received_at),
+        &column(items, |item| item.channel_kind.as_str()) as &[&str],
+        &column(items, |item| item.owner.map(|(tenant, _)| tenant.as_uuid())) as &[Option<Uuid>],
+        &column(items, |item| item.owner.map(|(_, channel)| channel.as_uuid())) as &[Option<Uuid>],
+        &column(items, |item| item.payload.as_ref()) as &[Option<&Value>],
+        &column(items, |item| item.body.as_deref()) as &[Option<&[u8]>],
+        &column(items, |item| item.outcome.as_str()) as &[&str],
+        &column(items, |item| item.error.as_deref()) as &[Option<&str>],
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+fn column<'a, T>(items: &[&'a NewRawItem], pick: impl Fn(&'a NewRawItem) -> T) -> Vec<T> {
+    items.iter().map(|item| pick(item)).collect()
+}
+
 /// Takes what a channel of the tenant's posted, and the channel, and notes that it became what it
 /// was to: whoever finds otherwise calls [`settle`] in the same transaction.
 ///

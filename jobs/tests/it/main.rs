@@ -25,6 +25,8 @@ mod enqueueing;
 #[cfg(test)]
 mod fencing;
 #[cfg(test)]
+mod gathering;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod inspect;

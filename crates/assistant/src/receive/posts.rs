@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use channels::{Post, RawItem, Unreadable, channel as adapter};
 use domain::{ChannelId, ChannelKind};
-use fail::fail_point;
 use secrecy::SecretString;
 
 use super::directory::{Directory, Known};
+use super::gathering::SettledPost;
+use super::settled::Settled;
 pub use super::verify::verify;
-use super::{Intake, Item, ItemOwner};
+use super::{Item, ItemOwner, keeping};
 use crate::{Assistant, Error};
 
 /// Keeps the items of a post to the address that all channels of a kind share.
@@ -165,14 +166,15 @@ async fn keep(
     owner: ItemOwner,
     owners_of: impl Fn(&RawItem) -> Vec<ItemOwner>,
 ) -> Result<(), Error> {
-    let mut tx = assistant.db.system().await?;
-    let mut intake = Intake::new(&mut tx, kind, post.received_at);
-    match items {
-        Err(unreadable) => {
-            intake
-                .keep_unreadable(post.body, owner, &unreadable.reason)
-                .await?;
-        }
+    let received_at = post.received_at;
+    let settled = match items {
+        Err(Unreadable { reason }) => vec![Settled::unreadable(
+            kind,
+            received_at,
+            owner,
+            post.body,
+            reason,
+        )],
         Ok(items) => {
             let items = items.into_iter().flat_map(|item| {
                 let owners = owners_of(&item);
@@ -182,13 +184,12 @@ async fn keep(
                     payload: item.payload.clone(),
                 })
             });
-            intake.keep(items.collect()).await?;
+            items
+                .map(|item| Settled::of(kind, received_at, item))
+                .collect()
         }
-    }
-    fail_point!("intake.before_commit");
-    tx.commit().await?;
-    fail_point!("intake.after_commit");
-    Ok(())
+    };
+    keeping::keep(&assistant.db, SettledPost::new(settled, post.body.len())).await
 }
 
 /// Which of the channels that a post names have a secret that signed it; those that do not are read

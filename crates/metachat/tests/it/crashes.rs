@@ -4,6 +4,7 @@
 
 use std::ops::RangeInclusive;
 
+use rustix::process::Signal;
 use serde_json::Value;
 use testkit::standin::{GraphBehaviour, StatusPlan};
 
@@ -80,13 +81,20 @@ async fn kill_a_worker_at(point: &str, job: &str, lost: Lost) {
     }
 }
 
-/// Kills the API when the posts of every channel stand at `point`. Nobody gets an answer, and
-/// everybody posts again.
+/// Kills the API when the transaction that the posts of every channel share stands at `point`. Nobody
+/// gets an answer, and everybody posts again.
 async fn kill_the_api_at(point: &str, copies: i64) {
     let stage = Stage::new().await;
-    let doomed = stage.api_with(&format!("{point}=kill@{LINES}")).await;
+    let failpoints = format!("intake.waiting=stop@{LINES},{point}=kill");
+    let doomed = stage.api_with(&failpoints).await;
     let lines = Lines::open(&doomed.http).await;
-    assert_eq!(lines.write(&doomed.http).await, [None; LINES]);
+    // Asleep until all wait for a transaction: awake, it takes them all along.
+    let waking = async {
+        doomed.process.stopped().await;
+        doomed.process.signal(Signal::CONT);
+    };
+    let (answers, ()) = tokio::join!(lines.write(&doomed.http), waking);
+    assert_eq!(answers, [None; LINES]);
     doomed.process.killed().await;
 
     let api = stage.api().await;

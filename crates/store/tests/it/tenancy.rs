@@ -134,6 +134,7 @@ const SYSTEM_FUNCTIONS: &[&str] = &[
     "presences::renew",
     "provider_checks::take_due",
     "raw_items::insert",
+    "raw_items::insert_many",
     "raw_items::list",
     "tenants::delete",
     "tenants::insert",

@@ -106,6 +106,14 @@ pub fn note(subject: Subject, id: impl std::fmt::Display) {
     Span::current().record(name, tracing::field::display(id));
 }
 
+/// The scope that this task works in, to be gone on with by another that does several scopes' work;
+/// `None` outside of any.
+pub fn here() -> Option<Scope> {
+    let context = current()?;
+    let span = Span::current();
+    Some(Scope { context, span })
+}
+
 /// Work for a task of its own that goes on with what this task does: same trace, same log fields.
 pub fn follow<F: Future>(work: F) -> impl Future<Output = F::Output> {
     let context = current();
