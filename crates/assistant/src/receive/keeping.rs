@@ -18,7 +18,7 @@ use crate::Error;
 
 /// For how long a transaction keeps the next one from beginning: one that stands at a lock or at a
 /// slow disk holds up nobody for longer.
-const LONGEST_TURN: Duration = Duration::from_millis(100);
+const LONGEST_TURN: Duration = Duration::from_millis(20);
 
 /// Keeps a post, each of its items with its job: all, or none. It is kept whether or not its caller
 /// stays to hear of it, if it was taken up before that went away.
