@@ -75,9 +75,28 @@ test-peers: need-cargo need-node ## Talks to servers of others in the formats of
 test-live: need-cargo ## Sends to Meta itself by a test number and a page of yours; says which variables are missing.
 	$(CARGO) test -p channels --test it -- live::live_ --include-ignored --nocapture --test-threads=1
 
+# What the fuzzer needs is in the nightly compiler alone.
+.PHONY: need-fuzz
+need-fuzz: need-cargo
+	@$(CARGO) +nightly --version >/dev/null 2>&1 || { echo "the nightly compiler is missing: rustup toolchain install nightly --profile minimal" >&2; exit 1; }
+	@$(CARGO) +nightly fuzz --version >/dev/null 2>&1 || { echo "cargo-fuzz is missing: cargo install --locked cargo-fuzz" >&2; exit 1; }
+	$(call need,c++,install a C++ compiler (Debian: apt-get install g++))
+
+# Ten minutes of one: make fuzz TARGET=markup FUZZ_SECONDS=600.
+FUZZ_SECONDS ?= 60
+.PHONY: fuzz
+fuzz: need-fuzz ## Feeds made-up input to whatever reads what outsiders send, a minute for each target.
+	@found=; \
+	for target in $(or $(TARGET),$$($(CARGO) +nightly fuzz list)); do \
+	    echo "fuzz: $$target" >&2; \
+	    fuzz/run "$$target" "$(FUZZ_SECONDS)" || found="$$found $$target"; \
+	done; \
+	[ -z "$$found" ] || { echo "something was found in:$$found" >&2; exit 1; }
+
 .PHONY: lint
 lint: need-cargo ## Checks formatting and lints.
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(CARGO) clippy --workspace --all-targets $(FAILPOINTS) -- -D warnings
 
 .PHONY: sqlx

@@ -91,6 +91,8 @@ pub(crate) fn words(payload: &str) -> Option<impl Iterator<Item = Word>> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -132,5 +134,17 @@ mod tests {
             words("x1,fzz,r,d,é").unwrap().collect::<Vec<_>>(),
             [Word::Due]
         );
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_heard_is_heard_again_as_it_is_said(
+            payload in "([fdlrcsx]?[0-9a-f+é-]{0,17}:?[0-9a-f]{0,17},?){0,8}",
+        ) {
+            let heard: Vec<Word> = words(&payload).into_iter().flatten().collect();
+            let again = say(heard.iter().copied()).payload;
+            let again: Vec<Word> = words(&again).into_iter().flatten().collect();
+            prop_assert_eq!(again, heard);
+        }
     }
 }

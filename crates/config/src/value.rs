@@ -115,7 +115,10 @@ impl Value for Vec<AllowRule> {
         let entries = text.split(',').map(str::trim);
         entries
             .filter(|entry| !entry.is_empty())
-            .map(|entry| entry.parse().map_err(|error| format!("`{entry}` {error}")))
+            .map(|entry| {
+                let quoted = entry.escape_debug();
+                entry.parse().map_err(|error| format!("`{quoted}` {error}"))
+            })
             .collect()
     }
 
@@ -130,4 +133,20 @@ fn whole_number<T: std::str::FromStr>(
 ) -> Result<T, String> {
     text.parse()
         .map_err(|_| format!("must be a whole number from 1 to {max}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_takes_one_line_whatever_stands_in_the_variable() {
+        let wrong = Vec::<AllowRule>::parse("10.0.0.0/8, a\nb\u{1b}[2J").unwrap_err();
+        assert!(
+            wrong.starts_with(r"`a\nb\u{1b}[2J` is no host name"),
+            "{wrong}"
+        );
+        let wrong = Vec::<AllowRule>::parse("größe/x").unwrap_err();
+        assert!(wrong.starts_with("`größe/x` is no host name"), "{wrong}");
+    }
 }

@@ -6,11 +6,12 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     /// What a path of this repository begins with.
-    const ROOTS: [&str; 12] = [
+    const ROOTS: [&str; 13] = [
         "api/",
         "crates/",
         "docker/",
         "docs/",
+        "fuzz/",
         "jobs/",
         "migrations/",
         "openapi/",

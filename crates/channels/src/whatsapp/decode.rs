@@ -91,8 +91,9 @@ fn call_of(call: &Value, contact: ContactRef) -> Result<InboundMessage, Unreadab
         new_external_id: None,
         previous_external_id: None,
     }));
+    let external_id = format!("{}:{event}", message_id(call)?);
     Ok(InboundMessage {
-        external_id: format!("{}:{event}", message_id(call)?),
+        external_id: checked_id(external_id)?,
         contact,
         occurred_at: timestamp(call)?,
         text: content.body.plain_text(),
@@ -184,15 +185,45 @@ fn pricing_of(pricing: &Value) -> Option<Pricing> {
 }
 
 fn message_id(part: &Value) -> Result<String, Unreadable> {
-    match text(part, "id") {
-        None => Err(Unreadable::new("the item has no id")),
-        Some(id) if id.len() > MAX_MESSAGE_ID => Err(Unreadable::new("the item's id is too long")),
-        Some(id) => Ok(id),
+    let id = text(part, "id").ok_or_else(|| Unreadable::new("the item has no id"))?;
+    checked_id(id)
+}
+
+fn checked_id(id: String) -> Result<String, Unreadable> {
+    if id.len() > MAX_MESSAGE_ID {
+        return Err(Unreadable::new("the item's id is too long"));
     }
+    Ok(id)
 }
 
 fn timestamp(part: &Value) -> Result<DateTime<Utc>, Unreadable> {
     integer(part, "timestamp")
         .and_then(|seconds| moment(seconds, Unit::Seconds))
         .ok_or_else(|| Unreadable::new("the item has no time in seconds"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_id_that_could_not_be_indexed_is_refused_also_where_it_is_made_of_two() {
+        let call = |id: usize, event: usize| {
+            let call = json!({
+                "id": "c".repeat(id), "event": "e".repeat(event), "from": "491700000001",
+                "timestamp": "1790416800",
+            });
+            decode(&json!({ field::CALL: call }))
+        };
+        let Ok(Inbound::Message(message)) = call(500, 11) else {
+            panic!("an id of 512 bytes is short enough");
+        };
+        assert_eq!(message.external_id.len(), MAX_MESSAGE_ID);
+        for (id, event) in [(500, 12), (513, 1), (12, 4000)] {
+            let refused = call(id, event).unwrap_err();
+            assert_eq!(refused.reason, "the item's id is too long");
+        }
+    }
 }

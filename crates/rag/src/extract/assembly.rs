@@ -53,7 +53,7 @@ impl<'a> Assembly<'a> {
                 '\r' if chars.peek() == Some(&'\n') => continue,
                 '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => '\n',
                 '\n' | '\t' => char,
-                _ if char.is_control() || char == '\u{feff}' => continue,
+                _ if is_unseen(char) => continue,
                 _ => char,
             };
             self.extracted.text.push(kept);
@@ -181,10 +181,16 @@ impl<'a> Assembly<'a> {
     }
 }
 
+/// Whether nobody reads a char, and Postgres refuses some of its like: a control character, or the
+/// mark of a byte order.
+fn is_unseen(char: char) -> bool {
+    char.is_control() || char == '\u{feff}'
+}
+
 /// One line of at most [`LABEL_CHARS`] chars, or `None` if nothing stands in it.
 fn label(text: &str) -> Option<String> {
     let mut line = String::new();
-    for word in text.split(|char: char| char.is_whitespace() || char.is_control()) {
+    for word in text.split(|char: char| char.is_whitespace() || is_unseen(char)) {
         if !word.is_empty() {
             if !line.is_empty() {
                 line.push(' ');
@@ -218,6 +224,28 @@ mod tests {
         let mut assembly = assembly(MediaType::Text);
         assembly.push("one\r\ntwo\rthree\0\u{7}\tfour");
         assert_eq!(assembly.finish().unwrap().text, "one\ntwo\nthree\tfour");
+    }
+
+    #[test]
+    fn a_heading_that_nobody_can_see_is_none() {
+        let mut assembly = assembly(MediaType::Html);
+        assembly.push_heading(1, "\u{feff}");
+        assembly.push_heading(1, "\u{7}");
+        assembly.push_heading(2, "\u{feff}Maße");
+        assembly.title(Some("\u{feff}"));
+        let extracted = assembly.finish().unwrap();
+        assert_eq!(extracted.title, None);
+        let headings: Vec<&str> = extracted
+            .headings
+            .iter()
+            .map(|it| it.text.as_str())
+            .collect();
+        assert_eq!(headings, ["Maße"]);
+        let start = extracted.headings[0].start;
+        assert_eq!(
+            extracted.text.chars().skip(start).collect::<String>(),
+            "Maße"
+        );
     }
 
     #[test]

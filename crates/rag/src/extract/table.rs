@@ -6,6 +6,8 @@ use super::assembly::Assembly;
 const LOOKAHEAD: usize = 16;
 /// A longer text is no name of a column.
 const NAME_CHARS: usize = 80;
+/// Columns from this one on have no names: no workbook has them, but a file may say so.
+const NAMED_COLUMNS: usize = 16_384;
 /// What stands between the values of a row.
 const SEPARATOR: &str = " | ";
 
@@ -140,7 +142,7 @@ impl Table {
         };
         let mut names = Vec::new();
         if are_names {
-            for cell in first {
+            for cell in first.iter().filter(|cell| cell.column < NAMED_COLUMNS) {
                 names.resize(names.len().max(cell.column + 1), String::new());
                 names[cell.column].clone_from(&cell.text);
             }
@@ -344,5 +346,25 @@ mod tests {
         for text in ["Tea", "Q1", "Gate A1", "Form 12 for parcels", "", "—"] {
             assert!(!reads_as_number(text), "{text}");
         }
+    }
+
+    /// A list of names up to there would take a hundred gigabytes.
+    #[test]
+    fn a_column_that_no_table_has_is_read_without_its_name() {
+        let far = usize::try_from(u32::MAX).unwrap();
+        let row = |texts: [&str; 3]| {
+            let columns = [0, 1, far];
+            let cells = columns.into_iter().zip(texts);
+            cells
+                .map(|(column, text)| Cell::untyped(column, text))
+                .collect()
+        };
+        let mut assembly = Assembly::new(MediaType::Ods, Watch::unseen());
+        let mut table = Table::new(Header::Unknown);
+        table.row(&mut assembly, row(["Kind", "Price", "Far"]));
+        table.row(&mut assembly, row(["Assam", "12", "7"]));
+        table.finish(&mut assembly);
+        let text = assembly.finish().unwrap().text;
+        assert_eq!(text, "Kind | Price | Far\nKind: Assam | Price: 12 | 7");
     }
 }

@@ -118,7 +118,7 @@ impl<'a, 'b> SheetWriter<'a, 'b> {
                 self.assembly.at(Unit::Rows, self.rows, None);
             }
         }
-        if next > self.row + 1 {
+        if next.saturating_sub(self.row) > 1 {
             self.table.gap(self.assembly);
         }
         self.row = next;
@@ -341,6 +341,19 @@ mod tests {
         count.add(CELLS).unwrap();
         assert!(matches!(count.add(1), Err(ExtractError::TooManyCells)));
         assert!(ExtractError::TooManyCells.to_string().contains("5 million"));
+    }
+
+    #[test]
+    fn a_sheet_may_end_with_the_last_row_that_has_a_number() {
+        let (mut assembly, mut count) = (
+            Assembly::new(MediaType::Ods, Watch::unseen()),
+            CellCount::default(),
+        );
+        let mut sheet = SheetWriter::new(&mut assembly, &mut count, "a", Vec::new());
+        sheet.cell(0, 0, ("first", true)).unwrap();
+        sheet.cell(u32::MAX, 0, ("last", true)).unwrap();
+        sheet.finish();
+        assert_eq!(assembly.finish().unwrap().text, "a\n\nfirst\n\nlast");
     }
 
     fn time(value: f64, kind: ExcelDateTimeType) -> String {

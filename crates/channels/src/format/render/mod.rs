@@ -1,3 +1,5 @@
+mod definitions;
+
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -37,7 +39,8 @@ const SCHEMES: [&str; 4] = ["http://", "https://", "mailto:", "tel:"];
 
 /// Writes Markdown with other marks.
 pub(super) fn render(markdown: &str, marks: &Marks) -> String {
-    let source = without_definitions(markdown);
+    let lines = with_line_feeds(markdown);
+    let source = definitions::kept_as_text(&lines);
     let options =
         Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
     let mut renderer = Renderer {
@@ -52,6 +55,7 @@ pub(super) fn render(markdown: &str, marks: &Marks) -> String {
         links: Vec::new(),
         is_code: false,
         cells: 0,
+        gaps: 0,
         is_head: false,
         bold_from: 0,
     };
@@ -63,32 +67,13 @@ pub(super) fn render(markdown: &str, marks: &Marks) -> String {
     renderer.out
 }
 
-/// Keeps `[1]: words` a line of text, where Markdown would take it for the address of a `[1]`
-/// elsewhere and show neither.
-fn without_definitions(markdown: &str) -> Cow<'_, str> {
-    let mut is_fenced = false;
-    let is_definition = |line: &str, is_fenced: &mut bool| {
-        let trimmed = line.trim_start();
-        if trimmed.starts_with("```") || trimmed.starts_with("~~~") {
-            *is_fenced = !*is_fenced;
-        }
-        !*is_fenced && trimmed.starts_with('[') && trimmed.contains("]:")
-    };
-    let found = markdown
-        .lines()
-        .any(|line| is_definition(line, &mut is_fenced));
-    if !found {
-        return Cow::Borrowed(markdown);
+/// Ends lines by a line feed alone: the parser loses words behind a lone carriage return.
+fn with_line_feeds(markdown: &str) -> Cow<'_, str> {
+    if markdown.contains('\r') {
+        Cow::Owned(markdown.replace("\r\n", "\n").replace('\r', "\n"))
+    } else {
+        Cow::Borrowed(markdown)
     }
-    is_fenced = false;
-    let lines = markdown.split_inclusive('\n').map(|line| {
-        if is_definition(line, &mut is_fenced) {
-            Cow::Owned(line.replacen('[', "\\[", 1))
-        } else {
-            Cow::Borrowed(line)
-        }
-    });
-    Cow::Owned(lines.collect())
 }
 
 /// Which spans are open, each counted: a mark inside its like would end it.
@@ -114,8 +99,10 @@ struct Renderer<'a> {
     /// The open links and pictures: where their words begin, and their address.
     links: Vec<(usize, String)>,
     is_code: bool,
-    /// The cells written of a table's row.
+    /// The cells of a table's row so far.
     cells: usize,
+    /// How many cells ended since something was written of the row: a short one has no bars behind it.
+    gaps: usize,
     is_head: bool,
     /// Where the words that are bold begin.
     bold_from: usize,
@@ -193,7 +180,7 @@ impl Renderer<'_> {
                 }
             }
             Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. } => {
-                self.begin_line();
+                self.begin();
                 self.links.push((self.out.len(), dest_url.into_string()));
             }
             Tag::TableHead | Tag::TableRow => {
@@ -204,9 +191,7 @@ impl Renderer<'_> {
                 self.cells = 0;
             }
             Tag::TableCell => {
-                if self.cells > 0 {
-                    self.write(" | ");
-                }
+                self.gaps += usize::from(self.cells > 0);
                 self.cells += 1;
                 if self.is_head {
                     self.open_bold();
@@ -241,6 +226,7 @@ impl Renderer<'_> {
                 }
             }
             TagEnd::TableCell if self.is_head => self.close_bold(),
+            TagEnd::TableHead | TagEnd::TableRow => self.gaps = 0,
             TagEnd::Link | TagEnd::Image => self.close_link(range.end),
             _ => {}
         }
@@ -309,6 +295,14 @@ impl Renderer<'_> {
         self.end_line(count);
     }
 
+    /// Writes what stands before the next words: what a line begins with, and the bars between cells.
+    fn begin(&mut self) {
+        self.begin_line();
+        for _ in 0..std::mem::take(&mut self.gaps) {
+            self.out.push_str(" | ");
+        }
+    }
+
     /// Writes what a line begins with, unless that is done.
     fn begin_line(&mut self) {
         if !self.is_fresh {
@@ -349,7 +343,7 @@ impl Renderer<'_> {
         if text.is_empty() {
             return;
         }
-        self.begin_line();
+        self.begin();
         self.out.push_str(text);
     }
 
@@ -367,7 +361,7 @@ impl Renderer<'_> {
     }
 
     fn open_bold(&mut self) {
-        self.begin_line();
+        self.begin();
         self.spans.bold += 1;
         if self.spans.bold == 1 {
             self.out.push_str(self.marks.bold);
@@ -396,7 +390,7 @@ impl Renderer<'_> {
             return;
         }
         if is_start {
-            self.begin_line();
+            self.begin();
             self.spans.italic += 1;
             if self.spans.italic == 1 {
                 self.out.push_str(self.marks.italic);

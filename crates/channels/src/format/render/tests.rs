@@ -69,6 +69,16 @@ const CASES: &[(&str, &str)] = &[
         "It is so [1].\n\n[1]: Returns\n[2]: <x>",
         "It is so [1].\n\n[1]: Returns\n[2]: <x>",
     ),
+    (
+        "- [1]: Returns\n- [2]: <x>\n\n> [3]: Delivery\n\n7) [4]: b",
+        "- [1]: Returns\n- [2]: <x>\n\n> [3]: Delivery\n\n7. [4]: b",
+    ),
+    (
+        "[a\nlabel]: words\n\n- [ ] [a]: b",
+        "[a\nlabel]: words\n\n- [ ] [a]: b",
+    ),
+    ("# a\r[1]: b", "*a*\n[1]: b"),
+    ("    a\n\rb\r\n\r\nc", "a\nb\n\nc"),
     ("größe **ä**", "größe *ä*"),
     ("Vec<String> &amp; a < b<br>c", "Vec<String> & a < b\nc"),
     ("a\n\n---\n\nb", "a\n\n---\n\nb"),
@@ -99,6 +109,10 @@ fn markdown_becomes_plain_text() {
         ),
         ("```\ncode *x*\n```", "code *x*"),
         ("|A|B|\n|-|-|\n|1|2|", "A | B\n1 | 2"),
+        (
+            "|A|B|C|\n|-|-|-|\n|1|\n|2||3|\n||4||\n\nEnd",
+            "A | B | C\n1\n2 |  | 3\n | 4\n\nEnd",
+        ),
         ("2*3*4", "2*3*4"),
     ];
     for (markdown, plain) in cases {
@@ -118,12 +132,17 @@ fn hostile_markdown_takes_linear_room() {
         }
     }
     let deep = format!("{}{}", "> ".repeat(5000), "lazy\n".repeat(5000));
-    assert!(render(&deep, &WHATSAPP).len() <= 8 * deep.len());
+    let (names, rule) = ("|a".repeat(2000), "|-".repeat(2000));
+    let wide = format!("{names}\n{rule}\n{}", "|b\n".repeat(2000));
+    for text in [deep, wide] {
+        let room = render(&text, &WHATSAPP).len();
+        assert!(room <= 8 * text.len(), "{text:.20}: {room} bytes");
+    }
 }
 
 proptest! {
     #[test]
-    fn words_are_never_lost(text in "[a-c *_~`\\[\\]()>#|\n!.-]{0,120}") {
+    fn words_are_never_lost(text in "[a-c *_~`\\[\\]()>#|\n!.:-]{0,120}") {
         let words = |text: &str| text.chars().filter(|c| c.is_alphabetic()).collect::<String>();
         for marks in [&WHATSAPP, &PLAIN] {
             let rendered = render(&text, marks);
