@@ -918,6 +918,8 @@ CREATE TABLE public.parked_changes (
     content jsonb NOT NULL,
     occurred_at timestamp with time zone NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    raw_item_id uuid,
+    raw_received_at timestamp with time zone,
     CONSTRAINT parked_changes_content_check CHECK (((content ->> 'type'::text) = ANY (ARRAY['edit'::text, 'revoke'::text]))),
     CONSTRAINT parked_changes_direction_check CHECK ((direction = ANY (ARRAY['inbound'::text, 'outbound'::text])))
 );

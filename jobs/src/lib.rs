@@ -8,7 +8,6 @@ pub mod control;
 pub mod counters;
 mod engine;
 mod enqueue;
-mod enqueue_gathered;
 mod failure;
 pub mod inspect;
 mod job;
@@ -24,8 +23,7 @@ pub use engine::{
     Batch, ClaimedJob, DeadHook, DeadHooks, DeadJob, Engine, EngineOptions, JobHandle, LaneBackend,
     LostLease, work, work_batches,
 };
-pub use enqueue::{Enqueued, enqueue, enqueue_many};
-pub use enqueue_gathered::{Gathered, enqueue_gathered};
+pub use enqueue::{Enqueued, Gathered, enqueue, enqueue_gathered, enqueue_many};
 pub use failure::Failure;
 pub use inspect::{AttemptView, JobFilter, JobState, JobView, attempts, get, list};
 pub use job::{Job, KindInfo, Lane, OnDuplicate, Options, Unique, Until};

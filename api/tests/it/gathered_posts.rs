@@ -14,7 +14,8 @@ use sqlx::{AssertSqlSafe, PgPool, Postgres, Transaction};
 use testkit::TestDb;
 use testkit::standin::{MessageStatusItem, Sender, SignedPost, TextMessage, WhatsappPost};
 
-use crate::server::{APP_SECRET, Reply, state};
+use crate::app::state;
+use crate::server::{APP_SECRET, Reply};
 use crate::whatsapp::{BANK, Numbers, SHARED, SHOP, STRANGE, request};
 
 /// How long something that has to come is waited for.

@@ -188,7 +188,7 @@ fn draw_deed(rng: &mut StdRng, kind: Kind) -> Does {
         },
         Kind::Plain => match of_a_hundred {
             0..39 => Does::Succeed,
-            39..45 => Does::Relay,
+            39..45 | 89..93 => Does::Relay,
             45..63 => slow,
             63..76 => Does::FailThenSucceed { times },
             76..80 => Does::FailAlways,
@@ -196,7 +196,6 @@ fn draw_deed(rng: &mut StdRng, kind: Kind) -> Does {
             86..89 => Does::Snooze {
                 times: times.into(),
             },
-            89..93 => Does::Relay,
             93..96 => Does::GiveUp,
             _ => Does::AwaitCancel,
         },

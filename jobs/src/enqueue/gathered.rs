@@ -7,8 +7,8 @@ use sqlx::PgConnection;
 use telemetry::trace::TraceContext;
 use uuid::Uuid;
 
+use super::encode;
 use crate::counters::{self, Place};
-use crate::enqueue::encode;
 use crate::signal::{self, Word};
 use crate::{Job, Options};
 
