@@ -171,9 +171,9 @@ fn post(
     TryData(post): TryData<Post>,
     ack: AckSender,
 ) -> impl Future<Output = ()> + Send {
-    let (post, in_line) = (post.ok(), connection.line.enter());
+    let (post, mut in_line) = (post.ok(), connection.line.enter());
     async move {
-        let answer = match (post, in_line) {
+        let answer = match (post, &mut in_line) {
             (None, _) => refused(
                 None,
                 Refusal::new("invalid_request", "Send {text, client_id}."),
@@ -182,10 +182,12 @@ fn post(
             (Some(post), Some(in_line)) => take(&connection, post, in_line).await,
         };
         ack.send(&answer).ok();
+        // Not before: acknowledgements stand in line, too.
+        drop(in_line);
     }
 }
 
-async fn take(connection: &Connection, post: Post, mut in_line: InLine) -> Ack {
+async fn take(connection: &Connection, post: Post, in_line: &mut InLine) -> Ack {
     in_line.at_the_head().await;
     let client_id = post.client_id.clone();
     let message = NewMessage {
