@@ -133,6 +133,9 @@ pub(super) struct Claimed {
 
 /// Claims, and says until when the claims surely hold by the steady clock.
 pub(super) async fn claim(shared: &Shared, picks: Vec<Pick>) -> Result<(Vec<Claimed>, Instant)> {
+    if shared.limits.is_in_doubt() {
+        shared.limits.load(shared).await?;
+    }
     let now = Instant::now();
     // The lease counts from when the server ran the statement: not before it was sent.
     let until = now + shared.options.lease;

@@ -102,6 +102,12 @@ impl LimitSettings {
         lock(&self.0).doubted_at = Some(now);
     }
 
+    /// Whether something was set that is not known yet.
+    pub(in crate::engine) fn is_in_doubt(&self) -> bool {
+        let inner = lock(&self.0);
+        inner.doubted_at >= inner.asked_at
+    }
+
     /// The rates that have to be asked before a job with these keys begins, the last `own` of which it
     /// names itself. `None`: more than rates stands in its way, or it is not known what does.
     pub(in crate::engine) fn rates(
