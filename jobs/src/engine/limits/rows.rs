@@ -149,7 +149,8 @@ pub(in crate::engine) async fn take_one(conn: &mut PgConnection, ids: &[i64]) ->
          UPDATE job_limits AS l SET tokens = f.left_over, refilled_at = greatest(l.refilled_at, f.at)
          FROM found AS f
          WHERE l.id = f.id AND (
-             SELECT count(*) = cardinality($1) AND bool_and(is_open AND left_over >= gained)
+             SELECT count(*) = cardinality($1)
+                 AND bool_and(is_open AND coalesce(left_over >= gained, false))
              FROM found)",
     )
     .bind(ids)
@@ -248,6 +249,21 @@ mod tests {
                 .unwrap();
             tokens = (tokens - taken).max(0.0);
         }
+    }
+
+    #[tokio::test]
+    async fn a_row_that_has_no_rate_any_more_gives_no_token() {
+        let database = TestDb::new().await;
+        let mut conn = database.pool().acquire().await.unwrap();
+        let ids: Vec<i64> = sqlx::query_scalar(
+            "INSERT INTO job_limits (key, rate_per_second, burst, weight, tokens)
+             VALUES ('test:rate', 1, 5, NULL, 5), ('test:weight', NULL, NULL, 2, 0) RETURNING id",
+        )
+        .fetch_all(&mut *conn)
+        .await
+        .unwrap();
+        assert!(take_one(&mut conn, &ids[..1]).await.unwrap());
+        assert!(!take_one(&mut conn, &ids).await.unwrap());
     }
 
     #[tokio::test]

@@ -34,6 +34,12 @@ struct Inner {
     doubted_at: Option<Instant>,
 }
 
+impl Inner {
+    fn is_in_doubt(&self) -> bool {
+        self.doubted_at >= self.asked_at
+    }
+}
+
 /// How much of the table is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Extent {
@@ -104,8 +110,7 @@ impl LimitSettings {
 
     /// Whether something was set that is not known yet.
     pub(in crate::engine) fn is_in_doubt(&self) -> bool {
-        let inner = lock(&self.0);
-        inner.doubted_at >= inner.asked_at
+        lock(&self.0).is_in_doubt()
     }
 
     /// The rates that have to be asked before a job with these keys begins, the last `own` of which it
@@ -117,7 +122,7 @@ impl LimitSettings {
         now: Instant,
     ) -> Option<Vec<i64>> {
         let inner = lock(&self.0);
-        if inner.doubted_at >= inner.asked_at {
+        if inner.is_in_doubt() {
             return None;
         }
         let mut rates = Vec::new();
