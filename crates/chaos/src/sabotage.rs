@@ -90,9 +90,11 @@ impl Sabotage {
                      + CASE WHEN random() < 0.5 THEN interval '3 s' ELSE interval '-2 s' END
                  WHERE random() < 0.1",
             ),
-            Self::Unpause => {
-                Some("UPDATE job_limits SET paused_until = NULL WHERE paused_until IS NOT NULL")
-            }
+            // As a change that is told of: who knows of the pause already has to hear that it is over.
+            Self::Unpause => Some(
+                "UPDATE job_limits SET paused_until = NULL, changed_at = now()
+                 WHERE paused_until IS NOT NULL",
+            ),
             Self::Swallow | Self::Fragile => None,
         }
     }

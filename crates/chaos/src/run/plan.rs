@@ -66,9 +66,8 @@ impl Plan {
     ) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
         let faults = draw_faults(&mut rng, faults, possible, seats);
-        let length = faults
-            .last()
-            .map_or(Duration::from_secs(3), |last| last.at + last.length);
+        let ends = faults.iter().map(|it| it.at + it.length);
+        let length = ends.max().unwrap_or(Duration::from_secs(3));
         let batches = draw_batches(&mut rng, jobs, length);
         Self { batches, faults }
     }
@@ -83,15 +82,21 @@ fn draw_faults(
     let mut drawn: Vec<Fault> = possible.iter().copied().cycle().take(count).collect();
     drawn.shuffle(rng);
     let mut at = Duration::from_secs(1);
+    // There is one pause at a time.
+    let mut unpaused_at = at;
     drawn
         .into_iter()
         .map(|fault| {
-            let planned = PlannedFault {
+            let mut planned = PlannedFault {
                 at,
                 fault,
                 seat: rng.random_range(0..seats),
                 length: Duration::from_millis(rng.random_range(fault.lengths_ms())),
             };
+            if fault == Fault::Pause {
+                planned.at = at.max(unpaused_at);
+                unpaused_at = planned.at + planned.length;
+            }
             at += Duration::from_millis(rng.random_range(300..2200));
             planned
         })
