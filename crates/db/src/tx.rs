@@ -2,9 +2,10 @@ use std::sync::Arc;
 
 use domain::TenantId;
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, SqlSafeStr as _, Transaction};
+use tracing::Instrument as _;
 
 use crate::signal::Signals;
-use crate::{Db, Extensions, Result, Signal};
+use crate::{Db, Error, Extensions, Result, Signal};
 
 /// Something to do in this process once a transaction is committed.
 pub type AfterCommit = Box<dyn FnOnce() + Send>;
@@ -18,8 +19,8 @@ pub trait Tx: Send {
     fn signal_after_commit(&mut self, signal: Signal);
 
     /// Calls `hook` once, and only if, the commit succeeded: right after it, in order, before the
-    /// committing task goes on. It must neither block nor panic. A process that ends in between,
-    /// or a commit whose answer got lost, never calls it.
+    /// committing task goes on, and even if that is dropped meanwhile. It must neither block nor
+    /// panic. A process that ends in between, or a commit whose answer got lost, never calls it.
     fn after_commit(&mut self, hook: AfterCommit);
 
     /// What is kept beside the database of this transaction.
@@ -65,7 +66,24 @@ impl Inner {
         })
     }
 
+    /// Commits, and does what follows from it even if nobody waits for the answer any more, as when the
+    /// client of a request is gone: else what others were to be told of would be left to their looking.
     async fn commit(self) -> Result<()> {
+        if self.hooks.is_empty() && self.pending.is_empty() {
+            return Ok(self.transaction.commit().await?);
+        }
+        let whole = tokio::spawn(self.commit_and_tell().in_current_span());
+        match whole.await {
+            Ok(committed) => committed,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The process ends: nobody knows what became of it.
+                Err(_) => Err(Error::Unavailable(sqlx::Error::WorkerCrashed)),
+            },
+        }
+    }
+
+    async fn commit_and_tell(self) -> Result<()> {
         self.transaction.commit().await?;
         for hook in self.hooks {
             hook();

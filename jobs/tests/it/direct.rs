@@ -335,6 +335,19 @@ async fn a_job_whose_commit_was_never_answered_is_brought_back_by_its_lease() {
 }
 
 #[tokio::test]
+async fn a_job_begins_although_its_enqueuer_is_dropped_in_the_middle_of_the_commit() {
+    let (bench, gate) = gated(64).await;
+    let mut tx = bench.db.system().await.unwrap();
+    let (id, state) = enqueue(&mut tx, &Probe::new(1)).await;
+    assert_eq!(state, JobState::Running);
+    assert!(tx.commit().now_or_never().is_none());
+    gate.add_permits(1);
+    assert_eq!(bench.next_run().await, (1, 1));
+    assert_eq!(bench.reach(id, JobState::Done).await.attempt, 1);
+    bench.shut_down().await;
+}
+
+#[tokio::test]
 async fn a_job_that_is_committed_while_the_engine_ends_is_given_back_whole() {
     let (bench, _gate) = gated(64).await;
     let mut tx = bench.db.system().await.unwrap();

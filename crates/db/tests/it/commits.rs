@@ -1,9 +1,11 @@
 //! What happens in the process once a transaction is committed.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use db::{Db, DbOptions, Tx};
 use domain::TenantId;
+use futures::FutureExt as _;
 use testkit::TestDb;
 
 type Log = Arc<Mutex<Vec<&'static str>>>;
@@ -33,6 +35,19 @@ async fn hooks_run_in_order_once_their_transaction_is_committed() {
     note(&mut tx, &log, "third");
     tx.commit().await.unwrap();
     assert_eq!(log.lock().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn hooks_of_a_commit_that_nobody_waits_for_any_more_run_all_the_same() {
+    let (_test_db, db) = database().await;
+    let (told, hears) = tokio::sync::oneshot::channel();
+    let mut tx = db.system().await.unwrap();
+    tx.after_commit(Box::new(move || told.send(()).unwrap()));
+    assert!(tx.commit().now_or_never().is_none());
+    tokio::time::timeout(Duration::from_secs(10), hears)
+        .await
+        .unwrap()
+        .unwrap();
 }
 
 #[tokio::test]
