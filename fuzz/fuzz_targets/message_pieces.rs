@@ -60,6 +60,7 @@ fn content(what: &What, words: &str) -> Content {
                 },
                 caption: Some(words.to_owned()),
                 filename: None,
+                media_type: None,
                 voice: false,
             })
         }

@@ -1,4 +1,8 @@
-use domain::MessageFileState;
+use std::collections::HashMap;
+
+use assistant::people::{self, NewFile};
+use channels::webchat::AttachmentType;
+use domain::{ConversationId, MessageFileState, TenantId};
 use poem_openapi::param::Path;
 use poem_openapi::{Enum, Object, OpenApi};
 use store::message_files::{self, MessageFile};
@@ -6,8 +10,12 @@ use uuid::Uuid;
 
 use super::Tag;
 use super::download::{Download, Kept};
-use crate::Problem;
+use super::messages::{QueuedMessages, by_message, with_files};
+use super::upload::{Purpose, Upload};
+use crate::answer::{Accepted, Answer};
 use crate::auth::Auth;
+use crate::payload::Checks;
+use crate::{AppState, Problem};
 
 /// Whether a file is here.
 #[derive(Clone, Copy, Debug, Enum)]
@@ -21,7 +29,8 @@ enum State {
     Failed,
 }
 
-/// A file that came with a message by a channel whose operator keeps it for a while only.
+/// A file of a message: one that came by a channel whose operator keeps it for a while only, or that a
+/// person of the tenant's sent.
 #[derive(Debug, Object)]
 #[oai(rename = "MessageFile")]
 pub(super) struct FileView {
@@ -41,11 +50,97 @@ pub(super) struct FileView {
     size_bytes: Option<i64>,
 }
 
+/// A file that a person of the tenant's sends.
+struct FromAgent;
+
+impl Purpose for FromAgent {
+    const DESCRIPTION: &'static str = "A file: PNG, JPEG, GIF, WebP, MP4, WebM, MP3, Ogg, WAV, PDF, \
+        Word (DOCX), Excel (XLSX), PowerPoint (PPTX) or text. What it is shows by its content.";
+
+    const FIELDS: &'static [(&'static str, &'static str)] = &[
+        (
+            "caption",
+            "The words under it, up to 20000 characters; before the file.",
+        ),
+        (
+            "from",
+            "Who writes, in your own words, up to 200 characters; before the file.",
+        ),
+    ];
+
+    fn max_bytes(state: &AppState) -> u64 {
+        state.limits.max_upload_bytes
+    }
+}
+
+/// The words that stood before a file.
+struct Words {
+    caption: Option<String>,
+    from: Option<String>,
+}
+
+impl Words {
+    fn read(mut fields: HashMap<&'static str, String>) -> Result<Self, Problem> {
+        let mut checks = Checks::default();
+        let mut read = |name, most| {
+            let given: Option<String> = fields.remove(name);
+            let given = given.filter(|words| !words.trim().is_empty());
+            given.map(|words| checks.text(name, &words, most))
+        };
+        let (caption, from) = (read("caption", 20_000), read("from", 200));
+        checks.finish()?;
+        Ok(Self { caption, from })
+    }
+}
+
 pub(crate) struct MessageFileRoutes;
 
 #[OpenApi(prefix_path = "/api", tag = "Tag::Conversations")]
 impl MessageFileRoutes {
-    /// Download a file that a contact sent
+    /// Send a file to the contact
+    ///
+    /// As a person, in one go: as if it were sent by `create_message`. Where the channel does not take
+    /// it as what it is, it is sent as a document; 422 if it does not take it at all. Send an
+    /// `Idempotency-Key` so that a repeated request sends nothing twice.
+    #[oai(
+        path = "/tenants/:tenant_id/conversations/:conversation_id/files",
+        method = "post",
+        operation_id = "create_message_file"
+    )]
+    async fn create(
+        &self,
+        auth: Auth,
+        /// The tenant.
+        tenant_id: Path<Uuid>,
+        /// The conversation.
+        conversation_id: Path<Uuid>,
+        mut upload: Upload<FromAgent>,
+    ) -> Result<Accepted<QueuedMessages>, Problem> {
+        let (tenant, conversation) = (tenant_id.0.into(), conversation_id.0.into());
+        let mut tx = auth.0.act_for(tenant).await?;
+        people::check_writable(&mut tx, conversation).await?;
+        drop(tx);
+        let arriving = upload.begin().await?;
+        let words = Words::read(arriving.fields)?;
+        let media_type = AttachmentType::sniff(&arriving.name, &arriving.first)
+            .ok_or_else(|| Problem::unsupported_media("Files of this type are not taken."))?;
+        let state = auth.0.state();
+        let max_bytes = FromAgent::max_bytes(state);
+        let stored = state.files.put_stream(tenant, arriving.whole, max_bytes);
+        let file = NewFile {
+            stored: stored.await.map_err(|error| upload.failed(error))?,
+            name: arriving.name,
+            media_type: media_type.as_str(),
+            media_kind: media_type.media_kind(),
+        };
+        let sent = send(&auth, tenant, conversation, &file, &words).await;
+        if sent.is_err() {
+            discard(state, &file).await;
+        }
+        Ok(Answer(sent?))
+    }
+
+    /// Download a file of a message
     ///
     /// Its id is in the `files` of the message.
     #[oai(
@@ -74,6 +169,36 @@ impl MessageFileRoutes {
             size_bytes: file.size_bytes.unwrap_or_default(),
         };
         Download::open(auth.0.state(), kept).await
+    }
+}
+
+/// Sends a file that is kept; afterwards its message leads to it.
+async fn send(
+    auth: &Auth,
+    tenant: TenantId,
+    conversation: ConversationId,
+    file: &NewFile,
+    words: &Words,
+) -> Result<QueuedMessages, Problem> {
+    let mut tx = auth.0.act_for(tenant).await?;
+    let assistant = &auth.0.state().assistant;
+    let (caption, from) = (words.caption.as_deref(), words.from.as_deref());
+    let sent = people::send_file(assistant, &mut tx, conversation, file, caption, from).await?;
+    let ids: Vec<_> = sent.iter().map(|message| message.id).collect();
+    let mut files = by_message(message_files::list(&mut tx, &ids).await?);
+    tx.commit().await?;
+    let data = sent.into_iter();
+    let data = data
+        .map(|message| with_files(message, &mut files))
+        .collect();
+    Ok(QueuedMessages { data })
+}
+
+/// Removes a file that no message leads to.
+async fn discard(state: &AppState, file: &NewFile) {
+    let key = &file.stored.key;
+    if let Err(error) = state.files.delete(key).await {
+        tracing::warn!(%error, %key, "a file that was not sent was not removed");
     }
 }
 

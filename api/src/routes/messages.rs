@@ -51,7 +51,7 @@ pub(super) struct MessageView {
     sources: Vec<SourceView>,
     /// The message as the channel brought it, where there is more than words.
     content: Value,
-    /// The files that came with it, except in web chats, where `content` names them.
+    /// Its files, except those of visitors of web chats, which `content` names.
     files: Vec<FileView>,
     /// When the contact changed it.
     edited_at: Option<DateTime<Utc>>,
@@ -104,9 +104,9 @@ struct CreateMessage {
 
 /// The messages that a text became.
 #[derive(Debug, Object)]
-struct QueuedMessages {
+pub(super) struct QueuedMessages {
     /// In order: one, or several where the channel carries no text as long.
-    data: Vec<MessageView>,
+    pub(super) data: Vec<MessageView>,
 }
 
 pub(crate) struct MessageRoutes;
@@ -276,6 +276,8 @@ fn holds_nul(value: &Value) -> bool {
 fn is_public(file: &MediaFile) -> bool {
     match file {
         MediaFile::Uploaded(id) => !id.is_empty() && id.len() <= 200,
+        // What a message keeps comes with it.
+        MediaFile::Kept(_) => false,
         MediaFile::Link(link) => {
             let url = link.parse::<url::Url>();
             url.is_ok_and(|url| matches!(url.scheme(), "http" | "https"))

@@ -1,5 +1,6 @@
 //! A file on its way in, as the field `file` of a multipart form.
 
+use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,6 +16,7 @@ use poem::{Body, FromRequest, Request, RequestBody};
 use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaSchema, MetaSchemaRef, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use rag::extract::{MediaType, SNIFFED_BYTES, sniff};
+use tokio::io::AsyncReadExt as _;
 use tokio_util::io::ReaderStream;
 
 use crate::{AppState, Problem};
@@ -27,6 +29,9 @@ const MAX_NAME_CHARS: usize = 500;
 pub(crate) trait Purpose: Send + Sync + 'static {
     /// What may be sent.
     const DESCRIPTION: &'static str;
+
+    /// The fields that may stand before the file, and what they are.
+    const FIELDS: &'static [(&'static str, &'static str)] = &[];
 
     /// The largest file, in bytes.
     fn max_bytes(state: &AppState) -> u64;
@@ -56,6 +61,8 @@ pub(crate) struct Upload<P = ForAnswers> {
 /// The field `file`: its name, the type its sender claims, and its content with the first bytes, by
 /// which its real type is told, apart.
 pub(crate) struct Arriving {
+    /// The fields that stood before it, by name.
+    pub(crate) fields: HashMap<&'static str, String>,
     /// Its name, without folders.
     pub(crate) name: String,
     /// What the sender says it is.
@@ -105,15 +112,26 @@ impl<P: Purpose> Upload<P> {
         })
     }
 
-    /// Finds the field `file`; fields before it are ignored.
+    /// Finds the field `file`; fields before it are ignored unless [`Purpose::FIELDS`] names them.
     ///
     /// # Errors
     /// 413 and 422, and 400 if the form ends before the file begins.
     pub(crate) async fn begin(&mut self) -> Result<Arriving, Problem> {
+        let mut fields = HashMap::new();
         let field = loop {
             match self.form.next_field().await {
                 Ok(Some(field)) if field.name() == Some("file") => break field,
-                Ok(Some(_)) => {}
+                Ok(Some(field)) => {
+                    let known = P::FIELDS.iter().find(|it| Some(it.0) == field.name());
+                    if let Some((name, _)) = known {
+                        let Ok(words) = read_words(field).await else {
+                            return Err(self.broken());
+                        };
+                        let detail = format!("must be text of at most {FORM_BYTES} bytes");
+                        let words = words.ok_or_else(|| Problem::invalid_field(*name, detail))?;
+                        fields.insert(*name, words);
+                    }
+                }
                 Ok(None) => return Err(Problem::invalid_field("file", "is required")),
                 Err(_) => return Err(self.broken()),
             }
@@ -127,6 +145,7 @@ impl<P: Purpose> Upload<P> {
         let again = first.clone();
         let whole = stream::once(async { Ok(again) }).chain(content).boxed();
         Ok(Arriving {
+            fields,
             name,
             declared,
             first,
@@ -170,6 +189,7 @@ impl Upload {
             declared,
             first,
             whole,
+            ..
         } = self.begin().await?;
         let media_type = sniff(&name, declared.as_deref(), &first)
             .map_err(|unsupported| Problem::unsupported_media(unsupported.to_string()))?;
@@ -195,9 +215,17 @@ impl<'a, P: Purpose> ApiExtractor<'a> for Upload<P> {
             format: Some("binary"),
             ..MetaSchema::new("string")
         };
+        let fields = P::FIELDS.iter().map(|(name, description)| {
+            let text = MetaSchema {
+                description: Some(description),
+                ..MetaSchema::new("string")
+            };
+            (*name, MetaSchemaRef::Inline(Box::new(text)))
+        });
+        let file = ("file", MetaSchemaRef::Inline(Box::new(file)));
         let form = MetaSchema {
             required: vec!["file"],
-            properties: vec![("file", MetaSchemaRef::Inline(Box::new(file)))],
+            properties: fields.chain([file]).collect(),
             ..MetaSchema::new("object")
         };
         Some(MetaRequest {
@@ -235,6 +263,15 @@ fn cap(
         }
         Ok(piece)
     })
+}
+
+/// Reads a field of words; `None` if there are too many of them, or they are none.
+async fn read_words(field: Field) -> Result<Option<String>, std::io::Error> {
+    let mut bytes = Vec::new();
+    let mut capped = field.into_async_read().take(FORM_BYTES + 1);
+    capped.read_to_end(&mut bytes).await?;
+    let fits = bytes.len() as u64 <= FORM_BYTES;
+    Ok(String::from_utf8(bytes).ok().filter(|_| fits))
 }
 
 /// Reads enough of a file to tell its kind.

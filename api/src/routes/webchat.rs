@@ -164,7 +164,7 @@ pub(crate) struct MessageView {
     status: String,
     /// The passages that an answer rests on.
     sources: Vec<SourceView>,
-    /// The visitor's file that came with it.
+    /// The file that came with it.
     attachment: Option<AttachmentView>,
     /// The client's own id of it, for the visitor's own.
     client_id: Option<String>,

@@ -85,7 +85,7 @@ impl WebchatAttachmentRoutes {
 
     /// Download a file of a web chat
     ///
-    /// By the visitor who sent it.
+    /// By the visitor who sent it, or was sent it.
     #[oai(
         path = "/webchat/attachments/:attachment_id",
         method = "get",
@@ -98,9 +98,14 @@ impl WebchatAttachmentRoutes {
         /// The file.
         attachment_id: Path<Uuid>,
     ) -> Result<Download, Problem> {
-        let id = attachment_id.0.into();
-        let attachment = state.webchat.get_attachment(&visitor.0, id).await?;
-        download(&state, attachment).await
+        let file = state.webchat.get_file(&visitor.0, attachment_id.0).await?;
+        let kept = Kept {
+            key: file.file_key,
+            name: file.name,
+            media_type: file.media_type,
+            size_bytes: file.size_bytes,
+        };
+        Download::open(&state, kept).await
     }
 
     /// Download a file that a visitor sent

@@ -5,6 +5,7 @@
     reason = "what the tests share fails as they do"
 )]
 
+mod agent_files;
 mod app;
 mod channels;
 mod connected_anew;

@@ -263,7 +263,20 @@ impl TestServer {
     }
 
     pub(crate) async fn upload(&self, key: &str, path: &str, name: &str, content: &[u8]) -> Reply {
-        let (kind, form) = form(name, content);
+        self.upload_with(key, path, &[("note", "x")], name, content)
+            .await
+    }
+
+    /// The same with fields of words before the file.
+    pub(crate) async fn upload_with(
+        &self,
+        key: &str,
+        path: &str,
+        words: &[(&str, &str)],
+        name: &str,
+        content: &[u8],
+    ) -> Reply {
+        let (kind, form) = form_with(words, name, content);
         let request = Request::builder()
             .method(Method::POST)
             .uri_str(path)
@@ -276,10 +289,18 @@ impl TestServer {
 
 /// A form with one file: its media type and its bytes.
 pub(crate) fn form(name: &str, content: &[u8]) -> (&'static str, Vec<u8>) {
-    let head = format!(
-        "--edge\r\nContent-Disposition: form-data; name=\"note\"\r\n\r\nx\r\n\
-         --edge\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n"
-    );
-    let form = [head.as_bytes(), content, b"\r\n--edge--\r\n"].concat();
+    form_with(&[("note", "x")], name, content)
+}
+
+fn form_with(words: &[(&str, &str)], name: &str, content: &[u8]) -> (&'static str, Vec<u8>) {
+    let part = |head: &str, content: &[u8]| {
+        let head = format!("--edge\r\nContent-Disposition: form-data; {head}\r\n\r\n");
+        [head.as_bytes(), content, b"\r\n"].concat()
+    };
+    let words = words
+        .iter()
+        .flat_map(|(name, text)| part(&format!("name=\"{name}\""), text.as_bytes()));
+    let file = part(&format!("name=\"file\"; filename=\"{name}\""), content);
+    let form = words.chain(file).chain(*b"--edge--\r\n").collect();
     ("multipart/form-data; boundary=edge", form)
 }

@@ -24,23 +24,6 @@ async fn send(stage: &Stage, token: &str, file: &str, text: &str, client_id: &st
     stage.server.post(token, path, body).await
 }
 
-/// How many files lie in the folder.
-fn files(stage: &Stage) -> usize {
-    let mut folders = vec![stage.server.folder.path().to_owned()];
-    let mut count = 0;
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let entry = entry.unwrap();
-            if entry.file_type().unwrap().is_dir() {
-                folders.push(entry.path());
-            } else {
-                count += 1;
-            }
-        }
-    }
-    count
-}
-
 #[tokio::test]
 async fn a_file_goes_with_a_message_and_is_read_by_both_sides() {
     let stage = Stage::set(json!({})).await;
@@ -154,7 +137,7 @@ async fn a_file_is_what_it_holds_and_no_page_or_program() {
     }
     let jpeg = upload(&stage, &token, "really.png", b"\xff\xd8\xff\xe0").await;
     assert_eq!(jpeg.expect(201)["media_type"], "image/jpeg");
-    assert_eq!(files(&stage), 1);
+    assert_eq!(stage.files(), 1);
 }
 
 #[tokio::test]
@@ -170,7 +153,7 @@ async fn files_have_a_size_and_a_session_has_so_many() {
     content.resize(fits + 200_000, 0);
     let huge = upload(&stage, &token, "a.png", &content).await;
     assert_eq!(huge.problem(413), "body_too_large");
-    assert_eq!(files(&stage), 0);
+    assert_eq!(stage.files(), 0);
     content.truncate(fits);
     upload(&stage, &token, "a.png", &content).await.expect(201);
     for _ in 1..caps.files_per_session {
@@ -180,7 +163,7 @@ async fn files_have_a_size_and_a_session_has_so_many() {
     assert_eq!(more.problem(429), "rate_limited");
     uploaded(&stage, &stage.token().await).await;
     assert_eq!(
-        files(&stage),
+        stage.files(),
         1 + usize::try_from(caps.files_per_session).unwrap()
     );
 }
@@ -189,7 +172,7 @@ async fn files_have_a_size_and_a_session_has_so_many() {
 async fn files_go_with_their_chat() {
     let stage = Stage::set(json!({})).await;
     uploaded(&stage, &stage.token().await).await;
-    assert_eq!(files(&stage), 1);
+    assert_eq!(stage.files(), 1);
     let channel = format!("{}/channels/{}", stage.tenant, stage.channel);
     let method = Method::DELETE;
     let gone = stage
@@ -197,5 +180,5 @@ async fn files_go_with_their_chat() {
         .call(ADMIN_KEY, method, &channel, Value::Null)
         .await;
     gone.expect(204);
-    assert_eq!(files(&stage), 0);
+    assert_eq!(stage.files(), 0);
 }

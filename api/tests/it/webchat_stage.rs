@@ -83,6 +83,23 @@ impl Stage {
             .unwrap()
     }
 
+    /// How many files lie in the folder.
+    pub(crate) fn files(&self) -> usize {
+        let mut folders = vec![self.server.folder.path().to_owned()];
+        let mut count = 0;
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let entry = entry.unwrap();
+                if entry.file_type().unwrap().is_dir() {
+                    folders.push(entry.path());
+                } else {
+                    count += 1;
+                }
+            }
+        }
+        count
+    }
+
     pub(crate) async fn sql(&self, statement: &str) {
         sqlx::raw_sql(sqlx::AssertSqlSafe(statement.to_owned()))
             .execute(self.server.database.pool())

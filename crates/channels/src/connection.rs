@@ -63,10 +63,17 @@ pub trait Connection: Debug + Send + Sync {
     /// [`MediaError`], by what it asks of the caller.
     fn read_address(&self, answer: &HttpAnswer) -> Result<MediaStep, MediaError>;
 
-    /// Describes the request that uploads a file; `None` where files are sent by their address.
+    /// Whether the channel takes such a file.
     ///
     /// # Errors
-    /// [`MediaError`] if the channel does not take such a file.
+    /// [`MediaError`] if it does not.
+    fn check_file(&self, file: &FileTraits<'_>) -> Result<(), MediaError>;
+
+    /// Describes the request that uploads a file; `None` where nothing is uploaded, for the receiver
+    /// fetches files itself.
+    ///
+    /// # Errors
+    /// Those of [`Connection::check_file`].
     fn upload(&self, file: &Upload<'_>) -> Result<Option<HttpRequest>, MediaError>;
 
     /// Reads the answer to [`Connection::upload`]: the id for [`domain::MediaFile::Uploaded`].
@@ -143,6 +150,17 @@ pub enum Action<'a> {
     },
 }
 
+/// What a channel judges a file by.
+#[derive(Clone, Copy, Debug)]
+pub struct FileTraits<'a> {
+    /// What it will be shown as.
+    pub media_kind: MediaKind,
+    /// Its media type, for example `image/jpeg`.
+    pub mime_type: &'a str,
+    /// Its length.
+    pub size_bytes: u64,
+}
+
 /// A file to be uploaded to a channel.
 #[derive(Clone, Copy, Debug)]
 pub struct Upload<'a> {
@@ -154,6 +172,17 @@ pub struct Upload<'a> {
     pub filename: &'a str,
     /// Its bytes.
     pub bytes: &'a bytes::Bytes,
+}
+
+impl<'a> Upload<'a> {
+    /// What the channel judges it by.
+    pub fn traits(&self) -> FileTraits<'a> {
+        FileTraits {
+            media_kind: self.media_kind,
+            mime_type: self.mime_type,
+            size_bytes: self.bytes.len() as u64,
+        }
+    }
 }
 
 /// A request that shows whether a channel works.

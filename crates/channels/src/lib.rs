@@ -43,7 +43,7 @@ pub use channel::{
 };
 pub use claims::{ClaimError, MAX_CLAIMED_CHANNELS};
 pub use connection::{
-    Action, Check, CheckKind, Connection, Finding, Health, Outgoing, Platform, Upload,
+    Action, Check, CheckKind, Connection, FileTraits, Finding, Health, Outgoing, Platform, Upload,
 };
 pub use format::{Citations, cite, to_markup};
 pub use keys::Keys;

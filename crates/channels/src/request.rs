@@ -13,6 +13,9 @@ use crate::lenient::{without_lone_surrogates, without_nul};
 /// The longest answer that is read where a request says nothing else, in bytes.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
 
+/// How long a file may take on its way out: longer than other requests, and less than its job.
+const FORM_TIMEOUT: Duration = Duration::from_secs(50);
+
 /// The longest wait an answer may ask for; a longer one is cut.
 const MAX_RETRY_AFTER: Duration = Duration::from_hours(1);
 
@@ -230,7 +233,9 @@ fn written(
                 .fold(reqwest::multipart::Form::new(), |form, (name, value)| {
                     form.text(*name, value.clone())
                 });
-            builder.multipart(form.part(*file_field, file))
+            builder
+                .timeout(FORM_TIMEOUT)
+                .multipart(form.part(*file_field, file))
         }
     })
 }

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Location, MediaKind};
+use crate::{Location, MediaKind, MessageFileId};
 
 /// What to send to a contact, before a channel turns it into its own form.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,6 +41,9 @@ pub struct OutgoingMedia {
     /// The name it is shown under.
     #[serde(default)]
     pub filename: Option<String>,
+    /// Its media type, for example `image/png`, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media_type: Option<String>,
     /// Whether it is shown as a recorded voice note (WhatsApp: OGG with OPUS only).
     #[serde(default)]
     pub voice: bool,
@@ -54,6 +57,8 @@ pub enum MediaFile {
     Uploaded(String),
     /// It can be fetched from this address by anybody.
     Link(String),
+    /// It is kept here, as the file of this id of the message that sends it.
+    Kept(MessageFileId),
 }
 
 /// A question with answers to tap; a channel without buttons shows them numbered.

@@ -1,4 +1,5 @@
-//! Files that contacts sent by channels whose operators keep them for a while only.
+//! Files of messages: those that contacts sent by channels whose operators keep them for a while only, and
+//! those that people of the tenant's sent.
 
 use chrono::{DateTime, Utc};
 use db::{Error, Result, TenantTx, Tx};
@@ -102,6 +103,86 @@ pub async fn insert(tx: &mut TenantTx, new: &NewMessageFile<'_>) -> Result<Messa
     .execute(tx.conn())
     .await?;
     Ok(id)
+}
+
+/// A file that is here before its message is stored.
+#[derive(Clone, Debug)]
+pub struct KeptMessageFile<'a> {
+    /// Its id.
+    pub id: MessageFileId,
+    /// Its message, of which it is the only file.
+    pub message_id: MessageId,
+    /// What it is shown as.
+    pub media_kind: &'a str,
+    /// Its name.
+    pub name: &'a str,
+    /// What it was recognised as.
+    pub media_type: &'a str,
+    /// Where it is kept.
+    pub file_key: &'a str,
+    /// Its length.
+    pub size_bytes: i64,
+    /// The SHA-256 of its content.
+    pub sha256: &'a [u8],
+    /// When it came.
+    pub at: DateTime<Utc>,
+}
+
+/// Stores a file that is here already.
+///
+/// # Errors
+/// `Constraint` `message_files_once_key` if the message has a file.
+pub async fn insert_kept(tx: &mut TenantTx, kept: &KeptMessageFile<'_>) -> Result<()> {
+    let tenant = tx.tenant();
+    sqlx::query!(
+        "INSERT INTO message_files (id, tenant_id, message_id, nth, media_kind, name, media_type,
+             state, file_key, size_bytes, sha256, stored_at)
+         VALUES ($1, $2, $3, 0, $4, $5, $6, 'stored', $7, $8, $9, $10)",
+        kept.id.as_uuid(),
+        tenant.as_uuid(),
+        kept.message_id.as_uuid(),
+        kept.media_kind,
+        kept.name,
+        kept.media_type,
+        kept.file_key,
+        kept.size_bytes,
+        kept.sha256,
+        kept.at,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Gets a file that was sent to a visitor of a web chat.
+///
+/// # Errors
+/// `NotFound` if the visitor was sent none of that id.
+pub async fn get_of_visitor(
+    tx: &mut TenantTx,
+    id: MessageFileId,
+    channel: ChannelId,
+    visitor: &str,
+) -> Result<MessageFile> {
+    let tenant = tx.tenant();
+    let row = sqlx::query_as!(
+        Row,
+        "SELECT f.id, f.message_id, f.nth, f.media_kind, f.name, f.media_type, f.state, f.error,
+                f.file_key, f.size_bytes
+         FROM message_files AS f
+         JOIN messages AS m ON m.id = f.message_id
+         JOIN conversations AS v ON v.id = m.conversation_id
+         JOIN contacts AS c ON c.id = v.contact_id
+         WHERE f.tenant_id = $1 AND f.id = $2 AND m.tenant_id = $1 AND v.tenant_id = $1
+           AND v.channel_id = $3 AND c.tenant_id = $1 AND c.external_id = $4",
+        tenant.as_uuid(),
+        id.as_uuid(),
+        channel.as_uuid(),
+        visitor,
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    row.try_into()
 }
 
 /// Gets a file.

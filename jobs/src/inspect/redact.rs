@@ -74,7 +74,7 @@ mod tests {
     use std::time::Duration;
 
     use chrono::DateTime;
-    use domain::{ConversationId, DocumentId, MessageId, RawItemId, TenantId};
+    use domain::{ConversationId, DocumentId, MessageFileId, MessageId, RawItemId, TenantId};
     use serde_json::json;
 
     use super::*;
@@ -118,6 +118,7 @@ mod tests {
             tenant_id,
             conversation_id,
             message_id,
+            file_id: Some(MessageFileId::new()),
             limit_keys: [None, None],
             delay: Duration::ZERO,
         };

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use domain::{ConversationId, MessageId, TenantId};
+use domain::{ConversationId, MessageFileId, MessageId, TenantId};
 use serde::{Deserialize, Serialize};
 
 use crate::{Backoff, Job, Lane, Options, Policy};
@@ -17,6 +17,9 @@ pub struct SendReply {
     pub conversation_id: ConversationId,
     /// The message.
     pub message_id: MessageId,
+    /// The file that goes with it, where it is kept here and the channel has to be given it first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_id: Option<MessageFileId>,
     /// The limits of its channel, and of its contact where many messages go there.
     #[serde(skip)]
     pub limit_keys: [Option<String>; 2],

@@ -7,8 +7,10 @@ use http::HeaderMap;
 use secrecy::ExposeSecret as _;
 use secrets::{WebhookSecret, sign_with_all};
 use serde_json::{Value, json};
+use store::message_files;
 use testkit::standin::{Receiver, ReceiverReply};
 
+use crate::agent_files::{keep, send};
 use crate::stage::{PATIENCE, Stage};
 
 struct Other {
@@ -180,4 +182,29 @@ async fn a_post_signed_by_another_secret_or_for_another_kind_is_refused() {
     );
     assert!(matches!(elsewhere.await, Err(assistant::Error::NotFound)));
     assert_eq!(other.stage.count("raw_items").await, 0);
+}
+
+#[tokio::test]
+async fn a_file_of_a_persons_is_named_by_the_id_it_is_fetched_by() {
+    let other = Other::start().await;
+    other.post(&other.question()).await.unwrap();
+    other.system.wait_for(1, PATIENCE).await.unwrap();
+    other.stage.rest_in_peace().await;
+    let file = keep(&other.stage, "list.txt", b"tea\nmore tea\n").await;
+    let sent = send(&other.stage, &file, Some("What we *have*")).await;
+    let sent = sent.unwrap().remove(0);
+    let posts = other.system.wait_for(2, PATIENCE).await.unwrap();
+    let body: Value = serde_json::from_slice(&posts[1].body).unwrap();
+    assert_eq!(body["text"], "What we have");
+    assert_eq!(body["content"]["file"], sent.content["file"]);
+    assert_eq!(body["content"]["filename"], "list.txt");
+    let mut tx = other
+        .stage
+        .assistant
+        .db
+        .tenant(other.stage.tenant)
+        .await
+        .unwrap();
+    let kept = message_files::list(&mut tx, &[sent.id]).await.unwrap();
+    assert_eq!(body["content"]["file"]["kept"], kept[0].id.to_string());
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what the tests share fails as they do")]
 
 mod addresses;
+mod agent_files;
 mod answers;
 mod budgets;
 mod changes;

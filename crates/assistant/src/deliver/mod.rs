@@ -10,6 +10,7 @@ mod fallback;
 mod limits;
 mod queue;
 mod request;
+mod upload;
 
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ use telemetry::trace::{Subject, note};
 use crate::channel_health::{self, Witness};
 use crate::receive::status::{announce, apply_parked};
 use crate::{Assistant, people};
-use request::Letter;
+use request::{Letter, Way};
 
 pub(crate) use again::send_again;
 pub use queue::queue_content;
@@ -37,13 +38,6 @@ const MAX_SENDS: i16 = 2;
 
 /// How long to wait before a send is noted once more.
 const OUTAGE_PAUSE: Duration = Duration::from_millis(300);
-
-/// A message whose intent to be sent is committed.
-struct Plan {
-    message: messages::Message,
-    channel: channels::Channel,
-    letter: Letter,
-}
 
 /// Sends one message through its channel.
 ///
@@ -57,22 +51,27 @@ pub async fn send(
     note(Subject::Tenant, job.tenant_id);
     note(Subject::Conversation, job.conversation_id);
     note(Subject::Message, job.message_id);
-    let Some(plan) = prepare(assistant, handle, &job).await? else {
+    let uploaded = match job.file_id {
+        Some(file) => upload::upload(assistant, handle, &job, file).await?,
+        None => None,
+    };
+    let Some(letter) = prepare(assistant, handle, &job, uploaded).await? else {
         // Where the stored message is the delivery, that it was sent is committed by now.
         fail_point!("send.after_sent_commit");
         return Ok(());
     };
     fail_point!("send.intent_committed");
-    request::send(assistant, handle, &plan).await
+    request::send(assistant, handle, &letter).await
 }
 
-/// Decides whether the message may leave, and commits the intent to send it; `None` if there is
-/// nothing left to do.
+/// Decides whether the message may leave, with its file as it was `uploaded`, and commits the intent to
+/// send it; `None` if there is nothing left to do.
 async fn prepare(
     assistant: &Assistant,
     handle: &JobHandle,
     job: &SendReply,
-) -> Result<Option<Plan>, Failure> {
+    uploaded: Option<String>,
+) -> Result<Option<Letter>, Failure> {
     let mut tx = assistant.db.tenant(job.tenant_id).await?;
     handle.fence(&mut tx).await?;
     let message = match messages::lock(&mut tx, job.message_id).await {
@@ -107,10 +106,10 @@ async fn prepare(
         | MessageStatus::Read
         | MessageStatus::Failed => return Ok(None),
     }
-    let plan = begin(assistant, &mut tx, message, now).await?;
+    let letter = begin(assistant, &mut tx, message, uploaded, now).await?;
     fail_point!("send.before_intent_commit");
     tx.commit().await?;
-    Ok(plan)
+    Ok(letter)
 }
 
 /// Takes the first step out of `queued` or `unknown`: the intent to send; `failed`, if the rules
@@ -119,8 +118,9 @@ async fn begin(
     assistant: &Assistant,
     tx: &mut TenantTx,
     message: messages::Message,
+    uploaded: Option<String>,
     now: DateTime<Utc>,
-) -> Result<Option<Plan>, Failure> {
+) -> Result<Option<Letter>, Failure> {
     let party = conversations::get_with_contact(tx, message.conversation_id).await?;
     let (conversation, contact) = party;
     let channel = channels::get(tx, message.channel_id).await?;
@@ -142,14 +142,10 @@ async fn begin(
                 opened_at: conversation.window_opened_at,
                 address: contact.send_to(),
             };
-            match request::write(assistant, tx, &channel, to, &message, now).await? {
+            match request::write(assistant, tx, channel, to, &message, uploaded, now).await? {
                 Ok(letter) => {
                     messages::begin_sending(tx, message.id, now).await?;
-                    Ok(Some(Plan {
-                        message,
-                        channel,
-                        letter,
-                    }))
+                    Ok(Some(letter))
                 }
                 Err(why) => {
                     fail(assistant, tx, message.id, &why, None).await?;
@@ -192,18 +188,18 @@ fn wait_for_report(wait: Duration) -> Failure {
 
 /// Notes that the channel took the message. Forgetting that would mean to send it again, so an
 /// outage of the database is waited out, for as long as the job may take.
-async fn settle_sent(assistant: &Assistant, plan: &Plan, external_id: &str) -> Result<(), Failure> {
-    let own = plan.message.id.to_string();
+async fn settle_sent(assistant: &Assistant, way: &Way, external_id: &str) -> Result<(), Failure> {
+    let own = way.message_id.to_string();
     let mut external_id = external_id;
     loop {
-        match note_sent(assistant, plan, external_id).await {
+        match note_sent(assistant, way, external_id).await {
             Err(Failure::Retry(error)) if is_outage(&*error) => {
-                tracing::warn!(message.id = %plan.message.id, "a send could not be noted yet");
+                tracing::warn!(message.id = %way.message_id, "a send could not be noted yet");
                 tokio::time::sleep(OUTAGE_PAUSE).await;
             }
             // A tenant's own system may name each message the same: what was taken was taken.
             Err(Failure::Retry(error)) if is_taken(&*error) && external_id != own => {
-                tracing::warn!(message.id = %plan.message.id,
+                tracing::warn!(message.id = %way.message_id,
                     "the channel gave the message the id of another one");
                 external_id = &own;
             }
@@ -227,24 +223,24 @@ fn is_outage(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
 /// Notes that the channel took the message, and applies the reports that were quicker.
 ///
 /// Not fenced: that it was sent is true whoever holds the job, and spares everybody a wait.
-async fn note_sent(assistant: &Assistant, plan: &Plan, external_id: &str) -> Result<(), Failure> {
-    let mut tx = assistant.db.tenant(plan.channel.tenant_id).await?;
-    let id = plan.message.id;
+async fn note_sent(assistant: &Assistant, way: &Way, external_id: &str) -> Result<(), Failure> {
+    let mut tx = assistant.db.tenant(way.channel.tenant_id).await?;
+    let id = way.message_id;
     let now = assistant.clock.now();
-    parked_statuses::lock(&mut tx, plan.channel.id, external_id).await?;
+    parked_statuses::lock(&mut tx, way.channel.id, external_id).await?;
     let sent = messages::mark_sent(&mut tx, id, Some(external_id), now).await?;
     if sent.is_none() {
         messages::attach_external_id(&mut tx, id, external_id).await?;
     }
     if matches!(
-        plan.channel.health,
+        way.channel.health,
         ChannelHealth::TokenDead | ChannelHealth::Misconfigured
     ) {
         let note = "a message was taken";
         channel_health::note(
             assistant,
             &mut tx,
-            &plan.channel,
+            &way.channel,
             ChannelHealth::Working,
             note,
             Witness::Send,
@@ -254,7 +250,7 @@ async fn note_sent(assistant: &Assistant, plan: &Plan, external_id: &str) -> Res
     if let Some(sent) = sent {
         announce(assistant, &mut tx, &sent, true).await?;
     }
-    apply_parked(assistant, &mut tx, &plan.channel, external_id).await?;
+    apply_parked(assistant, &mut tx, &way.channel, external_id).await?;
     fail_point!("send.before_sent_commit");
     tx.commit().await?;
     fail_point!("send.after_sent_commit");

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use ::channels::{Citations, channel as adapter};
 use db::TenantTx;
-use domain::{Author, ChannelKind, Content, MessageId, Source};
+use domain::{Author, ChannelKind, Content, MessageFileId, MessageId, Source};
 use jobs::Failure;
 use jobs::control::{self, LimitKey};
 use jobs::kinds::SendReply;
@@ -15,6 +15,7 @@ use store::{channels, conversations};
 
 use super::limits::Limits;
 use super::request::content_of;
+use crate::people::kept_file;
 use crate::{Assistant, Error};
 
 /// A message on its way into a conversation.
@@ -140,7 +141,11 @@ pub(crate) async fn enqueue_again(
     // What is broken shows when it is to leave.
     let content = content_of(message).unwrap_or_else(|_| Content::text(""));
     let keys = limits.keys(tx, &content).await?;
-    enqueue(tx, conversation, message.id, keys, delay).await
+    let sent = Sent {
+        message_id: message.id,
+        file_id: kept_file(&message.content),
+    };
+    enqueue(tx, conversation, sent, keys, delay).await
 }
 
 /// One message of a channel's.
@@ -172,21 +177,33 @@ async fn store(
     let id = messages::insert_outbound(tx, &new).await?;
     let shown = LiveEvent::new(conversation.id, LiveBody::Message { seq });
     live::publish(tx, &shown);
-    enqueue(tx, conversation, id, limit_keys, Duration::ZERO).await?;
+    let sent = Sent {
+        message_id: id,
+        file_id: kept_file(&piece.content),
+    };
+    enqueue(tx, conversation, sent, limit_keys, Duration::ZERO).await?;
     Ok(id)
+}
+
+/// A stored message that is to be sent.
+#[derive(Clone, Copy)]
+struct Sent {
+    message_id: MessageId,
+    file_id: Option<MessageFileId>,
 }
 
 async fn enqueue(
     tx: &mut TenantTx,
     conversation: &Conversation,
-    message_id: MessageId,
+    sent: Sent,
     limit_keys: [Option<String>; 2],
     delay: Duration,
 ) -> db::Result<()> {
     let job = SendReply {
         tenant_id: tx.tenant(),
         conversation_id: conversation.id,
-        message_id,
+        message_id: sent.message_id,
+        file_id: sent.file_id,
         limit_keys,
         delay,
     };

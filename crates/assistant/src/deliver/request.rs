@@ -6,14 +6,14 @@ use ::channels::{
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use db::TenantTx;
-use domain::{ChannelId, Content};
+use domain::{ChannelId, Content, MediaFile, MessageId};
 use fail::fail_point;
 use jobs::{Failure, JobHandle};
 use store::channels::Channel;
 use store::messages;
 
 use super::queue::pause;
-use super::{Plan, fail as fail_message, fallback, settle_sent, wait_for_report};
+use super::{fail as fail_message, fallback, settle_sent, wait_for_report};
 use crate::Assistant;
 use crate::channel_health::{self, Witness, send_key};
 use crate::connections::{connect, perform};
@@ -27,23 +27,32 @@ pub(super) struct Recipient<'a> {
     pub(super) address: &'a str,
 }
 
-/// A message, written and checked, with what it leaves by.
+/// What a message leaves by.
+pub(super) struct Way {
+    pub(super) message_id: MessageId,
+    pub(super) channel: Channel,
+    pub(super) connection: Box<dyn Connection>,
+    /// Where to send to.
+    pub(super) to: String,
+}
+
+/// A message, written and checked.
 pub(super) struct Letter {
-    connection: Box<dyn Connection>,
+    way: Way,
     request: HttpRequest,
-    to: String,
 }
 
 /// Writes the letter; the inner error says why it may not leave.
 pub(super) async fn write(
     assistant: &Assistant,
     tx: &mut TenantTx,
-    channel: &Channel,
+    channel: Channel,
     recipient: Recipient<'_>,
     message: &messages::Message,
+    uploaded: Option<String>,
     now: DateTime<Utc>,
 ) -> Result<Result<Letter, String>, Failure> {
-    let connection = match connect(assistant, channel) {
+    let connection = match connect(assistant, &channel) {
         Ok(Some(connection)) => connection,
         Ok(None) => return Ok(Err("the channel sends nothing".to_owned())),
         Err(error) => return Ok(Err(error.to_string())),
@@ -53,7 +62,10 @@ pub(super) async fn write(
         Ok(content) => content,
         Err(error) => return Ok(Err(error.to_string())),
     };
-    let fallback = fallback::of(channel, message);
+    if let (Content::Media(media), Some(id)) = (&mut content, uploaded) {
+        media.file = MediaFile::Uploaded(id);
+    }
+    let fallback = fallback::of(&channel, message);
     let situation = Situation {
         content: &content,
         author: message.author,
@@ -83,11 +95,15 @@ pub(super) async fn write(
         now,
     };
     match connection.encode(&outgoing) {
-        Ok(request) => Ok(Ok(Letter {
-            connection,
-            request,
-            to,
-        })),
+        Ok(request) => {
+            let way = Way {
+                message_id: message.id,
+                channel,
+                connection,
+                to,
+            };
+            Ok(Ok(Letter { way, request }))
+        }
         Err(unsupported) => Ok(Err(unsupported.to_string())),
     }
 }
@@ -105,38 +121,38 @@ pub(super) fn content_of(message: &messages::Message) -> serde_json::Result<Cont
 pub(super) async fn send(
     assistant: &Assistant,
     handle: &JobHandle,
-    plan: &Plan,
+    letter: &Letter,
 ) -> Result<(), Failure> {
-    let letter = &plan.letter;
+    let way = &letter.way;
     fail_point!("send.before_request");
     // A process that slept past its lease must not send: this is the last look before it leaves.
     handle.check_lease()?;
     let answer = perform(assistant, &letter.request).await;
     fail_point!("send.after_request");
-    let tag = plan.message.id.to_string();
+    let tag = way.message_id.to_string();
     let sent = answer
         .map_err(SendError::of_connection)
-        .and_then(|answer| letter.connection.read_sent(&tag, &answer));
+        .and_then(|answer| way.connection.read_sent(&tag, &answer));
     match sent {
-        Ok(sent) => settle_sent(assistant, plan, &sent.external_id).await,
-        Err(error) => settle_error(assistant, handle, plan, error).await,
+        Ok(sent) => settle_sent(assistant, way, &sent.external_id).await,
+        Err(error) => settle_error(assistant, handle, way, error).await,
     }
 }
 
 /// What an operator's error means for the message, its job and the channel.
-async fn settle_error(
+pub(super) async fn settle_error(
     assistant: &Assistant,
     handle: &JobHandle,
-    plan: &Plan,
+    way: &Way,
     error: SendError,
 ) -> Result<(), Failure> {
     let why = error.to_string();
-    tracing::warn!(message.id = %plan.message.id, code = error.code, error = %why,
+    tracing::warn!(message.id = %way.message_id, code = error.code, error = %why,
         "a message was not taken");
-    let mut tx = assistant.db.tenant(plan.channel.tenant_id).await?;
+    let mut tx = assistant.db.tenant(way.channel.tenant_id).await?;
     handle.fence(&mut tx).await?;
     // The message before its channel, and that before its limits: the order of whoever locks them.
-    let message = match messages::lock(&mut tx, plan.message.id).await {
+    let message = match messages::lock(&mut tx, way.message_id).await {
         // Erased meanwhile, or its channel deleted: what came of it concerns nobody.
         Err(db::Error::NotFound) => return Ok(()),
         found => found?,
@@ -146,21 +162,21 @@ async fn settle_error(
         mut next,
         pause: pauses,
         health,
-    } = decide(plan, error.class, failures);
+    } = decide(way, error.class, failures);
     if error.class == SendClass::WindowClosed
-        && fallback::put(&mut tx, &plan.channel, &message).await?
+        && fallback::put(&mut tx, &way.channel, &message).await?
     {
         next = Next::Retry {
             after: Duration::ZERO,
         };
     }
     if let Some(found) = health {
-        let channel = &plan.channel;
+        let channel = &way.channel;
         channel_health::note(assistant, &mut tx, channel, found, &why, Witness::Send).await?;
     }
     if let Some(pauses) = pauses {
-        let Letter { connection, to, .. } = &plan.letter;
-        hold_back(&mut tx, plan.channel.id, connection.as_ref(), to, pauses).await?;
+        let connection = way.connection.as_ref();
+        hold_back(&mut tx, way.channel.id, connection, &way.to, pauses).await?;
     }
     let id = message.id;
     let now = assistant.clock.now();
@@ -178,9 +194,9 @@ async fn settle_error(
 }
 
 /// What to do about a send that failed for the `failures`th time.
-fn decide(plan: &Plan, class: SendClass, failures: u32) -> Decision {
+fn decide(way: &Way, class: SendClass, failures: u32) -> Decision {
     let decision = class.decide(failures);
-    let can = adapter(plan.channel.kind).capabilities();
+    let can = adapter(way.channel.kind).capabilities();
     if decision.next == Next::Reconcile && can.has_idempotent_sends {
         // The receiver drops what it has by its id: there is nothing to wait for.
         let again = SendClass::Retry { after: None }.decide(failures);

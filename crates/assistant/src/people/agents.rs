@@ -111,7 +111,10 @@ pub(crate) fn is_unwanted(message: &Message, contact: &Contact) -> Option<&'stat
     is_unwanted.then_some("the contact wants no more messages")
 }
 
-async fn check_wanted(tx: &mut TenantTx, contact: domain::ContactId) -> Result<(), Error> {
+pub(super) async fn check_wanted(
+    tx: &mut TenantTx,
+    contact: domain::ContactId,
+) -> Result<(), Error> {
     match contacts::opted_out_at(tx, contact).await? {
         None => Ok(()),
         Some(_) => Err(Error::Conflict {

@@ -9,6 +9,7 @@
 mod agents;
 mod erase;
 mod export;
+mod files;
 mod hand_off;
 mod heed;
 mod phrases;
@@ -28,6 +29,7 @@ use crate::{Assistant, Error};
 pub use agents::{retry_message, send_message};
 pub use erase::{erase, request_erasure};
 pub use export::{Export, ExportedConversation, export};
+pub use files::{NewFile, check_writable, send_file};
 pub use hand_off::{HandOff, hand_off, take_over};
 pub use read::mark_read;
 pub use release::{release_due, release_due_of};
@@ -36,6 +38,7 @@ pub use steps::{set_opted_out, step};
 pub use thread::move_thread;
 
 pub(crate) use agents::is_unwanted;
+pub(crate) use files::{kept_file, kept_media};
 pub(crate) use heed::{Heeded, act, decide};
 pub(crate) use phrases::holds_any;
 pub(crate) use say::system as say;

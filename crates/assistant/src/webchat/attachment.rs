@@ -3,7 +3,9 @@ use channels::webchat::AttachmentType;
 use domain::AttachmentId;
 use files::{FileKey, Files, Stored};
 use futures::Stream;
+use store::message_files;
 use store::webchat_attachments::{self, WebchatAttachment};
+use uuid::Uuid;
 
 use super::{Session, Webchat};
 use crate::Error;
@@ -17,6 +19,19 @@ pub struct Incoming<S> {
     pub media_type: AttachmentType,
     /// Its content.
     pub content: S,
+}
+
+/// A file that a visitor may have.
+#[derive(Clone, Debug)]
+pub struct VisitorFile {
+    /// Where it is kept.
+    pub file_key: String,
+    /// Its name.
+    pub name: String,
+    /// Its media type.
+    pub media_type: String,
+    /// Its length.
+    pub size_bytes: i64,
 }
 
 impl Webchat {
@@ -95,7 +110,42 @@ impl Webchat {
         }
     }
 
-    /// Gets a file of a session's visitor.
+    /// Gets a file that a session's visitor sent or was sent.
+    ///
+    /// # Errors
+    /// `NotFound` if it is not there or another visitor's, and those of the database.
+    pub async fn get_file(&self, session: &Session, id: Uuid) -> Result<VisitorFile, Error> {
+        match self.get_attachment(session, id.into()).await {
+            Ok(own) => Ok(VisitorFile {
+                file_key: own.file_key,
+                name: own.name,
+                media_type: own.media_type,
+                size_bytes: own.size_bytes,
+            }),
+            Err(Error::NotFound) => self.get_sent_file(session, id).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn get_sent_file(&self, session: &Session, id: Uuid) -> Result<VisitorFile, Error> {
+        let mut tx = self.db.tenant(session.tenant_id()).await?;
+        let (channel, visitor) = (session.channel_id(), &session.row.visitor_id);
+        let found = message_files::get_of_visitor(&mut tx, id.into(), channel, visitor).await;
+        let file = match found {
+            Err(db::Error::NotFound) => return Err(Error::NotFound),
+            found => found?,
+        };
+        let whole = file.file_key.zip(file.name).zip(file.media_type);
+        let ((file_key, name), media_type) = whole.ok_or(Error::NotFound)?;
+        Ok(VisitorFile {
+            file_key,
+            name,
+            media_type,
+            size_bytes: file.size_bytes.unwrap_or_default(),
+        })
+    }
+
+    /// Gets a file that a session's visitor sent.
     ///
     /// # Errors
     /// `NotFound` if it is not there or another visitor's, and those of the database.

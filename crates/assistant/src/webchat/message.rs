@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::presence::agent_until;
 use super::{Happening, Place, Session, Webchat};
 use crate::Error;
+use crate::people::kept_media;
 
 /// A message as the visitor may see it.
 #[derive(Clone, Debug)]
@@ -36,7 +37,7 @@ pub struct VisitorMessage {
     pub status: MessageStatus,
     /// What an answer rests on.
     pub sources: Vec<Source>,
-    /// The visitor's file that came with it.
+    /// The file that came with it.
     pub attachment: Option<Attachment>,
     /// The client's own id of it, for the visitor's own.
     pub client_id: Option<String>,
@@ -57,8 +58,18 @@ pub struct Attachment {
     pub media_kind: MediaKind,
 }
 
-/// The file of a visitor's own message, and the words written under it.
+/// The file of a message, and the words written under it.
 fn attachment_of(message: &Message) -> Option<(Attachment, String)> {
+    if message.direction == Direction::Outbound {
+        let (id, media) = kept_media(&message.content)?;
+        let attachment = Attachment {
+            id: id.as_uuid(),
+            name: media.filename?,
+            media_type: media.media_type?,
+            media_kind: media.media_kind,
+        };
+        return Some((attachment, media.caption.unwrap_or_default()));
+    }
     let content = NormalizedContent::deserialize(&message.content).ok()?;
     let ContentBody::Media(media) = content.body else {
         return None;
@@ -75,7 +86,7 @@ fn attachment_of(message: &Message) -> Option<(Attachment, String)> {
 impl From<Message> for VisitorMessage {
     fn from(message: Message) -> Self {
         let own = message.direction == Direction::Inbound;
-        let (attachment, text) = match attachment_of(&message).filter(|_| own) {
+        let (attachment, text) = match attachment_of(&message) {
             Some((attachment, words)) => (Some(attachment), words),
             None => (None, message.text),
         };

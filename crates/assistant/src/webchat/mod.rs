@@ -26,7 +26,7 @@ use secrets::Keyring;
 
 use crate::{Assistant, WebchatCaps};
 
-pub use attachment::Incoming;
+pub use attachment::{Incoming, VisitorFile};
 pub use follow::Follow;
 pub use happening::{Happening, Place};
 pub use identity::{FreshIdentitySecret, Identity, replace_identity_secret};

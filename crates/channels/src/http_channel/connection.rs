@@ -14,9 +14,9 @@ use super::{ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER};
 use crate::lenient::text;
 use crate::plan::{numbered, place};
 use crate::{
-    Action, Audience, BrokenSettings, Check, CheckKind, Connection, Finding, Health, HttpAnswer,
-    HttpRequest, Limit, Markup, MediaError, MediaStep, Outgoing, Permit, RequestBody, SendClass,
-    SendError, Sent, Unsupported, Upload, to_markup,
+    Action, Audience, BrokenSettings, Check, CheckKind, Connection, FileTraits, Finding, Health,
+    HttpAnswer, HttpRequest, Limit, Markup, MediaError, MediaStep, Outgoing, Permit, RequestBody,
+    SendClass, SendError, Sent, Unsupported, Upload, to_markup,
 };
 
 /// The largest file that is fetched, in bytes.
@@ -179,13 +179,17 @@ impl Connection for OtherSystem {
         Err(MediaError::Missing)
     }
 
-    /// Files are sent by their address.
+    fn check_file(&self, _: &FileTraits<'_>) -> Result<(), MediaError> {
+        Ok(())
+    }
+
+    /// The system fetches files: by their address, or by their id from our API.
     fn upload(&self, _: &Upload<'_>) -> Result<Option<HttpRequest>, MediaError> {
         Ok(None)
     }
 
     fn read_uploaded(&self, _: &HttpAnswer) -> Result<String, SendError> {
-        let why = "this kind of channel takes no files but by their address";
+        let why = "files are not uploaded to this kind of channel";
         Err(SendError::of(SendClass::Permanent, why))
     }
 

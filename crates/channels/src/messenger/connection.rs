@@ -14,9 +14,9 @@ use crate::lenient::text;
 use crate::media::lies_on;
 use crate::meta::{Graph, read_answer, read_subscription};
 use crate::{
-    Action, Audience, Check, CheckKind, Connection, Finding, Health, HttpAnswer, HttpRequest,
-    Limit, MediaError, MediaStep, Outgoing, Platform, RequestBody, SendClass, SendError, Sent,
-    Unsupported, Upload,
+    Action, Audience, Check, CheckKind, Connection, FileTraits, Finding, Health, HttpAnswer,
+    HttpRequest, Limit, MediaError, MediaStep, Outgoing, Platform, RequestBody, SendClass,
+    SendError, Sent, Unsupported, Upload,
 };
 
 /// The largest file that is fetched or uploaded, in bytes.
@@ -159,12 +159,17 @@ impl Connection for Page {
         Err(MediaError::Missing)
     }
 
-    fn upload(&self, file: &Upload<'_>) -> Result<Option<HttpRequest>, MediaError> {
-        if file.bytes.len() > MAX_FILE_BYTES {
+    fn check_file(&self, file: &FileTraits<'_>) -> Result<(), MediaError> {
+        if file.size_bytes > MAX_FILE_BYTES as u64 {
             return Err(MediaError::TooLarge {
                 max_bytes: MAX_FILE_BYTES,
             });
         }
+        Ok(())
+    }
+
+    fn upload(&self, file: &Upload<'_>) -> Result<Option<HttpRequest>, MediaError> {
+        self.check_file(&file.traits())?;
         let name = match file.media_kind {
             MediaKind::Image | MediaKind::Sticker => "image",
             MediaKind::Video => "video",

@@ -86,6 +86,7 @@ fn media_of(media: &OutgoingMedia) -> Result<Value, &'static str> {
     let payload = match &media.file {
         MediaFile::Uploaded(id) => json!({"attachment_id": id}),
         MediaFile::Link(url) => json!({"url": url, "is_reusable": true}),
+        MediaFile::Kept(_) => return Err("the file has to be uploaded first"),
     };
     Ok(json!({"attachment": {"type": name, "payload": payload}}))
 }

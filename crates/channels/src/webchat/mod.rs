@@ -35,7 +35,7 @@ const CAPABILITIES: Capabilities = Capabilities {
     has_statuses: false,
     has_idempotent_sends: true,
     has_choices: false,
-    has_media: false,
+    has_media: true,
     has_templates: false,
     has_typing: true,
     has_echoes: false,
@@ -92,7 +92,8 @@ impl Channel for Webchat {
         Permit::Free
     }
 
-    /// Everything is text: the chat shows Markdown, and links to files and places with it.
+    /// Files that are kept here are shown as such. All else is text: the chat shows Markdown, and links
+    /// to files and places elsewhere with it.
     fn plan(&self, content: &Content) -> Result<Vec<Content>, Unsupported> {
         let nothing = refused("there is nothing to send");
         let text = |markdown: &str| texts(markdown, &CAPABILITIES, nothing);
@@ -105,6 +106,7 @@ impl Channel for Webchat {
                     let caption = media.caption.as_deref().unwrap_or_default();
                     text(format!("<{url}>\n{caption}").trim_end())
                 }
+                MediaFile::Kept(_) => Ok(vec![content.clone()]),
                 MediaFile::Uploaded(_) => Err(refused("a file must have an address")),
             },
             Content::Template(_) => Err(refused("it has no templates")),

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::error::{class_of, class_of_code};
-use super::media::{HOSTS, MAX_INBOUND_BYTES, check_upload};
+use super::media::{HOSTS, MAX_INBOUND_BYTES, check_file};
 use super::plan::refused;
 use super::send::read_sent;
 use super::{WhatsappConfig, WhatsappSecrets, message};
@@ -17,9 +17,9 @@ use crate::limit::hidden;
 use crate::media::lies_on;
 use crate::meta::{Graph, read_answer, read_id, read_subscription};
 use crate::{
-    Action, Audience, Check, CheckKind, Connection, Finding, Health, HttpAnswer, HttpRequest,
-    Limit, MediaError, MediaStep, Outgoing, Permit, Platform, RequestBody, SendClass, SendError,
-    Sent, Unsupported, Upload,
+    Action, Audience, Check, CheckKind, Connection, FileTraits, Finding, Health, HttpAnswer,
+    HttpRequest, Limit, MediaError, MediaStep, Outgoing, Permit, Platform, RequestBody, SendClass,
+    SendError, Sent, Unsupported, Upload,
 };
 
 /// Messages a second of one number, in and out, unless its settings say otherwise.
@@ -185,8 +185,12 @@ impl Connection for Number {
         self.bytes(&url, text(&json, "sha256"), text(&json, "mime_type"))
     }
 
+    fn check_file(&self, file: &FileTraits<'_>) -> Result<(), MediaError> {
+        check_file(file)
+    }
+
     fn upload(&self, file: &Upload<'_>) -> Result<Option<HttpRequest>, MediaError> {
-        check_upload(file)?;
+        self.check_file(&file.traits())?;
         let segments = [self.config.phone_number_id.as_str(), "media"];
         let mut request = self.request(Method::POST, &segments);
         request.body = RequestBody::Form {

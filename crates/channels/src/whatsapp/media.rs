@@ -1,6 +1,6 @@
 use domain::MediaKind;
 
-use crate::{MediaError, Upload};
+use crate::{FileTraits, MediaError};
 
 /// The largest file that is fetched: what Meta lets people send, in bytes.
 pub(super) const MAX_INBOUND_BYTES: usize = 100 * 1024 * 1024;
@@ -22,10 +22,10 @@ const IMAGE: &[&str] = &["image/jpeg", "image/png"];
 const VIDEO: &[&str] = &["video/mp4", "video/3gpp"];
 const STICKER: &[&str] = &["image/webp"];
 
-/// Checks a file before it is uploaded; any document is taken.
+/// Checks a file that is to be uploaded; any document is taken.
 ///
 /// Source: <https://developers.facebook.com/docs/whatsapp/cloud-api/reference/media>, 2026-05.
-pub(super) fn check_upload(file: &Upload<'_>) -> Result<(), MediaError> {
+pub(super) fn check_file(file: &FileTraits<'_>) -> Result<(), MediaError> {
     let (types, max_bytes) = match file.media_kind {
         MediaKind::Audio => (AUDIO, 16 * MB),
         MediaKind::Image => (IMAGE, 5 * MB),
@@ -39,7 +39,7 @@ pub(super) fn check_upload(file: &Upload<'_>) -> Result<(), MediaError> {
             mime_type: mime_type.to_owned(),
         });
     }
-    if file.bytes.len() > max_bytes {
+    if file.size_bytes > max_bytes as u64 {
         return Err(MediaError::TooLarge { max_bytes });
     }
     Ok(())

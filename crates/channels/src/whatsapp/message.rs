@@ -97,6 +97,7 @@ fn media_of(media: &OutgoingMedia) -> Result<(&'static str, Value), &'static str
     let mut part = match &media.file {
         MediaFile::Uploaded(id) => json!({"id": id}),
         MediaFile::Link(url) => json!({"link": url}),
+        MediaFile::Kept(_) => return Err("the file has to be uploaded first"),
     };
     let caption = media.caption.as_deref().map(marked);
     debug_assert!(

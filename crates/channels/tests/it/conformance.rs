@@ -13,7 +13,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::samples::{
-    SECRET, answer, choices, config, connect, contents, media, now, outgoing, post,
+    SECRET, answer, choices, config, connect, contents, kept, media, now, outgoing, post,
 };
 
 fn each(check: impl Fn(&'static dyn Channel)) {
@@ -282,7 +282,7 @@ fn what_a_channel_says_it_can_do_it_can() {
                 .is_ok_and(|planned| planned == [content.clone()])
         };
         assert_eq!(is_carried(&choices(&["Now", "Later"])), can.has_choices);
-        assert_eq!(is_carried(&media(MediaKind::Image, None)), can.has_media);
+        assert_eq!(is_carried(&kept(MediaKind::Image)), can.has_media);
         let template = contents().remove(7);
         assert_eq!(channel.plan(&template).is_ok(), can.has_templates);
         if let Some(connection) = connection {

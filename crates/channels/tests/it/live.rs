@@ -123,6 +123,7 @@ async fn run(kind: ChannelKind) {
         file: MediaFile::Uploaded(id),
         caption: None,
         filename: None,
+        media_type: None,
         voice: false,
     });
     account.send(&picture, &account.recipient).await.unwrap();

@@ -129,6 +129,7 @@ fn files_are_attachments_and_captions_messages_of_their_own() {
         file: MediaFile::Uploaded("99".to_owned()),
         caption: None,
         filename: None,
+        media_type: None,
         voice: false,
     });
     assert_eq!(

@@ -5,8 +5,8 @@ use channels::{
 };
 use chrono::{DateTime, Utc};
 use domain::{
-    Author, ChannelKind, Choice, Choices, Content, Location, MediaFile, MediaKind, OutgoingMedia,
-    Template, WebchatSessionId,
+    Author, ChannelKind, Choice, Choices, Content, Location, MediaFile, MediaKind, MessageFileId,
+    OutgoingMedia, Template, WebchatSessionId,
 };
 use serde_json::{Value, json};
 
@@ -97,6 +97,19 @@ pub(crate) fn media(media_kind: MediaKind, caption: Option<&str>) -> Content {
         file: MediaFile::Link("https://shop.example/a.bin".to_owned()),
         caption: caption.map(str::to_owned),
         filename: Some("a.bin".to_owned()),
+        media_type: None,
+        voice: false,
+    })
+}
+
+/// A file that is kept here.
+pub(crate) fn kept(media_kind: MediaKind) -> Content {
+    Content::Media(OutgoingMedia {
+        media_kind,
+        file: MediaFile::Kept(MessageFileId::new()),
+        caption: None,
+        filename: Some("a.bin".to_owned()),
+        media_type: None,
         voice: false,
     })
 }

@@ -112,6 +112,7 @@ fn a_caption_that_does_not_fit_becomes_a_message_of_its_own() {
             file: MediaFile::Uploaded("1".to_owned()),
             caption: Some(caption),
             filename: None,
+            media_type: None,
             voice: false,
         });
         channel(KIND).plan(&content).unwrap().len()
@@ -211,6 +212,7 @@ fn template() -> Template {
             file: MediaFile::Uploaded("500".to_owned()),
             caption: None,
             filename: None,
+            media_type: None,
             voice: false,
         })),
         body: vec![parameter(None, "Ana"), parameter(Some("day"), "Monday")],

@@ -241,6 +241,11 @@ impl GraphServer {
         self.inner.things.uploads()
     }
 
+    /// Refuses the next uploads with errors of these codes, in order.
+    pub fn refuse_uploads(&self, codes: &[i64]) {
+        self.inner.things.refuse_uploads(codes);
+    }
+
     /// Answers looks at numbers and pages with an error of this code; `None` (the default): with what
     /// they are.
     pub fn refuse_looks(&self, code: Option<i64>) {

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -18,6 +18,8 @@ pub(super) struct Things(Mutex<State>);
 struct State {
     files: HashMap<String, File>,
     uploads: Vec<Upload>,
+    /// Codes of errors that the next uploads meet, in order.
+    upload_errors: VecDeque<i64>,
     is_unsubscribed: bool,
     refuses_subscriptions: bool,
     subscribed_app: Option<String>,
@@ -55,6 +57,10 @@ impl Things {
 
     pub(super) fn uploads(&self) -> Vec<Upload> {
         self.state().uploads.clone()
+    }
+
+    pub(super) fn refuse_uploads(&self, codes: &[i64]) {
+        self.state().upload_errors.extend(codes);
     }
 
     pub(super) fn unsubscribe(&self) {
@@ -102,6 +108,9 @@ impl Things {
                 ok(&json!({"success": true}))
             }
             (&Method::POST, [_, to, path @ ("media" | "message_attachments")]) => {
+                if let Some(code) = self.state().upload_errors.pop_front() {
+                    return error_response(code, "As set.");
+                }
                 let id = format!("{}", 1000 + self.state().uploads.len());
                 self.state().uploads.push(Upload {
                     to: (*to).to_owned(),
