@@ -53,7 +53,7 @@ async fn no_operation_meets_another_tenants_things() {
                 Method::POST | Method::PUT => valid_body(id, &things[0].1),
                 _ => Value::Null,
             };
-            let foreign = if id == "create_document" {
+            let foreign = if takes_form(operation) {
                 server.upload(&key, &path, "a.txt", b"Words.").await
             } else {
                 server.call(&key, method.clone(), &path, body.clone()).await
@@ -82,6 +82,11 @@ async fn no_operation_meets_another_tenants_things() {
     let jobs = server.get(ADMIN_KEY, "/api/jobs?state=ready").await;
     assert_eq!(jobs.expect(200)["data"][0]["id"].to_string(), things[6].1);
     assert_eq!(server.get(ADMIN_KEY, &victim).await.expect(200), before);
+}
+
+/// Whether an operation takes a file.
+fn takes_form(operation: &Value) -> bool {
+    operation["requestBody"]["content"]["multipart/form-data"].is_object()
 }
 
 /// Ids of things inside of a tenant, by the name of the path parameter.
@@ -121,7 +126,12 @@ async fn a_tenants_own_path_leads_to_nothing_of_another_tenant() {
                 Method::POST | Method::PUT => valid_body(id, &things[0].1),
                 _ => Value::Null,
             };
-            let found = server.call(&key, method, &fill(path, &things), body).await;
+            let path = fill(path, &things);
+            let found = if takes_form(operation) {
+                server.upload(&key, &path, "a.txt", b"Words.").await
+            } else {
+                server.call(&key, method, &path, body).await
+            };
             assert_eq!(found.problem(404), "not_found", "{id}");
             called += 1;
         }

@@ -38,7 +38,7 @@ pub enum Permit {
     /// As it is, for it is a template, which needs no window.
     Approved,
     /// Not as it is; this template may go in its place, and asks the contact to write again.
-    InsteadTemplate(Template),
+    InsteadTemplate(Box<Template>),
     /// Not at all.
     Refused(Refusal),
 }
@@ -82,7 +82,7 @@ pub(crate) fn templates_outside(situation: &Situation<'_>) -> Permit {
         return Permit::Free;
     }
     match situation.fallback {
-        Some(template) => Permit::InsteadTemplate(template.clone()),
+        Some(template) => Permit::InsteadTemplate(Box::new(template.clone())),
         None => Permit::Refused(Refusal::WindowClosed),
     }
 }
@@ -160,7 +160,7 @@ mod tests {
         };
         assert_eq!(
             templates_outside(&late),
-            Permit::InsteadTemplate(template())
+            Permit::InsteadTemplate(Box::new(template()))
         );
     }
 

@@ -77,7 +77,7 @@ pub(super) async fn write(
     match permit {
         Permit::Refused(refusal) => return Ok(Err(refusal.to_string())),
         Permit::InsteadTemplate(template) => {
-            content = Content::Template(template);
+            content = Content::Template(*template);
             permit = Permit::Approved;
             let stored = serde_json::to_value(&content).map_err(Failure::retry)?;
             messages::replace_content(tx, message.id, &stored).await?;

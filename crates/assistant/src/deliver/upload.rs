@@ -15,6 +15,7 @@ use super::request::{Way, settle_error};
 use super::{fail, time_left};
 use crate::Assistant;
 use crate::connections::{connect, perform};
+use crate::people::kept_media;
 
 /// Gives the channel's operator the file of a message that is about to be sent, and returns the
 /// operator's id of it. `None`: the receiver fetches it, or there is nothing to send any more, which
@@ -29,19 +30,23 @@ pub(super) async fn upload(
     job: &SendReply,
     id: MessageFileId,
 ) -> Result<Option<String>, Failure> {
-    let Some((way, file)) = prepare(assistant, job, id).await? else {
+    let Some(sending) = prepare(assistant, job, id).await? else {
         return Ok(None);
     };
-    let bytes = match read(assistant, &file).await {
+    let Sending {
+        way,
+        media_kind,
+        file,
+    } = &sending;
+    let bytes = match read(assistant, file).await {
         Ok(bytes) => bytes,
         Err(Some(error)) => return Err(Failure::retry(error)),
         Err(None) => {
             return give_up(assistant, handle, job, "its file is not there any more").await;
         }
     };
-    let media_kind = file.media_kind.parse().unwrap_or(MediaKind::Document);
     let request = way.connection.upload(&Upload {
-        media_kind,
+        media_kind: *media_kind,
         mime_type: file
             .media_type
             .as_deref()
@@ -67,18 +72,25 @@ pub(super) async fn upload(
                 // No contact has seen anything yet.
                 error.class = SendClass::Retry { after: None };
             }
-            settle_error(assistant, handle, &way, error).await?;
+            settle_error(assistant, handle, way, error).await?;
             Ok(None)
         }
     }
 }
 
-/// What the file is sent by, if the message may leave now.
+/// A file on its way.
+struct Sending {
+    way: Way,
+    media_kind: MediaKind,
+    file: MessageFile,
+}
+
+/// What is sent and what by, if the message may leave now.
 async fn prepare(
     assistant: &Assistant,
     job: &SendReply,
     id: MessageFileId,
-) -> Result<Option<(Way, MessageFile)>, Failure> {
+) -> Result<Option<Sending>, Failure> {
     let mut tx = assistant.db.tenant(job.tenant_id).await?;
     let message = match messages::get(&mut tx, job.message_id).await {
         Err(db::Error::NotFound) => return Ok(None),
@@ -92,9 +104,10 @@ async fn prepare(
         }
         _ => false,
     };
-    if !is_due {
+    let media = kept_media(&message.content).filter(|_| is_due);
+    let Some((_, media)) = media else {
         return Ok(None);
-    }
+    };
     let file = match message_files::get(&mut tx, id).await {
         Err(db::Error::NotFound) => return Ok(None),
         found => found?,
@@ -111,7 +124,11 @@ async fn prepare(
             connection,
             to: contact.send_to().to_owned(),
         };
-        (way, file)
+        Sending {
+            way,
+            media_kind: media.media_kind,
+            file,
+        }
     }))
 }
 

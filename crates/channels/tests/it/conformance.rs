@@ -13,7 +13,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::samples::{
-    SECRET, answer, choices, config, connect, contents, kept, media, now, outgoing, post,
+    SECRET, answer, choices, config, connect, contents, kept, now, outgoing, post,
 };
 
 fn each(check: impl Fn(&'static dyn Channel)) {

@@ -80,6 +80,7 @@ fn files_leave_by_id_or_address_and_only_with_what_they_can_have() {
             file,
             caption: caption.map(str::to_owned),
             filename: Some("bill.pdf".to_owned()),
+            media_type: None,
             voice,
         }))
     };
@@ -273,7 +274,7 @@ fn when_the_window_is_closed_only_the_template_leaves() {
         now: now(),
     };
     let permit = channel(KIND).permit(&late);
-    assert_eq!(permit, Permit::InsteadTemplate(template()));
+    assert_eq!(permit, Permit::InsteadTemplate(Box::new(template())));
     let connection = connect(KIND).unwrap();
     let as_it_is = Outgoing {
         permit: &permit,
@@ -283,7 +284,7 @@ fn when_the_window_is_closed_only_the_template_leaves() {
     let Permit::InsteadTemplate(template) = permit else {
         panic!("{permit:?}");
     };
-    let instead = Content::Template(template);
+    let instead = Content::Template(*template);
     let permit = channel(KIND).permit(&Situation {
         content: &instead,
         ..late
