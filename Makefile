@@ -93,6 +93,18 @@ fuzz: need-fuzz ## Feeds made-up input to whatever reads what outsiders send, a 
 	done; \
 	[ -z "$$found" ] || { echo "something was found in:$$found" >&2; exit 1; }
 
+.PHONY: need-coverage
+need-coverage: need-cargo
+	@$(CARGO) llvm-cov --version >/dev/null 2>&1 || { echo "cargo-llvm-cov is missing: rustup component add llvm-tools && cargo install --locked cargo-llvm-cov" >&2; exit 1; }
+	@$(CARGO) nextest --version >/dev/null 2>&1 || { echo "cargo-nextest is missing: cargo install --locked cargo-nextest" >&2; exit 1; }
+
+# Builds everything once more, with counters. What a process counted is lost where a test kills it.
+.PHONY: coverage
+coverage: need-coverage need-test-database need-node ## Runs every test and tells which lines of each crate it runs: a build of its own, half an hour.
+	$(WITH_POSTGRES) $(CARGO) llvm-cov nextest --no-report --workspace $(FAILPOINTS) --lib --bins --tests --examples --no-fail-fast
+	$(CARGO) llvm-cov report --json --summary-only --output-path target/coverage.json
+	@ops/coverage/table target/coverage.json .
+
 .PHONY: lint
 lint: need-cargo ## Checks formatting and lints.
 	$(CARGO) fmt --all --check
