@@ -15,6 +15,7 @@ pub mod provider_checks;
 pub mod providers;
 pub mod receive;
 pub mod spending;
+pub mod stray_files;
 mod tenant;
 pub mod tools;
 pub mod webchat;

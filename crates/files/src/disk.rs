@@ -1,6 +1,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
+use std::time::Duration;
 
 use bytes::Bytes;
 use domain::TenantId;
@@ -8,6 +9,7 @@ use futures::{Stream, StreamExt as _};
 use sha2::{Digest, Sha256};
 use tokio::fs::{self, File};
 use tokio::io::AsyncWriteExt as _;
+use uuid::Uuid;
 
 use crate::{Error, FileKey, Stored};
 
@@ -47,7 +49,7 @@ impl Disk {
         make_folder(&self.root, &folder)
             .await
             .map_err(at(&folder))?;
-        let draft = Draft(folder.join(format!(".{}.draft", key.file())));
+        let draft = Draft(folder.join(format!(".{}{DRAFT}", key.file())));
         let (size_bytes, sha256) = write(&draft.0, content, max_bytes).await?;
         let path = self.path(&key);
         fs::rename(&draft.0, &path).await.map_err(at(&path))?;
@@ -74,9 +76,71 @@ impl Disk {
         gone(fs::remove_file(&path).await).map_err(at(&path))
     }
 
+    pub(crate) async fn tenants(&self) -> Result<Vec<TenantId>, Error> {
+        let mut entries = match fs::read_dir(&self.root).await {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            opened => opened.map_err(at(&self.root))?,
+        };
+        let mut tenants = Vec::new();
+        while let Some(entry) = entries.next_entry().await.map_err(at(&self.root))? {
+            let name = entry.file_name();
+            tenants.extend(name.to_str().and_then(|name| name.parse::<TenantId>().ok()));
+        }
+        Ok(tenants)
+    }
+
+    pub(crate) async fn list_old(
+        &self,
+        tenant: TenantId,
+        age: Duration,
+    ) -> Result<Vec<FileKey>, Error> {
+        let folder = self.folder(tenant);
+        let mut entries = match fs::read_dir(&folder).await {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            opened => opened.map_err(at(&folder))?,
+        };
+        let mut keys = Vec::new();
+        while let Some(entry) = entries.next_entry().await.map_err(at(&folder))? {
+            let path = entry.path();
+            // Gone meanwhile.
+            let Ok(metadata) = entry.metadata().await else {
+                continue;
+            };
+            let stored = metadata.modified().map_err(at(&path))?;
+            if stored.elapsed().is_ok_and(|elapsed| elapsed >= age) {
+                match entry.file_name().to_str().and_then(Name::read) {
+                    Some(Name::File(file)) => keys.push(FileKey::of(tenant, file)),
+                    Some(Name::Draft) => gone(fs::remove_file(&path).await).map_err(at(&path))?,
+                    // Somebody else's.
+                    None => {}
+                }
+            }
+        }
+        Ok(keys)
+    }
+
     pub(crate) async fn delete_tenant(&self, tenant: TenantId) -> Result<(), Error> {
         let folder = self.folder(tenant);
         gone(fs::remove_dir_all(&folder).await).map_err(at(&folder))
+    }
+}
+
+/// How the name of a file ends that is not whole yet; it begins with a dot.
+const DRAFT: &str = ".draft";
+
+/// What a name in a tenant's folder says.
+enum Name {
+    File(Uuid),
+    Draft,
+}
+
+impl Name {
+    fn read(name: &str) -> Option<Self> {
+        let draft = name.strip_prefix('.').and_then(|it| it.strip_suffix(DRAFT));
+        match draft {
+            Some(draft) => Uuid::parse_str(draft).ok().map(|_| Self::Draft),
+            None => Uuid::parse_str(name).ok().map(Self::File),
+        }
     }
 }
 

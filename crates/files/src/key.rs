@@ -26,6 +26,10 @@ impl FileKey {
         }
     }
 
+    pub(crate) const fn of(tenant: TenantId, file: Uuid) -> Self {
+        Self { tenant, file }
+    }
+
     /// The tenant whose file it is.
     pub fn tenant(&self) -> TenantId {
         self.tenant

@@ -7,6 +7,7 @@ mod error;
 mod key;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bytes::Bytes;
 use domain::TenantId;
@@ -96,6 +97,27 @@ impl Files {
     pub async fn delete(&self, key: &FileKey) -> Result<(), Error> {
         match &self.place {
             Place::Disk(disk) => disk.delete(key).await,
+        }
+    }
+
+    /// Lists the tenants that have files.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub async fn tenants(&self) -> Result<Vec<TenantId>, Error> {
+        match &self.place {
+            Place::Disk(disk) => disk.tenants().await,
+        }
+    }
+
+    /// Lists files of a tenant that were stored at least `age` ago; what such an old upload left behind
+    /// unfinished is removed on the way.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub async fn list_old(&self, tenant: TenantId, age: Duration) -> Result<Vec<FileKey>, Error> {
+        match &self.place {
+            Place::Disk(disk) => disk.list_old(tenant, age).await,
         }
     }
 

@@ -22,6 +22,7 @@ pub mod eval_questions;
 pub mod eval_results;
 pub mod eval_runs;
 pub mod idempotency_keys;
+pub mod kept_files;
 pub mod keyword_index;
 pub mod message_files;
 pub mod messages;

@@ -6,7 +6,7 @@ use domain::TenantId;
 
 /// Takes the tenants whose providers were not looked at since `before`, at most `limit`, the longest
 /// ago first, and notes that they are being looked at `now`. Those that only have what is built in
-/// are passed over.
+/// are passed over, unless the platform `embeds_by_provider`, which is theirs if they chose nothing.
 ///
 /// # Errors
 /// Those of the database.
@@ -14,6 +14,7 @@ pub async fn take_due(
     tx: &mut SystemTx,
     before: DateTime<Utc>,
     now: DateTime<Utc>,
+    embeds_by_provider: bool,
     limit: i64,
 ) -> Result<Vec<TenantId>> {
     let taken = sqlx::query_scalar!(
@@ -26,7 +27,8 @@ pub async fn take_due(
           AND (last.checked_at IS NULL OR last.checked_at < $1)
           AND (t.settings #>> '{llm,provider}' <> 'builtin'
                OR t.settings #> '{llm,fallbacks,0}' IS NOT NULL
-               OR t.settings ->> 'embedding' IS NOT NULL)
+               OR t.settings ->> 'embedding' IS NOT NULL
+               OR $4)
         ORDER BY last.checked_at NULLS FIRST, t.id
         LIMIT $3
         ON CONFLICT (tenant_id) DO UPDATE SET checked_at = EXCLUDED.checked_at
@@ -36,6 +38,7 @@ pub async fn take_due(
         before,
         now,
         limit,
+        embeds_by_provider,
     )
     .fetch_all(tx.conn())
     .await?;

@@ -1,5 +1,5 @@
-use assistant::{Assistant, Retention, dropped_files, ingest, people};
-use chrono::TimeDelta;
+use assistant::{Assistant, Retention, dropped_files, ingest, people, stray_files};
+use chrono::{TimeDelta, Timelike as _};
 use db::Partitioned;
 use jobs::kinds::Upkeep;
 use jobs::{Failure, JobHandle, retention};
@@ -14,6 +14,8 @@ pub(crate) const DAYS_AHEAD: i32 = 7;
 const IDEMPOTENCY: TimeDelta = TimeDelta::days(1);
 /// How long a report, an edit or a deletion waits for its message: a channel posts again for seven days.
 const PARKED: TimeDelta = TimeDelta::days(8);
+/// The hour, UTC, of what is done once a day.
+const QUIET_HOUR: u32 = 3;
 /// How long a visitor's file waits for its message.
 const UNSENT: TimeDelta = TimeDelta::days(1);
 
@@ -37,6 +39,7 @@ pub(crate) async fn run(
         delete_unsent_files(assistant).await,
         // Last: what the others deleted has files.
         dropped_files::sweep(assistant).await,
+        delete_stray_files(assistant).await,
     ];
     for part in parts {
         part?;
@@ -134,6 +137,14 @@ async fn delete_unsent_files(assistant: &Assistant) -> db::Result<()> {
         );
     }
     Ok(())
+}
+
+/// Lets go of files that no row leads to; once a day, for every file is asked for.
+async fn delete_stray_files(assistant: &Assistant) -> db::Result<()> {
+    if assistant.clock.now().hour() != QUIET_HOUR {
+        return Ok(());
+    }
+    stray_files::sweep(assistant, stray_files::GRACE).await
 }
 
 async fn delete_expired(assistant: &Assistant) -> db::Result<()> {

@@ -1,10 +1,12 @@
 //! Files that a person of the tenant's sends: kept here, given to the channel's operator, then sent.
 
-use assistant::Error;
+use std::time::Duration;
+
 use assistant::people::{self, NewFile};
+use assistant::{Error, stray_files};
 use bytes::Bytes;
 use channels::webchat::AttachmentType;
-use domain::{ChannelHealth, ChannelKind, MessageStatus};
+use domain::{ChannelHealth, ChannelKind, MessageStatus, TenantId};
 use futures::stream;
 use serde_json::{Value, json};
 use store::message_files;
@@ -231,4 +233,28 @@ async fn messenger_is_given_the_file_and_its_caption_follows() {
     let file = keep(&stage, "large.txt", &large).await;
     let refused = send(&stage, &file, None).await;
     assert!(matches!(refused, Err(Error::Refused(_))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn files_that_no_row_leads_to_go_and_all_others_stay() {
+    let stage = answered().await;
+    let sent = keep(&stage, "shop.png", PNG).await;
+    send(&stage, &sent, None).await.unwrap();
+    // The process was killed before this one was noted; and one is of a tenant that is not in this database.
+    let stray = keep(&stage, "stray.png", PNG).await;
+    let pieces = stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(PNG))]);
+    let files = &stage.assistant.files;
+    let foreign = files
+        .put_stream(TenantId::new(), pieces, u64::MAX)
+        .await
+        .unwrap();
+    let there = || [&sent.stored, &stray.stored, &foreign].map(|it| files.path(&it.key).exists());
+    stray_files::sweep(&stage.assistant, stray_files::GRACE)
+        .await
+        .unwrap();
+    assert_eq!(there(), [true, true, true]);
+    stray_files::sweep(&stage.assistant, Duration::ZERO)
+        .await
+        .unwrap();
+    assert_eq!(there(), [true, false, true]);
 }

@@ -12,6 +12,7 @@ use testkit::standin::{OpenAiFault, OpenAiOptions, OpenAiServer};
 
 use crate::looks::eventually;
 use crate::stage::{Stage, add_tenant, settings};
+use crate::vectors::{embedders, embedders_by};
 
 const EVERY: Duration = Duration::from_mins(15);
 const TOLD: &str = "provider.health_changed";
@@ -207,6 +208,23 @@ async fn what_one_tenant_brings_says_nothing_of_another_and_the_platforms_is_ask
         stage.count("provider_health WHERE health = 'down'").await,
         1
     );
+}
+
+#[tokio::test]
+async fn the_platforms_embedder_is_looked_at_for_those_who_chose_none() {
+    let mut stage = stage(TenantSettings::default()).await;
+    let server = picky().await;
+    stage.ask_at(&server.base_url());
+    stage.assistant.embedders = Arc::new(embedders(&stage));
+    stage.look_at_due().await;
+    assert_eq!(stage.looks().await, 0, "all is built in");
+    stage.assistant.embedders = Arc::new(embedders_by(&stage, "openai"));
+    stage.look_at_due().await;
+    assert_eq!(stage.looks().await, 1);
+    stage.look(true).await.unwrap();
+    let down = "provider_health WHERE health = 'down' AND fault = 'key_refused'";
+    assert_eq!(stage.count(down).await, 1);
+    assert_eq!(stage.told().await, 1);
 }
 
 #[tokio::test]

@@ -181,8 +181,16 @@ async fn a_text_that_is_refused_fails_its_own_document_alone() {
 
 /// The embedders of a product whose OpenAI is the stand-in, and which has no model of its own.
 pub(crate) fn embedders(stage: &Stage) -> Embedders {
+    embedders_by(stage, "builtin")
+}
+
+/// The same with a provider that the platform embeds by.
+pub(crate) fn embedders_by(stage: &Stage, provider: &str) -> Embedders {
     let platform = PlatformEmbedding {
-        settings: EmbeddingSettings::default(),
+        settings: EmbeddingSettings {
+            provider: provider.to_owned(),
+            ..EmbeddingSettings::default()
+        },
         local: LocalModel {
             folder: "/nonexistent".into(),
             at_a_time: NonZeroUsize::MIN,

@@ -10,7 +10,7 @@ use domain::{Health, LlmChoice, TenantId};
 use jobs::Failure;
 use jobs::kinds::CheckAccounts;
 use llm::manager::{Checked, Fault, LinkView, Probe as _};
-use llm::{Error, Phase, Provider};
+use llm::{Error, Phase, Provider, Wire};
 use store::provider_checks;
 use store::provider_health::{self, ProviderHealth};
 
@@ -40,7 +40,10 @@ pub async fn look_at_due(assistant: &Assistant) -> Result<(), Failure> {
     };
     let now = assistant.clock.now();
     let mut tx = assistant.db.system().await?;
-    for tenant_id in provider_checks::take_due(&mut tx, now - every, now, AT_ONCE).await? {
+    let platform = assistant.embedders.platform_settings();
+    let embeds = platform.is_some_and(|settings| outside(&settings.provider).is_some());
+    let due = provider_checks::take_due(&mut tx, now - every, now, embeds, AT_ONCE).await?;
+    for tenant_id in due {
         jobs::enqueue(&mut tx, &CheckAccounts { tenant_id }).await?;
     }
     tx.commit().await?;
@@ -97,6 +100,11 @@ pub async fn look(assistant: &Assistant, tenant: TenantId, is_last: bool) -> Res
     }
 }
 
+/// A provider of that name, unless it is in this process.
+fn outside(name: &str) -> Option<&'static Provider> {
+    Provider::find(name).filter(|provider| provider.wire != Wire::Builtin)
+}
+
 /// What is known of a tenant's accounts.
 struct Known {
     accounts: Vec<ProviderHealth>,
@@ -146,19 +154,19 @@ impl Found {
     }
 }
 
-/// Looks at what turns the tenant's texts into vectors, where the tenant chose it; `None`: nobody
-/// was asked.
+/// Looks at what turns the tenant's texts into vectors: what it chose, else the platform's; `None`:
+/// nobody was asked.
 async fn look_at_embedder(
     assistant: &Assistant,
     profile: &TenantProfile,
     known: &Known,
     asking: &Asking<'_>,
 ) -> Option<Found> {
-    let settings = profile.settings.embedding.as_ref()?;
-    // What is no provider of models is in this process.
-    let provider = Provider::find(&settings.provider)?;
-    let key = profile.embedding_key();
-    let embedder = assistant.embedders.for_tenant(Some(settings), key.clone());
+    let own = profile.settings.embedding.as_ref();
+    let settings = own.or_else(|| assistant.embedders.platform_settings())?;
+    let provider = outside(&settings.provider)?;
+    let key = own.and_then(|_| profile.embedding_key());
+    let embedder = assistant.embedders.for_tenant(own, key.clone());
     let account = embedder.ok()?.payer().account;
     if !known.wants(&embedding_account(&account)) {
         return None;

@@ -6,6 +6,7 @@
 
 use std::io;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use domain::TenantId;
@@ -134,4 +135,39 @@ async fn a_root_that_is_a_file_is_told_with_its_path() {
         matches!(&refused, Err(Error::Io { path, .. }) if path.starts_with(&root)),
         "{refused:?}"
     );
+}
+
+#[tokio::test]
+async fn old_files_are_listed_and_old_drafts_go() {
+    const AGE: Duration = Duration::from_hours(1);
+    let folder = tempfile::tempdir().unwrap();
+    let files = Files::disk(folder.path().join("files"));
+    assert_eq!(files.tenants().await.unwrap(), []);
+    let tenant = TenantId::new();
+    let mut keys = Vec::new();
+    for _ in 0..2 {
+        let content = stream::iter(pieces(&["x"]));
+        keys.push(files.put_stream(tenant, content, 1).await.unwrap().key);
+    }
+    assert_eq!(files.tenants().await.unwrap(), [tenant]);
+    let of_tenant = files.root().join(tenant.to_string());
+    // A process was killed in the middle of two uploads, one of them of late; the third file is none of ours.
+    let draft =
+        |id: u8| of_tenant.join(format!(".00000000-0000-4000-8000-0000000000{id:02}.draft"));
+    let foreign = of_tenant.join("notes.txt");
+    for path in [&draft(1), &draft(2), &foreign] {
+        std::fs::write(path, "x").unwrap();
+    }
+    let old = SystemTime::now() - AGE;
+    for path in [&files.path(&keys[0]), &draft(1), &foreign] {
+        let file = std::fs::File::options().write(true).open(path).unwrap();
+        file.set_modified(old).unwrap();
+    }
+    assert_eq!(files.list_old(tenant, AGE).await.unwrap(), [keys[0]]);
+    let is_there: Vec<bool> = [draft(1), draft(2), foreign]
+        .iter()
+        .map(|it| it.exists())
+        .collect();
+    assert_eq!(is_there, [false, true, true]);
+    assert_eq!(files.list_old(TenantId::new(), AGE).await.unwrap(), []);
 }

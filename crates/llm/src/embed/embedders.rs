@@ -67,6 +67,8 @@ impl LocalModel {
 /// Gives every tenant the embedder that its settings name.
 pub struct Embedders {
     platform: Arc<dyn Embedder>,
+    /// What the platform's was made of.
+    settings: Option<EmbeddingSettings>,
     shelf: Option<Shelf>,
 }
 
@@ -90,6 +92,7 @@ impl Embedders {
         };
         Ok(Self {
             platform: shelf.get(&settings, None)?,
+            settings: Some(settings),
             shelf: Some(shelf),
         })
     }
@@ -98,6 +101,7 @@ impl Embedders {
     pub const fn only(embedder: Arc<dyn Embedder>) -> Self {
         Self {
             platform: embedder,
+            settings: None,
             shelf: None,
         }
     }
@@ -105,6 +109,11 @@ impl Embedders {
     /// The embedder of tenants that set none.
     pub fn platform(&self) -> &Arc<dyn Embedder> {
         &self.platform
+    }
+
+    /// What names the embedder of tenants that set none; `None` where it was made otherwise.
+    pub const fn platform_settings(&self) -> Option<&EmbeddingSettings> {
+        self.settings.as_ref()
     }
 
     /// The embedder that `settings` name, `None`: the platform's. `tenant_key` is the tenant's own
