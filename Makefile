@@ -101,6 +101,7 @@ need-coverage: need-cargo
 # Builds everything once more, with counters. What a process counted is lost where a test kills it.
 .PHONY: coverage
 coverage: need-coverage need-test-database need-node ## Runs every test and tells which lines of each crate it runs: a build of its own, half an hour.
+	$(CARGO) llvm-cov clean --workspace --profraw-only
 	$(WITH_POSTGRES) $(CARGO) llvm-cov nextest --no-report --workspace $(FAILPOINTS) --lib --bins --tests --examples --no-fail-fast
 	$(CARGO) llvm-cov report --json --summary-only --output-path target/coverage.json
 	@ops/coverage/table target/coverage.json .

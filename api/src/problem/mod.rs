@@ -91,6 +91,12 @@ impl Problem {
         }
     }
 
+    /// Whether what was to be committed may be committed all the same: an outage may have swallowed the
+    /// answer alone.
+    pub(crate) fn may_be_done(&self) -> bool {
+        self.status == StatusCode::SERVICE_UNAVAILABLE
+    }
+
     /// 404: there is no such thing, or it is not the caller's to know of.
     pub fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", "There is nothing here.")

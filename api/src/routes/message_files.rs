@@ -54,7 +54,7 @@ pub(super) struct FileView {
 struct FromAgent;
 
 impl Purpose for FromAgent {
-    const DESCRIPTION: &'static str = "A file: PNG, JPEG, GIF, WebP, MP4, WebM, MP3, Ogg, WAV, PDF, \
+    const DESCRIPTION: &'static str = "A file: PNG, JPEG, GIF, WebP, MP4, 3GP, WebM, MP3, M4A, Ogg, WAV, PDF, \
         Word (DOCX), Excel (XLSX), PowerPoint (PPTX) or text. What it is shows by its content.";
 
     const FIELDS: &'static [(&'static str, &'static str)] = &[
@@ -99,7 +99,7 @@ pub(crate) struct MessageFileRoutes;
 impl MessageFileRoutes {
     /// Send a file to the contact
     ///
-    /// As a person, in one go: as if it were sent by `create_message`. Where the channel does not take
+    /// As a person, in one go: as if it were sent by `create_message`. Where WhatsApp does not take
     /// it as what it is, it is sent as a document; 422 if it does not take it at all. Send an
     /// `Idempotency-Key` so that a repeated request sends nothing twice.
     #[oai(
@@ -134,7 +134,8 @@ impl MessageFileRoutes {
             media_kind: media_type.media_kind(),
         };
         let sent = send(&auth, tenant, conversation, &file, &words).await;
-        if sent.is_err() {
+        if sent.as_ref().is_err_and(|problem| !problem.may_be_done()) {
+            // Else its message may lead to it, or the sweep of files finds it.
             discard(state, &file).await;
         }
         Ok(Answer(sent?))

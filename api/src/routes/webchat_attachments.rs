@@ -22,7 +22,7 @@ use crate::{AppState, Problem};
 struct FromVisitor;
 
 impl Purpose for FromVisitor {
-    const DESCRIPTION: &'static str = "A file: PNG, JPEG, GIF, WebP, MP4, WebM, MP3, Ogg, WAV, PDF, \
+    const DESCRIPTION: &'static str = "A file: PNG, JPEG, GIF, WebP, MP4, 3GP, WebM, MP3, M4A, Ogg, WAV, PDF, \
         Word (DOCX), Excel (XLSX), PowerPoint (PPTX) or text. What it is shows by its content.";
 
     fn max_bytes(state: &AppState) -> u64 {

@@ -114,6 +114,13 @@ async fn what_cannot_be_sent_is_refused_and_nothing_is_kept() {
         .post(ADMIN_KEY, &messages, forged)
         .await
         .problem(422);
+    // Refused once the file is there.
+    stage
+        .sql("UPDATE conversations SET status = 'closed'")
+        .await;
+    let refused = send(&stage, &path, &[], "a.png", PNG).await;
+    refused.problem(409);
+    assert_eq!(stage.files(), 0);
     let contact = "UPDATE contacts SET opted_out_at = now()";
     stage.sql(contact).await;
     let refused = send(&stage, &path, &[], "a.png", PNG).await;

@@ -154,6 +154,8 @@ pub struct Capabilities {
     pub has_choices: bool,
     /// Whether a message can be a file.
     pub has_media: bool,
+    /// Whether a file that is kept here has to be uploaded to the channel's operator first.
+    pub has_uploads: bool,
     /// Whether there are templates for contacts who did not write lately.
     pub has_templates: bool,
     /// Whether contacts can be shown that an answer is being written.

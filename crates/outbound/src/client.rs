@@ -14,7 +14,8 @@ use crate::{Error, Guard, install_crypto};
 pub struct Timeouts {
     /// From the first look-up of the name to the finished TLS handshake. Default 5 s.
     pub connect: Duration,
-    /// Between two pieces of the answer, the first one included. Default 30 s.
+    /// Between two pieces of the answer, and from the start to the first one, which holds the sending of
+    /// a body as well. No bound of its own where it is not below the total. Default 30 s.
     pub read: Duration,
     /// From the start to the last byte of the answer; `None` sets no bound. Default 30 s.
     pub total: Option<Duration>,
@@ -107,14 +108,18 @@ fn build(
     reason = "the one place where clients are made"
 )]
 fn base(timeouts: Timeouts) -> ClientBuilder {
-    let builder = reqwest::Client::builder()
+    let mut builder = reqwest::Client::builder()
         .user_agent(concat!("metachat/", env!("CARGO_PKG_VERSION")))
         .redirect(Policy::none())
         .no_proxy()
         .referer(false)
         .connect_timeout(timeouts.connect)
-        .read_timeout(timeouts.read)
         .pool_idle_timeout(Duration::from_mins(1));
+    // It runs while a body is sent, too: where the total says as much already, a request that has a
+    // longer one of its own must not meet it.
+    if timeouts.total.is_none_or(|total| timeouts.read < total) {
+        builder = builder.read_timeout(timeouts.read);
+    }
     match timeouts.total {
         Some(total) => builder.timeout(total),
         None => builder,

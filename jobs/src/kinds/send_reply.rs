@@ -33,7 +33,8 @@ impl Job for SendReply {
     const LANE: Lane = Lane::Interactive;
     const POLICY: Policy = Policy {
         max_attempts: 13,
-        timeout: Duration::from_mins(1),
+        // A file goes first: the two must not take each other's time.
+        timeout: Duration::from_mins(2),
         backoff: Backoff::Exponential {
             base: Duration::from_secs(1),
             cap: Duration::from_mins(2),

@@ -233,6 +233,43 @@ async fn messenger_is_given_the_file_and_its_caption_follows() {
     let file = keep(&stage, "large.txt", &large).await;
     let refused = send(&stage, &file, None).await;
     assert!(matches!(refused, Err(Error::Refused(_))), "{refused:?}");
+    assert_eq!(stage.count("message_files").await, 1);
+    assert_eq!(stage.outbound().await.len(), 3);
+}
+
+/// How many files the operator has once a message with one could not leave, since this happened before.
+async fn uploads_after(happens: impl AsyncFnOnce(&Stage)) -> usize {
+    let mut stage = answered().await;
+    stage.stop_work().await;
+    let file = keep(&stage, "shop.png", PNG).await;
+    send(&stage, &file, None).await.unwrap();
+    happens(&stage).await;
+    stage.work().await;
+    reach(&stage, MessageStatus::Failed).await;
+    let uploads = stage.graph.uploads().len();
+    stage.end().await;
+    uploads
+}
+
+#[tokio::test]
+async fn what_may_not_leave_is_not_given_to_the_operator() {
+    let stopped = uploads_after(async |stage| {
+        let now_unwanted = "UPDATE contacts SET opted_out_at = now()";
+        sqlx::query(now_unwanted)
+            .execute(stage.database.pool())
+            .await
+            .unwrap();
+    });
+    assert_eq!(stopped.await, 0);
+    let switched_off = uploads_after(async |stage| {
+        sqlx::query("UPDATE channels SET enabled = false")
+            .execute(stage.database.pool())
+            .await
+            .unwrap();
+    });
+    assert_eq!(switched_off.await, 0);
+    let late = uploads_after(async |stage| stage.pass(Duration::from_hours(30)));
+    assert_eq!(late.await, 0);
 }
 
 #[tokio::test]

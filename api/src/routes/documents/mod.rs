@@ -70,7 +70,9 @@ impl DocumentRoutes {
         match arrived.record(state, tenant).await {
             Ok(document) => Ok(Answer(queued(&document))),
             Err(problem) => {
-                if let Some(key) = arrived.file_key() {
+                // Else a row may lead to it, or the sweep of files finds it.
+                let key = arrived.file_key().filter(|_| !problem.may_be_done());
+                if let Some(key) = key {
                     delete_file(state, &key).await;
                 }
                 Err(problem)

@@ -193,7 +193,7 @@ async fn settle_sent(assistant: &Assistant, way: &Way, external_id: &str) -> Res
     let mut external_id = external_id;
     loop {
         match note_sent(assistant, way, external_id).await {
-            Err(Failure::Retry(error)) if is_outage(&*error) => {
+            Err(failure) if is_outage(&failure) => {
                 tracing::warn!(message.id = %way.message_id, "a send could not be noted yet");
                 tokio::time::sleep(OUTAGE_PAUSE).await;
             }
@@ -214,10 +214,13 @@ fn is_taken(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
         .is_some_and(|error| error.violates(messages::EXTERNAL_ID_KEY))
 }
 
-fn is_outage(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
-    error
-        .downcast_ref::<db::Error>()
-        .is_some_and(db::Error::is_unavailable)
+/// Whether the database went away, so that nobody knows what became of a commit.
+pub(crate) fn is_outage(failure: &Failure) -> bool {
+    let Failure::Retry(error) = failure else {
+        return false;
+    };
+    let error = error.downcast_ref::<db::Error>();
+    error.is_some_and(db::Error::is_unavailable)
 }
 
 /// Notes that the channel took the message, and applies the reports that were quicker.

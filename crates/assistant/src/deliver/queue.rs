@@ -89,7 +89,7 @@ pub(crate) async fn queue_on(
             sources: if first { new.sources } else { &[] },
         };
         let keys = limits.keys(tx, content).await?;
-        ids.push(store(tx, conversation, &piece, keys).await?);
+        ids.push(store(tx, conversation, channel.kind, &piece, keys).await?);
     }
     Ok(ids)
 }
@@ -120,7 +120,7 @@ pub async fn queue_content(
             sources: &[],
         };
         let keys = limits.keys(tx, content).await?;
-        ids.push(store(tx, conversation, &piece, keys).await?);
+        ids.push(store(tx, conversation, channel.kind, &piece, keys).await?);
     }
     Ok(ids)
 }
@@ -143,9 +143,14 @@ pub(crate) async fn enqueue_again(
     let keys = limits.keys(tx, &content).await?;
     let sent = Sent {
         message_id: message.id,
-        file_id: kept_file(&message.content),
+        file_id: kept_file(&message.content).filter(|_| uploads(channel.kind)),
     };
     enqueue(tx, conversation, sent, keys, delay).await
+}
+
+/// Whether files go to the channel's operator before their messages.
+fn uploads(kind: ChannelKind) -> bool {
+    adapter(kind).capabilities().has_uploads
 }
 
 /// One message of a channel's.
@@ -160,6 +165,7 @@ struct Piece<'a> {
 async fn store(
     tx: &mut TenantTx,
     conversation: &Conversation,
+    kind: ChannelKind,
     piece: &Piece<'_>,
     limit_keys: [Option<String>; 2],
 ) -> db::Result<MessageId> {
@@ -179,7 +185,7 @@ async fn store(
     live::publish(tx, &shown);
     let sent = Sent {
         message_id: id,
-        file_id: kept_file(&piece.content),
+        file_id: kept_file(&piece.content).filter(|_| uploads(kind)),
     };
     enqueue(tx, conversation, sent, limit_keys, Duration::ZERO).await?;
     Ok(id)

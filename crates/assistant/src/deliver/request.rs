@@ -62,18 +62,7 @@ pub(super) async fn write(
         Ok(content) => content,
         Err(error) => return Ok(Err(error.to_string())),
     };
-    if let (Content::Media(media), Some(id)) = (&mut content, uploaded) {
-        media.file = MediaFile::Uploaded(id);
-    }
-    let fallback = fallback::of(&channel, message);
-    let situation = Situation {
-        content: &content,
-        author: message.author,
-        opened_at: recipient.opened_at,
-        fallback: fallback.as_ref(),
-        now,
-    };
-    let mut permit = adapter(channel.kind).permit(&situation);
+    let mut permit = permit_of(&channel, message, &content, recipient.opened_at, now);
     match permit {
         Permit::Refused(refusal) => return Ok(Err(refusal.to_string())),
         Permit::InsteadTemplate(template) => {
@@ -82,7 +71,9 @@ pub(super) async fn write(
             let stored = serde_json::to_value(&content).map_err(Failure::retry)?;
             messages::replace_content(tx, message.id, &stored).await?;
         }
-        Permit::Free | Permit::HumanAgent | Permit::Approved => {}
+        Permit::Free | Permit::HumanAgent | Permit::Approved => {
+            put_uploaded(&channel, &mut content, uploaded)?;
+        }
     }
     let tag = message.id.to_string();
     let outgoing = Outgoing {
@@ -106,6 +97,46 @@ pub(super) async fn write(
         }
         Err(unsupported) => Ok(Err(unsupported.to_string())),
     }
+}
+
+/// How a message may leave now.
+pub(super) fn permit_of(
+    channel: &Channel,
+    message: &messages::Message,
+    content: &Content,
+    opened_at: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> Permit {
+    let fallback = fallback::of(channel, message);
+    adapter(channel.kind).permit(&Situation {
+        content,
+        author: message.author,
+        opened_at,
+        fallback: fallback.as_ref(),
+        now,
+    })
+}
+
+/// Names a file as its operator does, who has it by now.
+fn put_uploaded(
+    channel: &Channel,
+    content: &mut Content,
+    uploaded: Option<String>,
+) -> Result<(), Failure> {
+    let Content::Media(media) = content else {
+        return Ok(());
+    };
+    let has_uploads = adapter(channel.kind).capabilities().has_uploads;
+    match uploaded {
+        Some(id) => media.file = MediaFile::Uploaded(id),
+        None if has_uploads && matches!(media.file, MediaFile::Kept(_)) => {
+            // What stood in the way of the upload a moment ago does so no more.
+            let wait = Duration::from_millis(100);
+            return Err(Failure::snooze(wait, "its file has to be uploaded first"));
+        }
+        None => {}
+    }
+    Ok(())
 }
 
 /// What a message sends: its content, or its text where that is all.

@@ -1,21 +1,32 @@
 //! A file that is kept here and goes to an operator who wants it before the message.
 
-use ::channels::{SendClass, SendError, Upload};
+use std::time::Duration;
+
+use ::channels::{Permit, SendClass, SendError, Upload};
 use bytes::Bytes;
-use domain::{MediaKind, MessageFileId, MessageStatus};
+use chrono::{DateTime, Utc};
+use domain::{Content, MediaKind, MessageFileId, MessageStatus};
 use fail::fail_point;
 use files::FileKey;
 use jobs::kinds::SendReply;
 use jobs::{Failure, JobHandle};
 use store::message_files::{self, MessageFile};
+use store::messages::Message;
 use store::{channels, conversations, messages};
 use tokio::io::AsyncReadExt as _;
+use tokio::sync::Semaphore;
 
-use super::request::{Way, settle_error};
-use super::{fail, time_left};
+use super::request::{Way, permit_of, settle_error};
+use super::{MAX_SENDS, fail, refusal, time_left};
 use crate::Assistant;
 use crate::connections::{connect, perform};
-use crate::people::kept_media;
+use crate::people::{self, kept_media};
+
+/// How many files are on their way out at a time in a process: each is in memory as a whole.
+static AT_A_TIME: Semaphore = Semaphore::const_new(4);
+
+/// What a message says whose file is gone.
+const GONE: &str = "its file is not there any more";
 
 /// Gives the channel's operator the file of a message that is about to be sent, and returns the
 /// operator's id of it. `None`: the receiver fetches it, or there is nothing to send any more, which
@@ -38,12 +49,17 @@ pub(super) async fn upload(
         media_kind,
         file,
     } = &sending;
+    let Ok(_turn) = AT_A_TIME.try_acquire() else {
+        let wait = Duration::from_millis(500);
+        return Err(Failure::snooze(wait, "other files go first"));
+    };
+    let Some(file) = file else {
+        return give_up(assistant, handle, job, GONE).await;
+    };
     let bytes = match read(assistant, file).await {
         Ok(bytes) => bytes,
         Err(Some(error)) => return Err(Failure::retry(error)),
-        Err(None) => {
-            return give_up(assistant, handle, job, "its file is not there any more").await;
-        }
+        Err(None) => return give_up(assistant, handle, job, GONE).await,
     };
     let request = way.connection.upload(&Upload {
         media_kind: *media_kind,
@@ -82,7 +98,7 @@ pub(super) async fn upload(
 struct Sending {
     way: Way,
     media_kind: MediaKind,
-    file: MessageFile,
+    file: Option<MessageFile>,
 }
 
 /// What is sent and what by, if the message may leave now.
@@ -96,28 +112,29 @@ async fn prepare(
         Err(db::Error::NotFound) => return Ok(None),
         found => found?,
     };
-    let is_due = match message.status {
-        MessageStatus::Queued => true,
-        MessageStatus::Unknown => {
-            let now = assistant.clock.now();
-            time_left(assistant, message.unknown_at, now).is_zero()
-        }
-        _ => false,
-    };
-    let media = kept_media(&message.content).filter(|_| is_due);
+    let now = assistant.clock.now();
+    let media = kept_media(&message.content).filter(|_| is_due(assistant, &message, now));
     let Some((_, media)) = media else {
         return Ok(None);
     };
-    let file = match message_files::get(&mut tx, id).await {
-        Err(db::Error::NotFound) => return Ok(None),
-        found => found?,
-    };
-    let (_, contact) = conversations::get_with_contact(&mut tx, message.conversation_id).await?;
+    let party = conversations::get_with_contact(&mut tx, message.conversation_id).await?;
+    let (conversation, contact) = party;
     let channel = channels::get(&mut tx, message.channel_id).await?;
+    let file = match message_files::get(&mut tx, id).await {
+        Err(db::Error::NotFound) => None,
+        found => Some(found?),
+    };
     drop(tx);
+    let media_kind = media.media_kind;
+    let content = Content::Media(media);
+    let opened_at = conversation.window_opened_at;
+    let permit = permit_of(&channel, &message, &content, opened_at, now);
+    let may_leave = people::is_unwanted(&message, &contact).is_none()
+        && refusal(&message, &conversation, &channel).is_none()
+        && !matches!(permit, Permit::Refused(_) | Permit::InsteadTemplate(_));
     // What is broken about the channel is told where the message is written.
     let connection = connect(assistant, &channel).ok().flatten();
-    Ok(connection.map(|connection| {
+    Ok(connection.filter(|_| may_leave).map(|connection| {
         let way = Way {
             message_id: message.id,
             channel,
@@ -126,10 +143,22 @@ async fn prepare(
         };
         Sending {
             way,
-            media_kind: media.media_kind,
+            media_kind,
             file,
         }
     }))
+}
+
+/// Whether a message is to be sent now.
+fn is_due(assistant: &Assistant, message: &Message, now: DateTime<Utc>) -> bool {
+    match message.status {
+        MessageStatus::Queued => true,
+        MessageStatus::Unknown => {
+            message.send_attempts < MAX_SENDS
+                && time_left(assistant, message.unknown_at, now).is_zero()
+        }
+        _ => false,
+    }
 }
 
 /// The bytes of a file; `None` as the error: it is gone.

@@ -74,7 +74,9 @@ impl Webchat {
             .put_stream(session.tenant_id(), content, max_bytes)
             .await?;
         let recorded = self.record(session, &stored, name, media_type).await;
-        if recorded.is_err() {
+        let may_be_done = matches!(&recorded, Err(Error::Db(error)) if !error.is_refusal());
+        if recorded.is_err() && !may_be_done {
+            // Else a row may lead to it, or the sweep of files finds it.
             delete_file(&self.files, stored.key).await;
         }
         Ok(recorded)

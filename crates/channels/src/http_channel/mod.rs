@@ -44,6 +44,7 @@ const CAPABILITIES: Capabilities = Capabilities {
     has_idempotent_sends: true,
     has_choices: true,
     has_media: true,
+    has_uploads: false,
     has_templates: true,
     has_typing: false,
     has_echoes: true,

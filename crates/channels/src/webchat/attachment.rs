@@ -56,8 +56,10 @@ const ALL: &[AttachmentType] = &[
     one("image/gif", MediaKind::Image),
     one("image/webp", MediaKind::Image),
     one("video/mp4", MediaKind::Video),
+    one("video/3gpp", MediaKind::Video),
     one("video/webm", MediaKind::Video),
     one("audio/mpeg", MediaKind::Audio),
+    one("audio/mp4", MediaKind::Audio),
     one("audio/ogg", MediaKind::Audio),
     one("audio/wav", MediaKind::Audio),
     one("application/pdf", MediaKind::Document),
@@ -80,7 +82,7 @@ fn by_magic(first: &[u8]) -> Option<&'static str> {
         _ if at(0, b"GIF87a") || at(0, b"GIF89a") => "image/gif",
         _ if is_riff && at(8, b"WEBP") => "image/webp",
         _ if is_riff && at(8, b"WAVE") => "audio/wav",
-        _ if at(4, b"ftyp") => "video/mp4",
+        _ if at(4, b"ftyp") => first.get(8..12).and_then(by_brand)?,
         _ if at(0, b"\x1a\x45\xdf\xa3") => "video/webm",
         _ if at(0, b"OggS") => "audio/ogg",
         _ if at(0, b"ID3") => "audio/mpeg",
@@ -88,6 +90,20 @@ fn by_magic(first: &[u8]) -> Option<&'static str> {
         _ if at(0, b"%PDF-") => "application/pdf",
         _ => return None,
     })
+}
+
+/// What a file of MP4's form is by its brand; pictures and films of other makers have the form too, and
+/// are not played everywhere.
+///
+/// Source: <https://mp4ra.org/registered-types/brands>, 2026-05.
+fn by_brand(brand: &[u8]) -> Option<&'static str> {
+    match brand {
+        b"M4A " | b"M4B " => Some("audio/mp4"),
+        b"isom" | b"iso2" | b"iso3" | b"iso4" | b"iso5" | b"iso6" | b"mp41" | b"mp42" | b"avc1"
+        | b"M4V " | b"MSNV" => Some("video/mp4"),
+        [b'3', b'g', b'p', _] => Some("video/3gpp"),
+        _ => None,
+    }
 }
 
 fn office(ending: &str) -> Option<&'static str> {
@@ -124,6 +140,8 @@ mod tests {
             ("a.webp", b"RIFF\x00\x00\x00\x00WEBP", "image/webp"),
             ("a.wav", b"RIFF\x00\x00\x00\x00WAVE", "audio/wav"),
             ("a.mov", b"\x00\x00\x00\x18ftypmp42", "video/mp4"),
+            ("a.mp4", b"\x00\x00\x00\x1cftypM4A ", "audio/mp4"),
+            ("a.3gp", b"\x00\x00\x00\x18ftyp3gp5", "video/3gpp"),
             ("a.mp3", b"\xff\xfb\x90", "audio/mpeg"),
             ("a.pdf", b"%PDF-1.7", "application/pdf"),
             ("a.DOCX", b"PK\x03\x04", DOCX),
@@ -145,6 +163,9 @@ mod tests {
             ("a.exe", b"MZ\x90\x00"),
             ("a.zip", b"PK\x03\x04"),
             ("a.txt", b"\x7fELF\x00"),
+            ("a.heic", b"\x00\x00\x00\x18ftypheic"),
+            ("a.mov", b"\x00\x00\x00\x14ftypqt  "),
+            ("a.mp4", b"\x00\x00\x00\x14ftyp"),
             ("a.txt", b""),
             ("a.png", b""),
         ] {

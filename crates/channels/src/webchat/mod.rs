@@ -36,6 +36,7 @@ const CAPABILITIES: Capabilities = Capabilities {
     has_idempotent_sends: true,
     has_choices: false,
     has_media: true,
+    has_uploads: false,
     has_templates: false,
     has_typing: true,
     has_echoes: false,

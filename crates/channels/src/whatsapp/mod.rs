@@ -78,6 +78,7 @@ const CAPABILITIES: Capabilities = Capabilities {
     has_idempotent_sends: false,
     has_choices: true,
     has_media: true,
+    has_uploads: true,
     has_templates: true,
     has_typing: true,
     has_echoes: true,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use channels::{
     Action, Audience, Capabilities, Channel, Citations, Connection, Delivery, HttpRequest,
-    Outgoing, Permit, Post, SignatureError, Situation, channel, parse,
+    Outgoing, Permit, Post, SignatureError, Situation, Upload, channel, parse,
 };
 use domain::{Author, ChannelKind, Content, Inbound, MediaKind};
 use http::{HeaderMap, HeaderValue};
@@ -286,6 +286,15 @@ fn what_a_channel_says_it_can_do_it_can() {
         let template = contents().remove(7);
         assert_eq!(channel.plan(&template).is_ok(), can.has_templates);
         if let Some(connection) = connection {
+            let bytes = bytes::Bytes::from_static(b"x");
+            let file = Upload {
+                media_kind: MediaKind::Document,
+                mime_type: "text/plain",
+                filename: "a.txt",
+                bytes: &bytes,
+            };
+            let uploading = connection.upload(&file).unwrap();
+            assert_eq!(uploading.is_some(), can.has_uploads);
             let typing = Action::Typing {
                 to: "1",
                 message: "m",

@@ -1,3 +1,5 @@
+use serde::de::IgnoredAny;
+
 use crate::ToolCall;
 
 /// A fragment of a call.
@@ -36,17 +38,29 @@ impl Call {
         joined.arguments.push_str(&delta.arguments);
     }
 
+    /// Whether the arguments are whole: an object, or whatever else some servers write in its place.
+    fn is_complete(&self) -> bool {
+        let arguments = &self.joined.arguments;
+        self.braces.are_closed()
+            || (!self.braces.has_opened
+                && arguments.len() <= READ_WHOLE
+                && serde_json::from_str::<IgnoredAny>(arguments).is_ok())
+    }
+
     /// Whether `next` is the start of a call after this one, though its index does not say so: it
     /// names a function under another id, or without any index once this one is complete.
     fn is_over_at(&self, next: &CallDelta) -> bool {
-        let Self { joined, braces } = self;
+        let joined = &self.joined;
         if next.name.is_empty() || joined.name.is_empty() {
             return false;
         }
         let has_other_id = !next.id.is_empty() && !joined.id.is_empty() && next.id != joined.id;
-        has_other_id || (next.index.is_none() && braces.are_closed())
+        has_other_id || (next.index.is_none() && self.is_complete())
     }
 }
+
+/// The longest arguments that are read whole to tell whether they are complete, in bytes.
+const READ_WHOLE: usize = 64 * 1024;
 
 /// How deep a text stands in an object of JSON, told piece by piece: a text that is read anew with
 /// each of its pieces would cost the square of its length.
@@ -172,6 +186,21 @@ mod tests {
         );
         // One without arguments is not complete: what is named twice is one call.
         assert_eq!(joined(&[("a", ""), ("a", "{}")]), [call("a", "{}")]);
+        // An object inside of a text, and none at all.
+        let fragments = [
+            ("a", "\"{\\\"x\\\""),
+            ("a", ":1}\""),
+            ("b", "null"),
+            ("c", "{}"),
+        ];
+        assert_eq!(
+            joined(&fragments),
+            [
+                call("a", "\"{\\\"x\\\":1}\""),
+                call("b", "null"),
+                call("c", "{}")
+            ]
+        );
     }
 
     #[test]
@@ -179,6 +208,11 @@ mod tests {
         let begun = std::time::Instant::now();
         let piece = "x".repeat(40);
         let mut calls = Calls::default();
+        calls.add(CallDelta {
+            name: "a".to_owned(),
+            arguments: "{\"x\": \"".to_owned(),
+            ..CallDelta::default()
+        });
         for _ in 0..100_000 {
             calls.add(CallDelta {
                 name: "a".to_owned(),

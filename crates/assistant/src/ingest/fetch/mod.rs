@@ -12,6 +12,7 @@ use store::documents::{self, Document, NewFile, Progress};
 use url::Url;
 
 use super::news;
+use crate::deliver::is_outage;
 use crate::{Assistant, Error};
 use download::{Content, Found, Trouble};
 
@@ -57,10 +58,12 @@ pub async fn fetch(
         Ok(Found::Content(content)) => {
             let key = content.stored.key.to_string();
             let replaced = replace(assistant, handle, &job, &content).await;
-            if !matches!(replaced, Ok(true)) {
-                discard(assistant, &key).await;
-            } else if !document.file_key.is_empty() {
-                discard(assistant, &document.file_key).await;
+            match &replaced {
+                Ok(true) if document.file_key.is_empty() => {}
+                Ok(true) => discard(assistant, &document.file_key).await,
+                // It may be the document's by now; else the sweep of files finds it.
+                Err(failure) if is_outage(failure) => {}
+                Ok(false) | Err(_) => discard(assistant, &key).await,
             }
             replaced.map(drop)
         }
