@@ -217,6 +217,9 @@ impl LimitSettings {
         // being heard of while claims go on.
         .fetch_all(db.fixed())
         .await?;
+        // Pauses count from here: from when they were asked for they would end before their time, by as
+        // long as the answer took.
+        let read = Instant::now();
         let there: Option<HashSet<i64>> =
             (extent == Extent::Whole).then(|| rows.iter().map(|row| row.id).collect());
         let mut inner = lock(&self.0);
@@ -224,7 +227,7 @@ impl LimitSettings {
         let mut differs = false;
         for row in rows {
             inner.newest = inner.newest.max(Some(row.changed_at));
-            let (key, setting) = row.into_setting(asked);
+            let (key, setting) = row.into_setting(read);
             let known = inner.by_key.get(&key);
             if known.is_none_or(|known| known.changed_at != setting.changed_at) {
                 differs = true;
@@ -255,13 +258,13 @@ struct Row {
 }
 
 impl Row {
-    /// The key and what was set, as of the moment `asked`.
-    fn into_setting(self, asked: Instant) -> (Arc<str>, Setting) {
+    /// The key and what was set, as of the moment `read`.
+    fn into_setting(self, read: Instant) -> (Arc<str>, Setting) {
         let paused = self
             .paused_secs
             .filter(|secs| *secs > 0.0)
             .map(|secs| Pause {
-                until: asked + Duration::try_from_secs_f64(secs).unwrap_or_default(),
+                until: read + Duration::try_from_secs_f64(secs).unwrap_or_default(),
             });
         let setting = Setting {
             id: self.id,
@@ -336,6 +339,40 @@ mod tests {
         let read = Instant::now();
         assert_eq!(settings.extent(read), Extent::Lately);
         assert_eq!(settings.extent(read + WHOLE_EVERY), Extent::Whole);
+    }
+
+    #[tokio::test]
+    async fn a_pause_does_not_end_before_its_time_however_long_it_took_to_read_it() {
+        let (database, db, settings) = three().await;
+        let pause =
+            "UPDATE job_limits SET paused_until = now() + interval '1 hour', changed_at = now()
+                     WHERE key = 'test:2'";
+        sqlx::query(pause).execute(database.pool()).await.unwrap();
+        let most = db.fixed().options().get_max_connections();
+        let mut taken = Vec::new();
+        for _ in 0..most {
+            taken.push(db.fixed().acquire().await.unwrap());
+        }
+        let giving_back = async {
+            // While it waits for a connection the time of the pause goes on.
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            taken.clear();
+        };
+        let (read, ()) = tokio::join!(settings.refresh(&db, Extent::Lately), giving_back);
+        assert!(read.unwrap());
+        let asked = Instant::now();
+        let left: f64 = sqlx::query_scalar(
+            "SELECT extract(epoch FROM paused_until - clock_timestamp())::float8 FROM job_limits
+             WHERE key = 'test:2'",
+        )
+        .fetch_one(database.pool())
+        .await
+        .unwrap();
+        let (_, until) = settings
+            .holding(&[Arc::from("test:2")], asked)
+            .paused
+            .unwrap();
+        assert!(until >= asked + Duration::from_secs_f64(left));
     }
 
     #[tokio::test]
