@@ -173,7 +173,7 @@ impl Seat {
         let until = self.since + self.shared.options.lease;
         let hold = Hold {
             since: now,
-            lease: self.shared.inflight.insert(job.id, job.claim, until),
+            lease: self.shared.inflight.insert(&job, until),
             job: Arc::new(job),
         };
         let delivery = Delivery {

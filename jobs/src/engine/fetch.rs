@@ -148,7 +148,7 @@ fn take_in(shared: &Shared, lane: &LaneState, claimed: Vec<Claimed>, until: Inst
             .into_iter()
             .map(|job| Hold {
                 since: now,
-                lease: shared.inflight.insert(job.id, job.claim, until),
+                lease: shared.inflight.insert(&job, until),
                 job: Arc::new(job),
             })
             .collect();

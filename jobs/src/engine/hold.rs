@@ -99,8 +99,8 @@ mod tests {
         };
         Hold {
             since,
+            lease: inflight.insert(&job, since + Duration::from_mins(1)),
             job: Arc::new(job),
-            lease: inflight.insert(id, 1, since + Duration::from_mins(1)),
         }
     }
 

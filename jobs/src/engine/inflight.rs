@@ -1,9 +1,11 @@
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
+
+use super::ClaimedJob;
 
 /// Why a run is not to go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +22,7 @@ pub(super) enum Interrupt {
 #[derive(Debug)]
 pub(super) struct Lease {
     pub(super) claim: i32,
+    kind: &'static str,
     /// Until when nobody else can have it, by the steady clock, which goes on while we are stopped.
     until: Mutex<Instant>,
     /// The handler has ended; its outcome waits to be committed.
@@ -120,8 +123,8 @@ pub(super) struct InFlight {
     /// Jobs that somebody cancelled lately and that this process does not have: the answer to their
     /// claim may be on its way.
     cancelled: Mutex<HashMap<i64, Instant>>,
-    /// Leases that turned out to be lost between two heartbeats.
-    lost: AtomicUsize,
+    /// The kinds of leases that turned out to be lost between two heartbeats.
+    lost: Mutex<Vec<&'static str>>,
     emptied: Notify,
 }
 
@@ -130,8 +133,8 @@ pub(super) struct InFlight {
 pub(super) struct Held {
     /// Every (id, claim).
     pub(super) holds: Vec<(i64, i32)>,
-    /// How many leases were lost, or let go, since the heartbeat before.
-    pub(super) lost: usize,
+    /// The kind of each lease that was lost, or let go, since the heartbeat before.
+    pub(super) lost: Vec<&'static str>,
 }
 
 /// For how long a cancel is remembered: longer than a claim takes.
@@ -141,9 +144,14 @@ const MOST_REMEMBERED: usize = 10_000;
 
 impl InFlight {
     /// Notes a claim that surely holds until `until`.
-    pub(super) fn insert(&self, id: i64, claim: i32, until: Instant) -> Arc<Lease> {
+    pub(super) fn insert(&self, job: &ClaimedJob, until: Instant) -> Arc<Lease> {
+        self.hold(job.id, job.claim, job.kind, until)
+    }
+
+    fn hold(&self, id: i64, claim: i32, kind: &'static str, until: Instant) -> Arc<Lease> {
         let lease = Arc::new(Lease {
             claim,
+            kind,
             until: Mutex::new(until),
             finishing: AtomicBool::new(false),
             end_by: Mutex::new(None),
@@ -165,7 +173,7 @@ impl InFlight {
             if !earlier.finishing.load(Ordering::SeqCst)
                 && !earlier.is_overdue.load(Ordering::SeqCst)
             {
-                self.lost.fetch_add(1, Ordering::SeqCst);
+                lock(&self.lost).push(earlier.kind);
             }
             earlier.interrupt(Interrupt::Lost);
         }
@@ -189,7 +197,7 @@ impl InFlight {
     /// end it: its lease is let go, so that another worker takes its job.
     pub(super) fn held(&self, now: Instant) -> Held {
         let mut held = Held {
-            lost: self.lost.swap(0, Ordering::SeqCst),
+            lost: std::mem::take(&mut *lock(&self.lost)),
             ..Held::default()
         };
         for (id, lease) in lock(&self.leases).iter() {
@@ -197,21 +205,22 @@ impl InFlight {
                 held.holds.push((*id, lease.claim));
             } else if !lease.is_overdue.swap(true, Ordering::SeqCst) {
                 tracing::warn!(job.id = id, "a handler does not end: its lease is let go");
-                held.lost += 1;
+                held.lost.push(lease.kind);
             }
         }
         held
     }
 
-    /// Notes what a heartbeat that asked for `asked` learned: leases it does not name are lost.
+    /// Notes what a heartbeat that asked for `asked` learned: leases it does not name are lost. Returns
+    /// the kind of each of those.
     pub(super) fn beat(
         &self,
         asked: &[(i64, i32)],
         learned: &HashMap<i64, Beat>,
         until: Instant,
-    ) -> usize {
+    ) -> Vec<&'static str> {
         let leases = lock(&self.leases);
-        let mut lost = 0;
+        let mut lost = Vec::new();
         for (id, claim) in asked {
             let Some(lease) = leases.get(id).filter(|lease| lease.claim == *claim) else {
                 continue;
@@ -223,7 +232,7 @@ impl InFlight {
                 None if lease.finishing.load(Ordering::SeqCst) => {}
                 None => {
                     lease.interrupt(Interrupt::Lost);
-                    lost += 1;
+                    lost.push(lease.kind);
                 }
             }
         }
@@ -289,11 +298,11 @@ mod tests {
     fn a_cancel_that_comes_before_the_answer_to_its_claim_is_heeded() {
         let inflight = InFlight::default();
         inflight.cancel(7);
-        assert!(inflight.insert(7, 1, soon()).is_cancelled());
-        assert!(!inflight.insert(8, 1, soon()).is_cancelled());
+        assert!(inflight.hold(7, 1, "probe", soon()).is_cancelled());
+        assert!(!inflight.hold(8, 1, "probe", soon()).is_cancelled());
         inflight.cancel(8);
         // It was told to who had the job then.
-        assert!(!inflight.insert(8, 2, soon()).is_cancelled());
+        assert!(!inflight.hold(8, 2, "probe", soon()).is_cancelled());
     }
 
     #[test]
@@ -301,7 +310,7 @@ mod tests {
         let inflight = InFlight::default();
         let long_ago = Instant::now().checked_sub(REMEMBERED).unwrap();
         inflight.remember(-1, long_ago);
-        assert!(!inflight.insert(-1, 1, soon()).is_cancelled());
+        assert!(!inflight.hold(-1, 1, "probe", soon()).is_cancelled());
         for id in 0..3 * MOST_REMEMBERED {
             inflight.cancel(i64::try_from(id).unwrap());
         }
@@ -311,22 +320,22 @@ mod tests {
     #[test]
     fn a_run_that_should_have_ended_is_let_go_once() {
         let inflight = InFlight::default();
-        let lease = inflight.insert(1, 4, soon());
+        let lease = inflight.hold(1, 4, "probe", soon());
         let now = Instant::now();
         let after = now + Duration::from_secs(1);
         let all = Held {
             holds: vec![(1, 4)],
-            lost: 0,
+            lost: Vec::new(),
         };
         assert_eq!(inflight.held(after), all, "it has not begun");
         lease.expect_end(Some(now));
         assert_eq!(inflight.held(now), all);
-        let gone = |lost| Held {
+        let gone = |lost: &[&'static str]| Held {
             holds: Vec::new(),
-            lost,
+            lost: lost.to_vec(),
         };
-        assert_eq!(inflight.held(after), gone(1));
-        assert_eq!(inflight.held(after), gone(0));
+        assert_eq!(inflight.held(after), gone(&["probe"]));
+        assert_eq!(inflight.held(after), gone(&[]));
         // Its outcome waits for the database: that may take as long as it takes.
         lease.finish();
         assert_eq!(inflight.held(after), all);
@@ -335,13 +344,13 @@ mod tests {
     #[test]
     fn a_lease_that_is_found_lost_by_the_next_claim_counts_as_lost() {
         let inflight = InFlight::default();
-        let first = inflight.insert(1, 1, soon());
-        let second = inflight.insert(1, 2, soon());
+        let first = inflight.hold(1, 1, "probe", soon());
+        let second = inflight.hold(1, 2, "probe", soon());
         assert!(first.is_lost() && !second.is_lost());
-        assert_eq!(inflight.held(Instant::now()).lost, 1);
+        assert_eq!(inflight.held(Instant::now()).lost, ["probe"]);
         // This one ended, and its job is to run again.
         second.finish();
-        inflight.insert(1, 3, soon());
-        assert_eq!(inflight.held(Instant::now()).lost, 0);
+        inflight.hold(1, 3, "probe", soon());
+        assert!(inflight.held(Instant::now()).lost.is_empty());
     }
 }

@@ -74,10 +74,7 @@ pub(super) async fn beat_for_ever(shared: Arc<Shared>) {
         let beat = beat(&shared, &mut connection);
         match tokio::time::timeout(every.max(Duration::from_millis(500)), beat).await {
             Ok(Ok(0)) => {}
-            Ok(Ok(lost)) => {
-                shared.notes.lost_leases(lost);
-                tracing::warn!(lost, "leases were lost");
-            }
+            Ok(Ok(lost)) => tracing::warn!(lost, "leases were lost"),
             Ok(Err(error)) => {
                 tracing::warn!(error = %error, "leases could not be renewed");
                 connection = None;
@@ -90,6 +87,7 @@ pub(super) async fn beat_for_ever(shared: Arc<Shared>) {
     }
 }
 
+/// One heartbeat. Returns how many leases turned out to be lost.
 async fn beat(shared: &Shared, connection: &mut Option<PgConnection>) -> Result<usize> {
     let open = match connection {
         Some(open) => open,
@@ -99,6 +97,8 @@ async fn beat(shared: &Shared, connection: &mut Option<PgConnection>) -> Result<
         }
     };
     let Held { holds: asked, lost } = shared.inflight.held(Instant::now());
+    // Before anything that can fail: they are told of once.
+    shared.notes.lost_leases(&lost);
     let until = Instant::now() + shared.options.lease;
     let mut learned = HashMap::new();
     if !asked.is_empty() {
@@ -111,7 +111,9 @@ async fn beat(shared: &Shared, connection: &mut Option<PgConnection>) -> Result<
             }
         }
     }
-    let lost = lost + shared.inflight.beat(&asked, &learned, until);
+    let missed = shared.inflight.beat(&asked, &learned, until);
+    shared.notes.lost_leases(&missed);
+    let lost = lost.len() + missed.len();
     be_seen(shared, open, lost).await?;
     Ok(lost)
 }

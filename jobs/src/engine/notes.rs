@@ -155,9 +155,11 @@ impl Notes {
         }
     }
 
-    /// Leases ran out while this process still held their jobs.
-    pub(super) fn lost_leases(&self, leases: usize) {
-        self.metrics.lost_leases(leases as u64);
+    /// Leases ran out while this process still held their jobs, which are of these kinds.
+    pub(super) fn lost_leases(&self, kinds: &[&'static str]) {
+        for kind in kinds {
+            self.metrics.lost_lease(kind);
+        }
     }
 }
 

@@ -11,6 +11,7 @@ pub(super) struct Families {
     attempts: Counters<1>,
     outcomes: Counters<2>,
     buried: Counters<1>,
+    leases_lost: Counters<1>,
     pick_up: Histograms<1>,
     run: Histograms<1>,
     claim: Histograms<1>,
@@ -26,6 +27,7 @@ pub(super) struct OfKind {
     outcomes: Vec<Counter>,
     other_outcome: Counter,
     pub(super) buried: Counter,
+    pub(super) leases_lost: Counter,
     pub(super) pick_up: Histogram,
     pub(super) run: Histogram,
     pub(super) claim: Histogram,
@@ -40,6 +42,7 @@ impl Families {
             attempts: Counters::default(),
             outcomes: Counters::default(),
             buried: Counters::default(),
+            leases_lost: Counters::default(),
             pick_up: long_histograms(),
             run: long_histograms(),
             claim: short_histograms(),
@@ -61,6 +64,7 @@ impl Families {
             outcomes: OUTCOMES.map(outcome).into(),
             other_outcome: outcome(OTHER),
             buried: self.buried.get_or_create_owned(&label),
+            leases_lost: self.leases_lost.get_or_create_owned(&label),
             pick_up: self.pick_up.get_or_create_owned(&label),
             run: self.run.get_or_create_owned(&label),
             claim: self.claim.get_or_create_owned(&label),
@@ -93,6 +97,11 @@ impl Families {
             "metachat_job_buried",
             "Jobs that became dead letters",
             self.buried.clone(),
+        );
+        part.register(
+            "metachat_job_leases_lost",
+            "Leases that ran out while this process still held the job",
+            self.leases_lost.clone(),
         );
         part.register(
             "metachat_job_pick_up_delay_seconds",

@@ -12,9 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::TenantId;
-use telemetry::metrics::{
-    BoundedLabel, Counter, Counters, Histograms, OTHER, Registry, short_histograms,
-};
+use telemetry::metrics::{BoundedLabel, Counters, Histograms, OTHER, Registry, short_histograms};
 
 use crate::Lane;
 use kind::{Families, OfKind};
@@ -52,7 +50,6 @@ struct Inner {
     kinds: HashMap<&'static str, OfKind>,
     claim: Histograms<1>,
     finish: Histograms<1>,
-    leases_lost: Counter,
     limiter_waits: Counters<1>,
     limited_tenants: BoundedLabel,
     depths: tables::Depths,
@@ -75,7 +72,6 @@ impl JobMetrics {
             families,
             claim: short_histograms(),
             finish: short_histograms(),
-            leases_lost: Counter::default(),
             limiter_waits: Counters::default(),
             limited_tenants: BoundedLabel::new(MOST_TENANTS),
             depths: tables::Depths::default(),
@@ -97,11 +93,6 @@ impl JobMetrics {
                 "metachat_job_finish_duration_seconds",
                 "How long a statement that commits outcomes took, by step",
                 inner.finish.clone(),
-            );
-            part.register(
-                "metachat_job_leases_lost",
-                "Leases that ran out while this process still held the job",
-                inner.leases_lost.clone(),
             );
             part.register(
                 "metachat_job_limiter_waits",
@@ -225,9 +216,9 @@ impl JobMetrics {
         self.of(kind, |kind| kind.finish.observe(took.as_secs_f64()));
     }
 
-    /// Notes leases that ran out while this process still held their jobs.
-    pub fn lost_leases(&self, leases: u64) {
-        self.0.leases_lost.inc_by(leases);
+    /// Notes a lease that ran out while this process still held its job.
+    pub fn lost_lease(&self, kind: &str) {
+        self.of(kind, |kind| kind.leases_lost.inc());
     }
 
     /// Notes claims that left jobs of a tenant waiting because a limit was spent; `None`: the

@@ -49,7 +49,7 @@ async fn a_jobs_way_is_counted_and_measured() {
     metrics.claim_took_for("send-reply", Duration::from_millis(3));
     metrics.finish_took_for("send-reply", Duration::from_millis(3));
     metrics.finish_took_for("send-reply", Duration::from_secs(2));
-    metrics.lost_leases(3);
+    metrics.lost_lease("send-reply");
     let text = registry.render().await;
     for line in [
         "metachat_job_claims_total{kind=\"send-reply\"} 2",
@@ -66,7 +66,8 @@ async fn a_jobs_way_is_counted_and_measured() {
         "metachat_job_kind_finish_duration_seconds_bucket{kind=\"send-reply\",le=\"0.005\"} 1",
         "metachat_job_kind_finish_duration_seconds_count{kind=\"send-reply\"} 2",
         "metachat_job_kind_claim_duration_seconds_count{kind=\"answer-turn\"} 0",
-        "metachat_job_leases_lost_total 3",
+        "metachat_job_leases_lost_total{kind=\"send-reply\"} 1",
+        "metachat_job_leases_lost_total{kind=\"answer-turn\"} 0",
         "metachat_job_claims_total{kind=\"answer-turn\"} 0",
     ] {
         assert_line(&text, line);

@@ -235,6 +235,8 @@ async fn value(registry: &Registry, series: &str) -> f64 {
     line.map_or(0.0, |value| value.trim().parse().unwrap())
 }
 
+const LEASES_LOST: &str = "metachat_job_leases_lost_total{kind=\"probe\"}";
+
 #[tokio::test]
 async fn an_engine_counts_its_claims_its_waits_and_the_leases_that_it_loses() {
     let (registry, metrics) = (Registry::default(), JobMetrics::new(["probe"]));
@@ -273,7 +275,7 @@ async fn an_engine_counts_its_claims_its_waits_and_the_leases_that_it_loses() {
         .await
         .unwrap();
     bench.reach(id, JobState::Done).await;
-    while value(&registry, "metachat_job_leases_lost_total").await < 1.0 {
+    while value(&registry, LEASES_LOST).await < 1.0 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     bench.shut_down().await;
