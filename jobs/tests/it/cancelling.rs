@@ -1,13 +1,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jobs::control::{self, Cancelled};
-use jobs::{Failure, JobState};
+use jobs::{Backoff, Engine, Failure, Job, JobHandle, JobState, KindInfo, Lane, Policy};
+use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
-use tokio::sync::Semaphore;
+use testkit::TestDb;
+use tokio::sync::{Semaphore, mpsc};
 
-use crate::harness::{Bench, Probe, behave, options};
+use crate::harness::{Bench, Probe, behave, connect, options, reach};
 
 /// Notes that somebody wants a job ended, without telling anybody: the heartbeat has to notice.
 async fn request(pool: &PgPool, id: i64) {
@@ -39,15 +41,67 @@ async fn a_running_handler_is_told_and_may_end_by_itself() {
     bench.shut_down().await;
 }
 
+/// A job that may take its time, but next to none once it is cancelled.
+#[derive(Serialize, Deserialize)]
+struct Leisurely;
+
+impl Job for Leisurely {
+    const KIND: &'static str = "leisurely";
+    const LANE: Lane = Lane::Interactive;
+    const POLICY: Policy = Policy {
+        max_attempts: 3,
+        timeout: Duration::from_mins(10),
+        backoff: Backoff::Schedule(&[]),
+    };
+    const CANCEL_GRACE: Duration = Duration::from_millis(200);
+}
+
+/// Tells when it is dropped.
+struct Farewell(mpsc::UnboundedSender<Instant>);
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        self.0.send(Instant::now()).ok();
+    }
+}
+
 #[tokio::test]
-async fn a_handler_that_does_not_listen_is_dropped_after_its_grace() {
-    let behaviour = behave(|_, _, _| std::future::pending());
-    let bench = Bench::start_with(quick(), HashMap::new(), behaviour).await;
-    let id = bench.enqueue(&Probe::new(1)).await;
-    bench.next_run().await;
-    request(bench.test_db.pool(), id).await;
-    bench.reach(id, JobState::Cancelled).await;
-    bench.shut_down().await;
+async fn a_handler_that_does_not_listen_is_dropped_after_its_grace_and_not_before() {
+    let test_db = TestDb::new().await;
+    let db = connect(&test_db).await;
+    let mut options = quick();
+    options.kinds = vec![KindInfo::of::<Leisurely>()];
+    let (engine, backends) = Engine::start(db.clone(), options, HashMap::new())
+        .await
+        .unwrap();
+    let (moment, mut moments) = mpsc::unbounded_channel();
+    for backend in backends {
+        let moment = moment.clone();
+        jobs::work(backend, move |handle: JobHandle| {
+            let moment = moment.clone();
+            async move {
+                moment.send(Instant::now()).unwrap();
+                let _farewell = Farewell(moment.clone());
+                // It is told, and goes on all the same.
+                handle.cancelled().await;
+                moment.send(Instant::now()).unwrap();
+                std::future::pending().await
+            }
+        });
+    }
+    let mut tx = db.system().await.unwrap();
+    let id = jobs::enqueue(&mut tx, &Leisurely).await.unwrap().id;
+    tx.commit().await.unwrap();
+    // It has begun.
+    moments.recv().await.unwrap();
+    request(test_db.pool(), id).await;
+    let view = reach(&db, id, JobState::Cancelled).await;
+    let reason = view.error.unwrap();
+    assert!(reason.contains("did not end within its grace"), "{reason}");
+    let told = moments.recv().await.unwrap();
+    let dropped = moments.recv().await.unwrap();
+    assert!(dropped - told >= Leisurely::CANCEL_GRACE);
+    engine.shut_down().await;
 }
 
 #[tokio::test]

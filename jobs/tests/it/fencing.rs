@@ -4,10 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jobs::{Failure, JobState, JobView};
+use db::Tx as _;
+use domain::TenantId;
+use jobs::{DeadHook, DeadHooks, Failure, JobState, JobView};
 use testkit::TestDb;
 use tokio::sync::Semaphore;
 
+use crate::desk::of;
 use crate::harness::{Bench, Probe, behave, connect, find, options, reach, start_engine};
 
 #[tokio::test]
@@ -46,6 +49,19 @@ async fn an_earlier_hold_on_a_snoozed_job_cannot_fence_the_later_one() {
     bench.shut_down().await;
 }
 
+/// Leaves a mark when a job is buried.
+fn marking() -> DeadHooks {
+    let hook: DeadHook = Arc::new(|tx, _| {
+        Box::pin(async move {
+            sqlx::query("INSERT INTO job_keys (kind, key, last_seq) VALUES ('hook', 'mark', 0)")
+                .execute(tx.conn())
+                .await?;
+            Ok(())
+        })
+    });
+    HashMap::from([("probe", hook)])
+}
+
 /// One engine loses a job to another, and ends its run only then, as `end` says. Returns what the
 /// tables hold while the other still runs it.
 async fn end_after_another_has_begun(end: fn() -> Result<(), Failure>) -> (JobView, i64, i64) {
@@ -69,12 +85,14 @@ async fn end_after_another_has_begun(end: fn() -> Result<(), Failure>) -> (JobVi
             options.lease = Duration::from_mins(5);
         }
         let (began, runs) = tokio::sync::mpsc::unbounded_channel();
-        let engine = start_engine(&db, options, HashMap::new(), behaviour, began).await;
+        let engine = start_engine(&db, options, marking(), behaviour, began).await;
         engines.push((engine, db, runs));
         if engines.len() == 1 {
             let (_, db, runs) = &mut engines[0];
             let mut tx = db.system().await.unwrap();
-            jobs::enqueue(&mut tx, &Probe::new(1)).await.unwrap();
+            // Only the deaths of tenants' jobs have hooks.
+            let job = of(1, TenantId::new());
+            jobs::enqueue(&mut tx, &job).await.unwrap();
             tx.commit().await.unwrap();
             assert_eq!(runs.recv().await, Some((1, 1)));
         }
@@ -97,7 +115,8 @@ async fn end_after_another_has_begun(end: fn() -> Result<(), Failure>) -> (JobVi
     let view = find(&db, id).await.unwrap();
     let ended: i64 = sqlx::query_scalar(
         "SELECT (SELECT count(*) FROM job_history) + (SELECT count(*) FROM dead_jobs)
-              + (SELECT count(*) FROM job_attempts WHERE outcome <> 'crashed')",
+              + (SELECT count(*) FROM job_attempts WHERE outcome <> 'crashed')
+              + (SELECT count(*) FROM job_keys WHERE kind = 'hook')",
     )
     .fetch_one(test_db.pool())
     .await

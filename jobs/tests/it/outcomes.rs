@@ -136,10 +136,13 @@ async fn a_kind_this_worker_does_not_know_is_left_for_one_that_does() {
 async fn the_death_of_a_job_and_what_its_kind_does_about_it_are_one_transaction() {
     let hook: DeadHook = Arc::new(|tx, dead| {
         Box::pin(async move {
-            sqlx::query("INSERT INTO job_keys (kind, key, last_seq) VALUES ('hook', $1, 0)")
-                .bind(&dead.reason)
-                .execute(tx.conn())
-                .await?;
+            sqlx::query(
+                "INSERT INTO job_keys (kind, key, last_seq)
+                 VALUES ('hook', $1, pg_current_xact_id()::text::bigint)",
+            )
+            .bind(&dead.reason)
+            .execute(tx.conn())
+            .await?;
             Ok(())
         })
     });
@@ -147,11 +150,14 @@ async fn the_death_of_a_job_and_what_its_kind_does_about_it_are_one_transaction(
     let bench = Bench::start_with(options(), HashMap::from([("probe", hook)]), behaviour).await;
     let id = bench.enqueue(&of_a_tenant()).await;
     bench.reach(id, JobState::Dead).await;
-    let reason: String = sqlx::query_scalar("SELECT key FROM job_keys WHERE kind = 'hook'")
-        .fetch_one(bench.test_db.pool())
-        .await
-        .unwrap();
-    assert_eq!(reason, "no such order");
+    let (reason, is_one): (String, bool) = sqlx::query_as(
+        "SELECT k.key, k.last_seq::text::xid8::xid = d.xmin
+         FROM job_keys AS k CROSS JOIN dead_jobs AS d WHERE k.kind = 'hook'",
+    )
+    .fetch_one(bench.test_db.pool())
+    .await
+    .unwrap();
+    assert_eq!((reason.as_str(), is_one), ("no such order", true));
     bench.shut_down().await;
 }
 

@@ -10,6 +10,7 @@ use jobs::{
 };
 use serde::{Deserialize, Serialize};
 use testkit::TestDb;
+use tokio::sync::mpsc;
 
 use crate::harness::{connect, reach};
 
@@ -137,4 +138,99 @@ async fn a_job_whose_handler_blocks_its_thread_runs_elsewhere_after_its_time() {
         .await
         .unwrap();
     assert_eq!(ended, 1);
+}
+
+/// How a job ends that has the only slot there is.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+enum Manner {
+    /// Never.
+    Hangs,
+    Panics,
+    /// Well, but something of it goes on for ever.
+    Leaks,
+    Ends,
+}
+
+/// A job with a manner, which is tried once.
+#[derive(Serialize, Deserialize)]
+struct Mannered(Manner);
+
+impl Job for Mannered {
+    const KIND: &'static str = "mannered";
+    const LANE: Lane = Lane::Interactive;
+    const POLICY: Policy = Policy {
+        max_attempts: 1,
+        ..Hasty::POLICY
+    };
+}
+
+/// Runs a job in its manner, and hands out what it leaks.
+async fn run_mannered(
+    handle: JobHandle,
+    manner: Manner,
+    leak: mpsc::UnboundedSender<JobHandle>,
+) -> Result<(), Failure> {
+    match manner {
+        Manner::Hangs => std::future::pending().await,
+        Manner::Panics => panic!("as it does"),
+        Manner::Leaks => {
+            leak.send(handle.clone()).unwrap();
+            tokio::spawn(async move {
+                let _kept = handle;
+                std::future::pending::<()>().await;
+            });
+            Ok(())
+        }
+        Manner::Ends => Ok(()),
+    }
+}
+
+#[tokio::test]
+async fn the_only_slot_is_free_again_after_a_handler_that_hangs_one_that_panics_and_one_that_leaks()
+{
+    let test_db = TestDb::new().await;
+    let db = connect(&test_db).await;
+    let ends = [
+        (Manner::Hangs, JobState::Dead),
+        (Manner::Panics, JobState::Dead),
+        (Manner::Leaks, JobState::Done),
+        (Manner::Ends, JobState::Done),
+    ];
+    let mut ids = Vec::new();
+    let mut tx = db.system().await.unwrap();
+    for (manner, _) in ends {
+        ids.push(jobs::enqueue(&mut tx, &Mannered(manner)).await.unwrap().id);
+    }
+    tx.commit().await.unwrap();
+    let mut options = EngineOptions::new(vec![KindInfo::of::<Mannered>()]);
+    options.interactive_slots = 1;
+    let (engine, backends) = Engine::start(db.clone(), options, HashMap::new())
+        .await
+        .unwrap();
+    let (began, mut runs) = mpsc::unbounded_channel();
+    let (leak, mut leaked) = mpsc::unbounded_channel();
+    for backend in backends {
+        let (began, leak) = (began.clone(), leak.clone());
+        jobs::work(backend, move |handle: JobHandle| {
+            let (began, leak) = (began.clone(), leak.clone());
+            async move {
+                let Mannered(manner) = handle.job.decode()?;
+                began.send(manner).unwrap();
+                run_mannered(handle, manner, leak).await
+            }
+        });
+    }
+    for (id, (manner, state)) in ids.into_iter().zip(ends) {
+        reach(&db, id, state).await;
+        assert_eq!(runs.recv().await, Some(manner), "one after the other");
+    }
+    let said = ["timed_out", "panicked"].map(|outcome| (1, outcome.to_owned()));
+    assert_eq!(outcomes(&test_db).await, said);
+    // What is left of a job has no say in anything, and nobody waits for it.
+    let handle = leaked.recv().await.unwrap();
+    let mut tx = db.system().await.unwrap();
+    assert!(handle.fence(&mut tx).await.is_err());
+    drop(tx);
+    let ending = tokio::time::timeout(Duration::from_secs(10), engine.shut_down());
+    ending.await.expect("before the time to drain is over");
 }
