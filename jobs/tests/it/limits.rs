@@ -4,11 +4,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use domain::TenantId;
+use jobs::control::{LimitKey, LimitValues, set_limit};
 use jobs::{Failure, JobState, Options};
 use sqlx::PgPool;
 use tokio::sync::{Semaphore, mpsc};
 
-use crate::harness::{Bench, Probe, behave, connect, options, start_engine};
+use crate::harness::{Bench, Probe, behave, connect, find, options, start_engine};
 
 fn of(tenant: TenantId, n: i64) -> Probe {
     Probe {
@@ -128,7 +129,7 @@ async fn settle(bench: &Bench) {
         let witness = bench.enqueue(&of(TenantId::new(), -2)).await;
         bench.reach(witness, JobState::Done).await;
         while bench.next_run().await.0 != -2 {}
-        let view = crate::harness::find(&bench.db, waiting).await.unwrap();
+        let view = find(&bench.db, waiting).await.unwrap();
         if view.state == JobState::Ready && view.attempt == 0 {
             return;
         }
@@ -184,6 +185,99 @@ async fn a_retry_takes_its_place_and_its_token_anew() {
         .await
         .unwrap();
     assert_eq!(running, 0);
+}
+
+const ENDPOINT: &str = "endpoint:a";
+const NUMBER: &str = "number:b";
+
+/// A bench whose jobs each end when the gate of their number lets them, and on which the endpoint and
+/// the number take one job at a time.
+async fn with_two_limits() -> (Bench, Arc<[Semaphore; 8]>) {
+    let gates: Arc<[Semaphore; 8]> = Arc::new(std::array::from_fn(|_| Semaphore::new(0)));
+    let shut = Arc::clone(&gates);
+    let behaviour = behave(move |probe: Probe, _, _| {
+        let shut = Arc::clone(&shut);
+        async move {
+            let gate = &shut[usize::try_from(probe.n).unwrap()];
+            gate.acquire().await.unwrap().forget();
+            Ok(())
+        }
+    });
+    let bench = Bench::start(behaviour).await;
+    let one_at_a_time = LimitValues {
+        concurrency: Some(1),
+        ..LimitValues::default()
+    };
+    let mut tx = bench.db.system().await.unwrap();
+    for key in [ENDPOINT, NUMBER] {
+        let key = LimitKey::parse(key).unwrap();
+        set_limit(&mut tx, &key, one_at_a_time).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    (bench, gates)
+}
+
+/// Enqueues a job with these keys of its own.
+async fn enqueue_with(bench: &Bench, n: i64, keys: &[&str]) -> i64 {
+    let mut probe = Probe::new(n);
+    for (own, key) in probe.options.limit_keys.iter_mut().zip(keys) {
+        *own = Some((*key).to_owned());
+    }
+    bench.enqueue(&probe).await
+}
+
+/// Enqueues a job that nothing stands in the way of, whoever else waits.
+async fn begin(bench: &Bench, n: i64, keys: &[&str]) {
+    enqueue_with(bench, n, keys).await;
+    assert_eq!(bench.next_run().await, (n, 1));
+}
+
+/// How many jobs of the endpoint and of the number run, by their rows.
+async fn counted(bench: &Bench) -> Vec<i32> {
+    sqlx::query_scalar("SELECT running FROM job_limits ORDER BY key")
+        .fetch_all(bench.test_db.pool())
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_job_with_two_keys_of_its_own_waits_for_either_and_counts_for_both() {
+    let (bench, gates) = with_two_limits().await;
+    let end = |n: usize| gates[n].add_permits(1);
+    begin(&bench, 1, &[ENDPOINT]).await;
+    let both = enqueue_with(&bench, 2, &[ENDPOINT, NUMBER]).await;
+    // While it waits for one key it takes nothing of the other.
+    begin(&bench, 3, &[NUMBER]).await;
+    end(1);
+    begin(&bench, 4, &[ENDPOINT]).await;
+    end(3);
+    begin(&bench, 5, &[NUMBER]).await;
+    assert_eq!(counted(&bench).await, [1, 1]);
+    let view = find(&bench.db, both).await.unwrap();
+    assert_eq!((view.state, view.attempt), (JobState::Ready, 0));
+    end(4);
+    end(5);
+    assert_eq!(bench.next_run().await, (2, 1));
+    assert_eq!(counted(&bench).await, [1, 1]);
+    let mut late = Vec::new();
+    for (n, key) in [(6, ENDPOINT), (7, NUMBER)] {
+        late.push(enqueue_with(&bench, n, &[key]).await);
+    }
+    // A key that nobody limits lets no job begin without a claim, which finds the others as well.
+    begin(&bench, 0, &["other:c"]).await;
+    for id in &late {
+        let view = find(&bench.db, *id).await.unwrap();
+        assert_eq!((view.state, view.attempt), (JobState::Ready, 0));
+    }
+    for n in [0, 2, 6, 7] {
+        end(n);
+    }
+    for id in late {
+        bench.reach(id, JobState::Done).await;
+    }
+    bench.reach(both, JobState::Done).await;
+    bench.shut_down().await;
+    assert_eq!(counted(&bench).await, [0, 0]);
 }
 
 #[tokio::test]

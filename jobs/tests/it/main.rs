@@ -39,6 +39,8 @@ mod keeping;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod measuring;
+#[cfg(test)]
 mod ordering;
 #[cfg(test)]
 mod outcomes;
@@ -46,5 +48,7 @@ mod outcomes;
 mod promises;
 #[cfg(test)]
 mod scheduling;
+#[cfg(test)]
+mod setting;
 #[cfg(test)]
 mod stuck;

@@ -1,128 +1,19 @@
-//! What operators are promised of a running engine.
+//! What is promised of a running engine.
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use db::Db;
 use domain::TenantId;
-use jobs::control::{self, LimitKey, LimitValues};
-use jobs::{
-    Backoff, Engine, EngineOptions, Job, JobHandle, JobMetrics, JobState, KindInfo, Lane, Options,
-    Policy,
-};
+use jobs::control::LimitValues;
+use jobs::{Backoff, Engine, EngineOptions, Job, JobHandle, KindInfo, Lane, Policy};
 use serde::{Deserialize, Serialize};
-use telemetry::metrics::Registry;
 use telemetry::trace;
 use testkit::TestDb;
 use tokio::sync::{Semaphore, mpsc};
 
-use crate::harness::{Bench, Probe, behave, connect, find, options, start_engine};
-
-/// How soon what is set has to count.
-const SOON: Duration = Duration::from_secs(1);
-
-fn of(tenant: TenantId, n: i64) -> Probe {
-    Probe {
-        n,
-        options: Options {
-            tenant: Some(tenant),
-            ..Options::default()
-        },
-    }
-}
-
-/// Sets a tenant's limit as the API does, in a process that is not the engine's.
-async fn set(db: &Db, tenant: TenantId, values: LimitValues) -> Instant {
-    let mut tx = db.system().await.unwrap();
-    control::set_limit(&mut tx, &LimitKey::tenant(tenant), values)
-        .await
-        .unwrap();
-    tx.commit().await.unwrap();
-    Instant::now()
-}
-
-async fn enqueue_all(db: &Db, jobs: &[Probe]) {
-    let mut tx = db.system().await.unwrap();
-    jobs::enqueue_many(&mut tx, jobs).await.unwrap();
-    tx.commit().await.unwrap();
-}
-
-fn rate(per_second: f64, burst: i32) -> LimitValues {
-    LimitValues {
-        rate_per_second: Some(per_second),
-        burst: Some(burst),
-        ..LimitValues::default()
-    }
-}
-
-fn at_a_time(most: i32) -> LimitValues {
-    LimitValues {
-        concurrency: Some(most),
-        ..LimitValues::default()
-    }
-}
-
-#[tokio::test]
-async fn a_rate_that_is_set_counts_within_a_second_whether_lowered_or_raised() {
-    let bench = Bench::start(behave(|_, _, _| async { Ok(()) })).await;
-    let elsewhere = connect(&bench.test_db).await;
-    let tenant = TenantId::new();
-    let lowered = set(&elsewhere, tenant, rate(0.0001, 1)).await;
-    // One takes the only token; the first that stays behind a later one of somebody else waits for it.
-    let waiting = loop {
-        let own = bench.enqueue(&of(tenant, 1)).await;
-        let witness = bench.enqueue(&of(TenantId::new(), 2)).await;
-        bench.reach(witness, JobState::Done).await;
-        let view = find(&bench.db, own).await.unwrap();
-        if view.state == JobState::Ready {
-            break own;
-        }
-    };
-    assert!(lowered.elapsed() < SOON, "{:?}", lowered.elapsed());
-    let raised = set(&elsewhere, tenant, rate(1000.0, 1000)).await;
-    bench.reach(waiting, JobState::Done).await;
-    assert!(raised.elapsed() < SOON, "{:?}", raised.elapsed());
-    bench.shut_down().await;
-}
-
-#[tokio::test]
-async fn a_concurrency_that_is_raised_counts_within_a_second() {
-    let test_db = TestDb::new().await;
-    let (db, elsewhere) = (connect(&test_db).await, connect(&test_db).await);
-    let tenant = TenantId::new();
-    set(&elsewhere, tenant, at_a_time(1)).await;
-    let gate = Arc::new(Semaphore::new(0));
-    let open = Arc::clone(&gate);
-    let behaviour = behave(move |_, _, _| {
-        let open = Arc::clone(&open);
-        async move {
-            open.acquire().await.unwrap().forget();
-            Ok(())
-        }
-    });
-    let (began, mut runs) = mpsc::unbounded_channel();
-    let engine = start_engine(&db, options(), HashMap::new(), behaviour, began).await;
-    let many: Vec<_> = (0..5).map(|n| of(tenant, n)).collect();
-    enqueue_all(&db, &many).await;
-    runs.recv().await.unwrap();
-    let number = async |query: &'static str| -> i64 {
-        sqlx::query_scalar(query)
-            .fetch_one(test_db.pool())
-            .await
-            .unwrap()
-    };
-    let ready = "SELECT count(*) FROM jobs WHERE state = 0";
-    assert_eq!(number(ready).await, 4);
-    let raised = set(&elsewhere, tenant, at_a_time(3)).await;
-    runs.recv().await.unwrap();
-    runs.recv().await.unwrap();
-    assert!(raised.elapsed() < SOON, "{:?}", raised.elapsed());
-    assert_eq!(number(ready).await, 2);
-    assert_eq!(number("SELECT running::bigint FROM job_limits").await, 3);
-    gate.add_permits(5);
-    engine.shut_down().await;
-}
+use crate::harness::{Bench, Probe, behave, connect, options, start_engine};
+use crate::setting::{enqueue_all, of, set};
 
 #[tokio::test]
 async fn a_share_that_is_set_is_the_share_of_the_claims() {
@@ -228,69 +119,31 @@ async fn a_handler_goes_on_with_the_trace_of_the_request_that_enqueued_its_job()
     bench.shut_down().await;
 }
 
-/// The value of a series; none counts as zero.
-async fn value(registry: &Registry, series: &str) -> f64 {
-    let text = registry.render().await;
-    let line = text.lines().find_map(|line| line.strip_prefix(series));
-    line.map_or(0.0, |value| value.trim().parse().unwrap())
-}
-
-const LEASES_LOST: &str = "metachat_job_leases_lost_total{kind=\"probe\"}";
-
 #[tokio::test]
-async fn an_engine_counts_its_claims_its_waits_and_the_leases_that_it_loses() {
-    let (registry, metrics) = (Registry::default(), JobMetrics::new(["probe"]));
-    metrics.register(&registry);
-    let mut measured = options();
-    measured.metrics = Some(metrics);
-    measured.lease = Duration::from_millis(1500);
-    let behaviour = behave(|probe, handle, _| async move {
-        if probe.n == 1 && handle.job.attempt == 1 {
-            std::future::pending::<()>().await;
+async fn lower_priorities_run_first_among_the_jobs_of_their_tenant() {
+    let test_db = TestDb::new().await;
+    let db = connect(&test_db).await;
+    let tenants = [TenantId::new(), TenantId::new()];
+    let mut backlog = Vec::new();
+    for (n, priority) in (0..).zip([5, 0, -5, 0, 5, -5]) {
+        for (tens, tenant) in (0..).zip(tenants) {
+            let mut job = of(tenant, 10 * tens + n);
+            job.options.priority = priority;
+            backlog.push(job);
         }
-        Ok(())
-    });
-    let bench = Bench::start_with(measured, HashMap::new(), behaviour).await;
-    let (limited, paused) = (TenantId::new(), TenantId::new());
-    set(&bench.db, limited, rate(0.0001, 1)).await;
-    let mut tx = bench.db.system().await.unwrap();
-    control::pause(&mut tx, &LimitKey::tenant(paused), None)
-        .await
-        .unwrap();
-    tx.commit().await.unwrap();
-    let first = bench.enqueue(&of(limited, 2)).await;
-    bench.reach(first, JobState::Done).await;
-    for tenant in [limited, paused] {
-        bench.enqueue(&of(tenant, 3)).await;
     }
-    let waits = |tenant| format!("metachat_job_limiter_waits_total{{tenant=\"{tenant}\"}}");
-    while value(&registry, &waits(limited)).await < 1.0 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
+    enqueue_all(&db, &backlog).await;
+    let (began, mut runs) = mpsc::unbounded_channel();
+    let mut single = options();
+    single.interactive_slots = 1;
+    let idle = behave(|_, _, _| async { Ok(()) });
+    let engine = start_engine(&db, single, HashMap::new(), idle, began).await;
+    let mut order = [Vec::new(), Vec::new()];
+    for _ in 0..backlog.len() {
+        let (n, _) = runs.recv().await.unwrap();
+        order[usize::from(n >= 10)].push(n % 10);
     }
-    let id = bench.enqueue(&Probe::new(1)).await;
-    while bench.next_run().await != (1, 1) {}
-    sqlx::query("UPDATE jobs SET session_id = -1, lease_until = now() WHERE id = $1")
-        .bind(id)
-        .execute(bench.test_db.pool())
-        .await
-        .unwrap();
-    bench.reach(id, JobState::Done).await;
-    while value(&registry, LEASES_LOST).await < 1.0 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    bench.shut_down().await;
-    let claims = value(&registry, "metachat_job_claims_total{kind=\"probe\"}").await;
-    let direct = value(
-        &registry,
-        "metachat_job_direct_starts_total{kind=\"probe\"}",
-    )
-    .await;
-    // The one that was lost began twice, the second time by a claim.
-    assert!((claims + direct - 3.0).abs() < 0.1 && claims > 0.9);
-    assert!(
-        value(&registry, &waits(paused)).await < 0.1,
-        "a pause is no spent limit"
-    );
-    let crashed = "metachat_job_outcomes_total{kind=\"probe\",outcome=\"crashed\"}";
-    assert!((value(&registry, crashed).await - 1.0).abs() < 0.1);
+    // Those of one priority in the order in which they were enqueued.
+    assert_eq!(order, [[2, 5, 1, 3, 0, 4], [2, 5, 1, 3, 0, 4]]);
+    engine.shut_down().await;
 }
