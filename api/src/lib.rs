@@ -11,6 +11,7 @@ mod live;
 pub mod metrics;
 mod observe;
 mod openapi;
+mod parameters;
 pub mod payload;
 pub mod problem;
 mod queue_feed;

@@ -8,6 +8,7 @@ use poem::{Endpoint, Response};
 use poem_openapi::{OpenApiService, OperationId};
 use serde_json::{Value, json};
 
+use crate::parameters::Strict;
 use crate::routes::{self, Routes};
 
 const DESCRIPTION: &str = "\
@@ -16,9 +17,9 @@ Everything is JSON in snake_case. Keys travel as `Authorization: Bearer mck_…`
 `cursor` and `limit`. POST and PUT take an `Idempotency-Key`.";
 
 /// The routes with their specification.
-pub(crate) fn service() -> OpenApiService<Routes, ()> {
+pub(crate) fn service() -> OpenApiService<Strict<Routes>, ()> {
     OpenApiService::new(
-        routes::all(),
+        Strict(routes::all()),
         "Meta Chat Platform",
         env!("CARGO_PKG_VERSION"),
     )

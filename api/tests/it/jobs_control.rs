@@ -172,6 +172,8 @@ async fn wrong_filters_are_named() {
         ("ordering_key=a%00b", "ordering_key"),
         ("cursor=hunter2", "cursor"),
         ("limit=0", "limit"),
+        ("tenant=hunter2", "tenant"),
+        ("state=dead&Kind=hunter2", "Kind"),
     ] {
         let wrong = server.get(ADMIN_KEY, &format!("/api/jobs?{query}")).await;
         assert_eq!(wrong.problem(422), "invalid_request", "{query}");

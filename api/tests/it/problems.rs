@@ -91,6 +91,32 @@ async fn wrong_fields_are_named_and_values_kept_quiet() {
 }
 
 #[tokio::test]
+async fn parameters_that_an_operation_does_not_have_are_named_by_every_one_that_takes_a_key() {
+    let server = TestServer::without_limits().await;
+    let spec: Value = serde_json::from_str(&api::openapi_json()).unwrap();
+    for (path, methods) in spec["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let takes_key = operation["security"][0]["api_key"].is_array();
+            // Refused before anything else is read.
+            let path = format!("{path}?no_such=hunter2&also=1&no_such=2").replace(['{', '}'], "");
+            let method: Method = method.to_uppercase().parse().unwrap();
+            let call = |key| server.call(key, method.clone(), &path, Value::Null);
+            let answer = call(ADMIN_KEY).await;
+            if !takes_key {
+                assert!(!answer.text.contains("no_such"), "{method} {path}");
+                continue;
+            }
+            assert_eq!(answer.problem(422), "invalid_request", "{method} {path}");
+            let errors = answer.json()["errors"].as_array().unwrap().clone();
+            let fields: Vec<&Value> = errors.iter().map(|error| &error["field"]).collect();
+            assert_eq!(fields, ["also", "no_such"], "{method} {path}");
+            assert!(!answer.text.contains("hunter2"), "{}", answer.text);
+            assert_eq!(call("").await.problem(401), "unauthorized");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_body_over_the_limit_is_refused() {
     let server = TestServer::start().await;
     let name = "x".repeat(api::payload::MAX_JSON_BYTES);
