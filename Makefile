@@ -187,5 +187,5 @@ chaos-jobs: need-chaos ## Runs 10,000 jobs under 200 random faults and checks wh
 	$(CARGO) run -p chaos --bin chaos -- run --jobs 10000 --faults 200 $(if $(SEED),--seed $(SEED))
 
 .PHONY: chaos-short
-chaos-short: need-chaos ## The same in short, two faults of each sort, always the same plan.
+chaos-short: need-chaos ## The same in short: 1,500 jobs, one or two faults of each sort, always the same plan.
 	$(CARGO) run -p chaos --bin chaos -- run --short --seed $(or $(SEED),1)
