@@ -22,8 +22,8 @@ const STACK_BYTES: usize = 64 << 20;
 /// Bytes of text that are worth handing over before the rest is read.
 const PART_BYTES: usize = 16 << 10;
 
-/// Reads a PDF by `unpdf`; if that fails, finds next to nothing or cannot decode what it finds, also
-/// by `pdf-extract`. The one that found more is believed.
+/// Reads a PDF by `unpdf`; if that fails, finds next to nothing, cannot decode what it finds or does
+/// not reach all pages, also by `pdf-extract`. The one that found more is believed.
 ///
 /// Whoever takes parts gets them while `unpdf` reads, once what it finds is worth believing.
 pub(super) fn read(bytes: &[u8], watch: Watch<'_>) -> Result<Extracted, ExtractError> {
@@ -31,9 +31,9 @@ pub(super) fn read(bytes: &[u8], watch: Watch<'_>) -> Result<Extracted, ExtractE
         return Err(ExtractError::NotPdf);
     }
     let found = match guarded(|| by_unpdf(bytes, watch)) {
-        Ok(first) if first.is_poor() => {
+        Ok(first) if first.is_doubtful() => {
             let second = second_opinion(bytes, watch);
-            let better = second.filter(|second| second.seen.letters > first.seen.letters);
+            let better = second.filter(|second| second.is_better_than(&first));
             better.map_or(first, |second| {
                 watch.start_over();
                 second
@@ -57,6 +57,8 @@ struct Found {
     /// The text, or what is left of it when parts were handed over.
     text: Extracted,
     seen: Seen,
+    /// Whether the file speaks of more pages.
+    misses_pages: bool,
 }
 
 /// What tells whether a text is to be believed.
@@ -82,9 +84,24 @@ impl Seen {
 }
 
 impl Found {
+    fn pages(&self) -> u32 {
+        self.text.page_count.unwrap_or(1)
+    }
+
     fn is_poor(&self) -> bool {
-        let pages = self.text.page_count.unwrap_or(1);
-        self.seen.is_poor(usize::try_from(pages).unwrap_or(1))
+        self.seen
+            .is_poor(usize::try_from(self.pages()).unwrap_or(1))
+    }
+
+    /// Whether somebody else may find more.
+    fn is_doubtful(&self) -> bool {
+        self.misses_pages || self.is_poor()
+    }
+
+    /// Whether this is to be believed instead of what the first reader found. A few letters more are
+    /// no reason to lose the headings of a good text; pages are.
+    fn is_better_than(&self, first: &Self) -> bool {
+        self.seen.letters > first.seen.letters && (first.is_poor() || self.pages() > first.pages())
     }
 }
 
@@ -141,11 +158,14 @@ fn by_unpdf(bytes: &[u8], watch: Watch<'_>) -> Result<Found, ExtractError> {
             ControlFlow::Continue(())
         }
     });
-    ended.map_err(|error| of_unpdf(&error))?;
+    let quality = ended.map_err(|error| of_unpdf(&error))?;
     if total == 0 {
         return Err(ExtractError::Damaged);
     }
-    pages.finish()
+    Ok(Found {
+        misses_pages: quality.pages_incomplete,
+        ..pages.finish()?
+    })
 }
 
 /// The text in the making, handed over in parts to whoever takes them.
@@ -209,6 +229,7 @@ impl<'a> Pages<'a> {
         Ok(Found {
             text: self.assembly.finish()?,
             seen: self.seen,
+            misses_pages: false,
         })
     }
 }

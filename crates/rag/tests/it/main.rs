@@ -23,6 +23,8 @@ mod reader;
 #[cfg(test)]
 mod retrieval;
 #[cfg(test)]
+mod second_opinion;
+#[cfg(test)]
 mod vectors;
 #[cfg(test)]
 mod word;

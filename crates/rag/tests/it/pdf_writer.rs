@@ -70,7 +70,8 @@ impl Pdf {
     }
 }
 
-fn text_operators(lines: &[&str]) -> String {
+/// A page's content: these lines in the font `F1`.
+pub(crate) fn text_operators(lines: &[&str]) -> String {
     let shown: Vec<String> = lines.iter().map(|line| format!("({line}) Tj T*")).collect();
     format!("BT /F1 12 Tf 14 TL 72 770 Td\n{}\nET", shown.join("\n"))
 }

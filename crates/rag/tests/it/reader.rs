@@ -61,7 +61,11 @@ async fn collect(request: &Request<'_>, limits: &Limits) -> Result<Read, Extract
     let (mut facts, mut chunks, mut progress) = (None, Vec::new(), Vec::new());
     while let Some(event) = reading.next().await? {
         match event {
-            Event::Facts(found) => facts = Some(found),
+            Event::Facts(found) => {
+                facts = Some(found);
+                // What came before counts for nothing, if anything did.
+                chunks.clear();
+            }
             Event::Chunks(run) => {
                 assert!(facts.is_some() && run.len() <= 64);
                 chunks.extend(run);
