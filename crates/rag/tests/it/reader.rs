@@ -1,6 +1,6 @@
 use std::io::Write as _;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use domain::ChunkingSettings;
 use rag::chunk::{Chunk, Tokenizer};
@@ -221,6 +221,26 @@ async fn a_reader_over_its_time_is_stopped() {
         error.to_string(),
         "Reading the file took longer than 1 seconds."
     );
+}
+
+#[tokio::test]
+async fn a_reader_over_its_processor_time_is_stopped() {
+    let long = "Words and more words. ".repeat(4_000_000);
+    let limits = Limits {
+        cpu: Duration::from_secs(1),
+        ..Limits::default()
+    };
+    let started = Instant::now();
+    let error = read_within(MediaType::Text, long.as_bytes(), &limits)
+        .await
+        .map(|read| read.chunks.len())
+        .unwrap_err();
+    // The second that it had to compute, not the minutes that are waited for it.
+    assert_eq!(
+        error.to_string(),
+        "Reading the file took longer than 1 seconds."
+    );
+    assert!(started.elapsed() < limits.wall);
 }
 
 #[tokio::test]
