@@ -205,6 +205,9 @@ pub(super) fn read_xlsx(
 }
 
 /// Reads a workbook of before 2007.
+///
+/// The library makes the whole rectangle of each sheet, 32 bytes a cell, and hands out a copy: up to
+/// a gigabyte of a few bytes, at which the process ends. It has no other way.
 pub(super) fn read_xls(bytes: &[u8], watch: Watch<'_>) -> Result<Extracted, ExtractError> {
     let mut assembly = Assembly::new(MediaType::Xls, watch);
     let mut book: Xls<_> = Xls::new(Cursor::new(bytes)).map_err(of_xls)?;

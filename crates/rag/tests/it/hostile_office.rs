@@ -7,6 +7,7 @@ use rust_xlsxwriter::Workbook;
 
 use crate::hostile::survive_as;
 use crate::office_writer as office;
+use crate::reader::read as read_in_child;
 
 fn workbook() -> Vec<u8> {
     let mut book = Workbook::new();
@@ -136,6 +137,39 @@ async fn sheets_that_are_far_apart_or_repeat_cost_nothing() {
         .await
         .unwrap();
     assert!(read.text().len() < 1000, "{}", read.text().len());
+}
+
+#[tokio::test]
+async fn a_table_of_more_cells_than_are_read_says_so() {
+    // 64 columns of one value: what a reader takes of a cell that repeats.
+    let cell = "<table:table-cell table:number-columns-repeated=\"64\"><text:p>1</text:p></table:table-cell>";
+    let row = format!("<table:table-row>{}</table:table-row>", cell.repeat(125));
+    let table = format!(
+        "<table:table table:name=\"a\">{}</table:table>",
+        row.repeat(626)
+    );
+    let line = "1,".repeat(8000) + "\n";
+    for (media_type, bytes) in [
+        (MediaType::Ods, office::ods(&table)),
+        (MediaType::Csv, line.repeat(626).into_bytes()),
+    ] {
+        let error = read_in_child(media_type, &bytes).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "The workbook has too many filled cells: more than 5 million.",
+            "{media_type}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn old_workbooks_take_memory_for_what_is_not_there_but_no_more_than_allowed() {
+    let far = |column| office::xls_of("a", &[(0, 0, "first"), (65_535, column, "last")]);
+    let read = survive_as(MediaType::Xls, &far(25)).await.unwrap();
+    assert_eq!(read.text(), "a\n\nfirst\n\nlast");
+    // All columns of all rows, twice.
+    let error = survive_as(MediaType::Xls, &far(255)).await.unwrap_err();
+    assert_eq!(error.to_string(), ExtractError::TooMuchMemory.to_string());
 }
 
 #[tokio::test]

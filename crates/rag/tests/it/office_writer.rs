@@ -234,6 +234,16 @@ pub(crate) fn ods(tables: &str) -> Vec<u8> {
 
 /// A workbook of before 2007 with one sheet of words and numbers.
 pub(crate) fn xls(sheet: &str, rows: &[&[&str]]) -> Vec<u8> {
+    let rows = (0..).zip(rows);
+    let cells = rows.flat_map(|(row, cells)| {
+        let cells = (0..).zip(*cells);
+        cells.map(move |(column, text)| (row, column, *text))
+    });
+    xls_of(sheet, &cells.collect::<Vec<_>>())
+}
+
+/// The same of cells anywhere, each with its row and its column.
+pub(crate) fn xls_of(sheet: &str, cells: &[(u16, u16, &str)]) -> Vec<u8> {
     let mut book = record(0x0809, &bof(5));
     let offset_at = book.len() + 4;
     let mut bound = vec![0; 6];
@@ -244,21 +254,19 @@ pub(crate) fn xls(sheet: &str, rows: &[&[&str]]) -> Vec<u8> {
     let start = u32::try_from(book.len()).unwrap();
     book[offset_at..offset_at + 4].copy_from_slice(&start.to_le_bytes());
     book.extend(record(0x0809, &bof(0x10)));
-    for (row, cells) in (0_u16..).zip(rows) {
-        for (column, text) in (0_u16..).zip(*cells) {
-            let mut cell: Vec<u8> = [row, column, 0]
-                .into_iter()
-                .flat_map(u16::to_le_bytes)
-                .collect();
-            if let Ok(number) = text.parse::<f64>() {
-                cell.extend(number.to_le_bytes());
-                book.extend(record(0x0203, &cell));
-            } else {
-                cell.extend(u16::try_from(text.len()).unwrap().to_le_bytes());
-                cell.push(0);
-                cell.extend(text.as_bytes());
-                book.extend(record(0x0204, &cell));
-            }
+    for (row, column, text) in cells {
+        let mut cell: Vec<u8> = [*row, *column, 0]
+            .into_iter()
+            .flat_map(u16::to_le_bytes)
+            .collect();
+        if let Ok(number) = text.parse::<f64>() {
+            cell.extend(number.to_le_bytes());
+            book.extend(record(0x0203, &cell));
+        } else {
+            cell.extend(u16::try_from(text.len()).unwrap().to_le_bytes());
+            cell.push(0);
+            cell.extend(text.as_bytes());
+            book.extend(record(0x0204, &cell));
         }
     }
     book.extend(record(0x000a, &[]));
