@@ -8,7 +8,7 @@ use store::chunk_embeddings;
 use store::embedding_sets::{self, EmbeddingSet, IndexStatus, Maker, SetStatus};
 use store::search::{self, Found, VectorQuery};
 
-use crate::world::{MAKER, World, embed};
+use crate::world::{MAKER, World, add_tenant, embed};
 
 const OTHER: Maker<'static> = Maker {
     provider: "test",
@@ -283,6 +283,59 @@ async fn the_plan_walks_the_index_as_the_application_role() {
     let plan = plan.join("\n");
     assert!(plan.contains("chunk_embeddings_256_idx"), "{plan}");
     assert!(!plan.contains("Seq Scan on chunk_embeddings"), "{plan}");
+}
+
+#[tokio::test]
+async fn a_small_tenant_is_measured_along_the_primary_key_as_the_application_role() {
+    let world = World::new().await;
+    let large = fill(&world, 3000).await;
+    index_all(&world, &large).await;
+    let small = add_tenant(&world.database).await;
+    for at in 0..20 {
+        let text = format!("Parcel number {at} comes by bicycle.");
+        world.add(small, &text, [1.0, 0.0, 0.0]).await;
+    }
+    // A table of few documents would be read from end to end, whatever its indexes.
+    sqlx::query(
+        "INSERT INTO documents (id, tenant_id, name, media_type, size_bytes, sha256, file_key)
+         SELECT gen_random_uuid(), $1, 'other', 'text/plain', 1, sha256(''), 'none'
+         FROM generate_series(1, 5000)",
+    )
+    .bind(world.tenant.as_uuid())
+    .execute(world.database.pool())
+    .await
+    .unwrap();
+    sqlx::query("ANALYZE documents, chunks, chunk_embeddings")
+        .execute(world.database.pool())
+        .await
+        .unwrap();
+    let mut tx = world.db.tenant(small).await.unwrap();
+    let set = embedding_sets::find_live(&mut tx).await.unwrap().unwrap();
+    search::set_limits(&mut tx).await.unwrap();
+    let text = include_str!("../../../store/queries/search/exact.sql");
+    let plan: Vec<String> = sqlx::query_scalar(AssertSqlSafe(format!("EXPLAIN {text}")))
+        .bind(small.as_uuid())
+        .bind(set.id)
+        .bind(pgvector::Vector::from(vec![0.5; 3]))
+        .bind(10_i64)
+        .bind(None::<Vec<uuid::Uuid>>)
+        .fetch_all(db::Tx::conn(&mut tx))
+        .await
+        .unwrap();
+    let plan = plan.join("\n");
+    assert!(
+        plan.contains("Index Scan using chunk_embeddings_pkey"),
+        "{plan}"
+    );
+    // From the first vector of its set to the last, and no others.
+    let keeps_to_set = format!("set_id = '{}'", set.id);
+    let mut conditions = plan.lines().filter(|line| line.contains("Index Cond:"));
+    assert!(
+        conditions.any(|line| line.contains(&keeps_to_set)),
+        "{plan}"
+    );
+    assert!(!plan.contains("Seq Scan"), "{plan}");
+    assert!(!plan.contains("_256_idx"), "{plan}");
 }
 
 #[tokio::test]
