@@ -37,6 +37,45 @@ async fn scripts_without_spaces_are_found_by_their_parts() {
     assert_eq!(found.first().map(String::as_str), Some(hours));
 }
 
+/// Stores two texts, and asks for each of them in other words of their language.
+async fn each_answers_its_own(texts: [(&str, &str); 2]) {
+    let world = World::new().await;
+    for (text, _) in texts {
+        world.add(world.tenant, text, [1.0, 0.0, 0.0]).await;
+    }
+    for (text, question) in texts {
+        let found = world.found(question).await;
+        assert_eq!(found.first().map(String::as_str), Some(text), "{question}");
+    }
+}
+
+#[tokio::test]
+async fn a_question_in_chinese_finds_what_answers_it() {
+    each_answers_its_own([
+        (
+            "本店每天上午九点开门，晚上六点关门，节假日照常营业。",
+            "请问你们几点关门？",
+        ),
+        (
+            "收到商品之后三十天之内可以免费退货，运费由我们承担。",
+            "买来的东西可以退货吗？",
+        ),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn a_question_in_thai_finds_what_answers_it() {
+    each_answers_its_own([
+        ("ร้านเปิดทุกวันตั้งแต่เก้าโมงเช้าถึงหกโมงเย็น", "ร้านเปิดกี่โมง"),
+        (
+            "คืนสินค้าได้ฟรีภายในสามสิบวันหลังจากได้รับของ",
+            "อยากคืนสินค้าต้องทำอย่างไร",
+        ),
+    ])
+    .await;
+}
+
 #[tokio::test]
 async fn vectors_and_words_are_fused_and_both_scores_told() {
     let world = World::new().await;
