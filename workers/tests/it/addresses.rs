@@ -46,7 +46,7 @@ async fn stage_at(server: &OpenAiServer) -> Stage {
 }
 
 /// Has the vectors made anew by the model that is set.
-async fn change_model(stage: &Stage) {
+pub(crate) async fn change_model(stage: &Stage) {
     let mut tx = stage.assistant.db.tenant(stage.tenant).await.unwrap();
     ingest::change_embedder(&mut tx).await.unwrap();
     tx.commit().await.unwrap();

@@ -15,6 +15,7 @@ use testkit::standin::OpenAiFault;
 use crate::looks::eventually;
 use crate::pdf_writer::Pdf;
 use crate::stage::{Stage, settings};
+use crate::switches::add_written;
 
 /// Takes two texts at a time, notes what it gets, and refuses what it is told to.
 #[derive(Default)]
@@ -199,18 +200,54 @@ pub(crate) fn embedders_by(stage: &Stage, provider: &str) -> Embedders {
     Embedders::new(Arc::clone(&stage.assistant.models), &platform).unwrap()
 }
 
-#[tokio::test]
-async fn a_tenant_is_embedded_for_by_the_model_it_chose() {
+/// Settings of a tenant that embeds by OpenAI's model, in vectors of so many numbers.
+pub(crate) fn chosen(dimensions: u32) -> TenantSettings {
     let embedding = EmbeddingSettings {
         provider: "openai".to_owned(),
-        dimensions: 64.try_into().ok(),
+        dimensions: dimensions.try_into().ok(),
         ..EmbeddingSettings::default()
     };
-    let settings = TenantSettings {
+    TenantSettings {
         embedding: Some(embedding),
         ..settings()
-    };
-    let mut stage = Stage::set(settings, Arc::new(HashedNgrams)).await;
+    }
+}
+
+#[tokio::test]
+async fn jobs_that_wait_together_are_one_request_to_the_provider() {
+    let mut stage = Stage::set(chosen(64), Arc::new(HashedNgrams)).await;
+    stage.assistant.embedders = Arc::new(embedders(&stage));
+    let subjects = ["tea", "parcels", "hours", "lamps", "returns", "gifts"];
+    let texts = subjects.map(|subject| format!("What we have to say of {subject}."));
+    let mut ids = Vec::new();
+    for text in &texts {
+        ids.push(add_written(&stage, text).await);
+    }
+    stage.work().await;
+    for id in ids {
+        stage.stands(id, DocumentStatus::Ready).await;
+    }
+    stage.rest_in_peace().await;
+    let asked = stage.model.received();
+    let mut inputs: Vec<Vec<String>> = asked
+        .into_iter()
+        .map(|call| serde_json::from_value(call.body["input"].clone()).unwrap())
+        .collect();
+    let mut together = inputs.pop().unwrap();
+    assert_eq!(inputs, Vec::<Vec<String>>::new());
+    let mut texts = texts.to_vec();
+    together.sort_unstable();
+    texts.sort_unstable();
+    assert_eq!(together, texts);
+    // Each has the vector of its own text.
+    for text in &texts {
+        assert_eq!(&stage.found(text).await[0].1, text);
+    }
+}
+
+#[tokio::test]
+async fn a_tenant_is_embedded_for_by_the_model_it_chose() {
+    let mut stage = Stage::set(chosen(64), Arc::new(HashedNgrams)).await;
     stage.assistant.embedders = Arc::new(embedders(&stage));
     // Longer than the client waits by itself: the job does.
     let limited = OpenAiFault::RateLimited {
