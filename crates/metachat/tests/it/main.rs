@@ -23,9 +23,13 @@ mod metrics;
 #[path = "../../../rag/tests/it/office_writer.rs"]
 mod office_writer;
 mod outage;
+#[expect(dead_code, reason = "others use the rest of it")]
+#[path = "../../../../workers/tests/it/pages.rs"]
+mod pages;
 #[path = "../../../rag/tests/it/pdf_writer.rs"]
 mod pdf_writer;
 mod process;
+mod reindexing;
 mod shop;
 mod sleepers;
 mod stage;

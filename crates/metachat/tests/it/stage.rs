@@ -139,7 +139,7 @@ impl Stage {
     }
 
     /// Starts an API with more in its environment; returns when it listens.
-    async fn api_in(&self, variables: &[(&str, &str)]) -> Api {
+    pub(crate) async fn api_in(&self, variables: &[(&str, &str)]) -> Api {
         let mut process = self.start_with("api", variables);
         let line = process.logged("the API listens").await;
         let base = format!("http://{}", line["address"].as_str().unwrap());
