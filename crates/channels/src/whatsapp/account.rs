@@ -6,14 +6,16 @@ use crate::lenient::{integer, list, text};
 
 /// Reads an event of the account, a number or a template; `None` for a field that is none of them.
 pub(super) fn account_event(kind: &str, value: &Value) -> Option<AccountEvent> {
+    // One form of an alert stands in the value itself, another in a part of it.
+    let said = value.get("alert_info").unwrap_or(value);
     let event = ["event", "decision", "alert_type", "new_quality_score"]
         .iter()
-        .find_map(|name| text(value, name));
+        .find_map(|name| text(said, name));
     let named = event.as_deref().unwrap_or_default();
     let effect = match kind {
         "account_update" => account_update(named, value),
         "account_review_update" => review(named),
-        "account_alerts" => alert(value),
+        "account_alerts" => alert(said),
         "phone_number_quality_update" => quality(named, value),
         "business_capability_update" => AccountEffect::Limit {
             per_day: per_day(value),
@@ -33,7 +35,7 @@ pub(super) fn account_event(kind: &str, value: &Value) -> Option<AccountEvent> {
     let notes = ["alert_description", "reason", "rejection_reason"];
     Some(AccountEvent {
         kind: kind.to_owned(),
-        note: notes.iter().find_map(|name| text(value, name)),
+        note: notes.iter().find_map(|name| text(said, name)),
         number: text(value, "display_phone_number").or_else(|| text(value, "phone_number")),
         event,
         effect,
@@ -64,10 +66,8 @@ fn review(decision: &str) -> AccountEffect {
     }
 }
 
-fn alert(value: &Value) -> AccountEffect {
-    // One form stands in the value itself, another in a part of it.
-    let info = value.get("alert_info").unwrap_or(value);
-    match text(info, "alert_severity").as_deref() {
+fn alert(said: &Value) -> AccountEffect {
+    match text(said, "alert_severity").as_deref() {
         Some("CRITICAL" | "WARNING") => AccountEffect::Warned,
         _ => AccountEffect::None,
     }

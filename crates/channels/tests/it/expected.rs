@@ -84,12 +84,67 @@ pub(crate) const WHATSAPP: &[(&str, &[&str])] = &[
     ),
     ("entry-without-changes", &["event - other entry -"]),
     (
+        "field-account-alerts",
+        &[
+            "event - account account_alerts INCREASED_CAPABILITIES_ELIGIBILITY_NEED_MORE_INFO Warned Verify the business",
+            "event - account account_alerts PROFILE_PICTURE_LOST Warned The picture was removed",
+        ],
+    ),
+    (
+        "field-account-bans",
+        &[
+            "event - account account_update DISABLED_UPDATE Warned -",
+            "event - account account_update DISABLED_UPDATE Disabled -",
+            "event - account account_update DISABLED_UPDATE Working -",
+            "event - account account_update ACCOUNT_VIOLATION Warned -",
+            "event - account account_update ACCOUNT_RESTRICTION Restricted -",
+            "event - account account_update ACCOUNT_DELETED Disabled -",
+            "event - account account_update PARTNER_REMOVED Disabled -",
+        ],
+    ),
+    (
+        "field-account-review",
+        &[
+            "event - account account_review_update APPROVED Working -",
+            "event - account account_review_update REJECTED Restricted -",
+        ],
+    ),
+    (
         "field-account-update",
         &["event - account account_update VERIFIED_ACCOUNT None -"],
     ),
     (
+        "field-business-capability",
+        &[
+            "event - account business_capability_update - Limit { per_day: Some(1000) } -",
+            "event - account business_capability_update - Limit { per_day: Some(10000) } -",
+        ],
+    ),
+    (
+        "field-number",
+        &[
+            "event - account phone_number_quality_update DOWNGRADE Warned -",
+            "event - account phone_number_quality_update UNFLAGGED Working -",
+            "event - account phone_number_quality_update UPGRADE Limit { per_day: Some(10000) } -",
+            "event - account phone_number_name_update REJECTED None NAME_NOT_CONSISTENT_WITH_BUSINESS",
+            "event - account security PIN_CHANGED None -",
+        ],
+    ),
+    (
         "field-quality",
         &["event - account phone_number_quality_update FLAGGED Warned -"],
+    ),
+    (
+        "field-template",
+        &[
+            "event - account message_template_status_update APPROVED Template { name: \"order_ready\", language: Some(\"en-US\"), usable: true } -",
+            "event - account message_template_status_update REINSTATED Template { name: \"order_ready\", language: Some(\"en-US\"), usable: true } -",
+            "event - account message_template_status_update PAUSED Template { name: \"order_ready\", language: Some(\"en-US\"), usable: false } -",
+            "event - account message_template_quality_update RED Warned -",
+            "event - account message_template_quality_update GREEN None -",
+            "event - account message_template_components_update - None -",
+            "event - account template_category_update - None -",
+        ],
     ),
     (
         "field-template-status",
@@ -181,6 +236,14 @@ pub(crate) const WHATSAPP: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "several-of-one-person",
+        &[
+            "message 200000000000001 message wamid.B1 US.10000000000000000001/15550002222/Ana: first",
+            "message 200000000000001 message wamid.B2 US.10000000000000000002/15550003333/Bo: second",
+            "message 200000000000001 message wamid.B3 US.10000000000000000001/15550002222/Ana: third",
+        ],
+    ),
+    (
         "status-delivered",
         &[
             "status 200000000000001 status wamid.OUT1 delivered of US.10000000000000000001 tag=m-1 error=0",
@@ -221,6 +284,16 @@ pub(crate) const WHATSAPP: &[(&str, &[&str])] = &[
         &["status - status wamid.OUT9 delivered of - tag=- error=0"],
     ),
     (
+        "statuses-out-of-order",
+        &[
+            "status 200000000000001 status wamid.OUT1 read of US.10000000000000000001 tag=- error=0",
+            "status 200000000000001 status wamid.OUT1 sent of US.10000000000000000001 tag=- error=0",
+            "status 200000000000001 status wamid.OUT1 delivered of US.10000000000000000001 tag=- error=0",
+            "status 200000000000001 status wamid.OUT1 delivered of US.10000000000000000001 tag=- error=0",
+            "status 200000000000001 status wamid.OUT9 delivered of US.10000000000000000001 tag=- error=0",
+        ],
+    ),
+    (
         "sticker",
         &[
             "message 200000000000001 message wamid.STICKER US.10000000000000000001/15550002222/Ana: [sticker]",
@@ -234,6 +307,12 @@ pub(crate) const WHATSAPP: &[(&str, &[&str])] = &[
     ),
     (
         "system-number-changed",
+        &[
+            "message 200000000000001 message wamid.SYSTEM 15550002222/15550002222/-: [notice: Ana changed from 15550002222 to 15550005555] (no answer)",
+        ],
+    ),
+    (
+        "system-number-changed-older",
         &[
             "message 200000000000001 message wamid.SYSTEM 15550002222/15550002222/-: [notice: Ana changed from 15550002222 to 15550005555] (no answer)",
         ],
@@ -297,9 +376,22 @@ pub(crate) const WHATSAPP: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "text-username",
+        &[
+            "message 200000000000001 message wamid.TEXT US.10000000000000000001/15550002222/ana_drinks_tea: a name of my own",
+        ],
+    ),
+    (
         "text-without-body",
         &[
             "message 200000000000001 message wamid.TEXT US.10000000000000000001/15550002222/Ana: [unsupported message: text] (no answer)",
+        ],
+    ),
+    (
+        "twice-in-one-post",
+        &[
+            "message 200000000000001 message wamid.TEXT US.10000000000000000001/15550002222/Ana: hello",
+            "message 200000000000001 message wamid.TEXT US.10000000000000000001/15550002222/Ana: hello",
         ],
     ),
     (
@@ -332,6 +424,12 @@ pub(crate) const WHATSAPP: &[(&str, &[&str])] = &[
         "video",
         &[
             "message 200000000000001 message wamid.VIDEO US.10000000000000000001/15550002222/Ana: [video]",
+        ],
+    ),
+    (
+        "voice",
+        &[
+            "message 200000000000001 message wamid.VOICE US.10000000000000000001/15550002222/Ana: [voice message]",
         ],
     ),
 ];
@@ -425,6 +523,12 @@ pub(crate) const MESSENGER: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "file-with-name",
+        &[
+            "message 300000000000001 message m_IN1 7000000000000001/7000000000000001/-: [document: bill.pdf]",
+        ],
+    ),
+    (
         "handover-passed",
         &[
             "event 300000000000001 handover Passed of 7000000000000001 from 263902037430900 to 900000000000001: done",
@@ -487,6 +591,13 @@ pub(crate) const MESSENGER: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "policy-warning",
+        &[
+            "event 300000000000001 account policy_enforcement warning Warned The page nearly broke the rules",
+            "event 300000000000001 account policy-enforcement unblock Working -",
+        ],
+    ),
+    (
         "postback",
         &["message 300000000000001 message m_PB1 7000000000000001/7000000000000001/-: Get started"],
     ),
@@ -529,9 +640,25 @@ pub(crate) const MESSENGER: &[(&str, &[&str])] = &[
         &["status 300000000000001 receipt read by 7000000000000001 of  up to 1790416799500"],
     ),
     (
+        "reels",
+        &[
+            "message 300000000000001 message m_IN1 7000000000000001/7000000000000001/-: [video: How we make tea] [video]",
+        ],
+    ),
+    (
         "referral",
         &[
             "message 300000000000001 message referral:7000000000000001:1790416800000:91c922139653a4c7 7000000000000001/7000000000000001/-: [notice: door] (no answer)",
+        ],
+    ),
+    (
+        "several-in-one-entry",
+        &[
+            "message 300000000000001 message m_IN1 7000000000000001/7000000000000001/-: one",
+            "message 300000000000001 message m_IN2 7000000000000002/7000000000000002/-: two",
+            "echo 300000000000001 status m_OUT1 sent of 7000000000000001 tag=m-1 error=0",
+            "echo 300000000000001 echo m_OUT2 7000000000000001/7000000000000001/-: a person's, in the page's inbox",
+            "status 300000000000001 receipt read by 7000000000000001 of  up to 1790416800300",
         ],
     ),
     (
@@ -578,6 +705,13 @@ pub(crate) const MESSENGER: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "twice-in-one-post",
+        &[
+            "message 300000000000001 message m_IN1 7000000000000001/7000000000000001/-: hi",
+            "message 300000000000001 message m_IN1 7000000000000001/7000000000000001/-: hi",
+        ],
+    ),
+    (
         "two-pages",
         &[
             "message 300000000000001 message m_IN1 7000000000000001/7000000000000001/-: one",
@@ -617,6 +751,12 @@ pub(crate) const HTTP: &[(&str, &[&str])] = &[
     ),
     ("choice", &["message - message in-1 c-1/c-1/Ana: Yes"]),
     (
+        "contacts",
+        &[
+            "message - message in-1 c-1/c-1/Ana: [contacts: Bo Berg, +1 555-000-3333, bo@mail.example; no name]",
+        ],
+    ),
+    (
         "echo",
         &["echo - echo agent-1 c-1/c-1/Ana: I call you back"],
     ),
@@ -629,12 +769,20 @@ pub(crate) const HTTP: &[(&str, &[&str])] = &[
         &["message - message in-1 c-1/c-1/Ana: [image] this one"],
     ),
     (
+        "order",
+        &["message - message in-1 c-1/c-1/Ana: [order: 2 x SODA at 1.5 EUR] soon please"],
+    ),
+    (
         "parts",
         &["message - message in-1 c-1/c-1/Ana: here [location: The shop, 52.52 13.405]"],
     ),
     (
         "reaction",
         &["message - message in-1 c-1/c-1/Ana: [reaction: 👍] (no answer)"],
+    ),
+    (
+        "receipt-up-to",
+        &["status - receipt read by c-1 of  up to 1790406000000"],
     ),
     (
         "revoke",
@@ -652,6 +800,10 @@ pub(crate) const HTTP: &[(&str, &[&str])] = &[
     (
         "text",
         &["message - message in-1 c-1/c-1/Ana: When do you open?"],
+    ),
+    (
+        "text-aside",
+        &["message - message in-1 c-1/c-1/Ana: while a person has it (no answer)"],
     ),
     (
         "text-reply",

@@ -7,6 +7,8 @@ mod claims;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod coverage;
+#[cfg(test)]
 mod decode;
 #[cfg(test)]
 mod expected;
