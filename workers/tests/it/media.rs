@@ -114,3 +114,27 @@ async fn a_picture_that_the_channel_could_not_take_in_is_said_to_be_lost() {
     assert_eq!(failed.state, MessageFileState::Failed);
     assert_eq!(stage.count("jobs WHERE kind = 'fetch-media'").await, 0);
 }
+
+#[tokio::test]
+async fn an_address_that_is_over_is_asked_for_anew_once() {
+    let sha256 = hex::encode(Sha256::digest(PICTURE));
+    for (dead, expected) in [(1, MessageFileState::Stored), (2, MessageFileState::Failed)] {
+        let stage = Stage::start().await;
+        stage.graph.add_file("555", "image/png", PICTURE);
+        stage.graph.expire_addresses(dead);
+        send(&stage, "wamid.p", "image", image(&sha256)).await;
+        let settled = file(&stage).await;
+        assert_eq!(settled.state, expected, "{settled:?}");
+        stage.rest_in_peace().await;
+        assert_eq!(stage.graph.addresses_asked_for(), 2, "{settled:?}");
+        assert_eq!(stage.count("job_attempts").await, 0);
+        match settled.file_key {
+            Some(key) => {
+                let path = stage.assistant.files.path(&key.parse().unwrap());
+                assert_eq!(std::fs::read(path).unwrap(), PICTURE);
+            }
+            None => assert!(settled.error.unwrap().contains("answered 404")),
+        }
+        stage.end().await;
+    }
+}

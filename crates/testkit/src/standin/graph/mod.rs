@@ -236,6 +236,16 @@ impl GraphServer {
         self.inner.things.add_file(id, mime_type, bytes.into());
     }
 
+    /// Lets the next so many addresses of files be over by the time anybody fetches from them.
+    pub fn expire_addresses(&self, count: usize) {
+        self.inner.things.expire_addresses(count);
+    }
+
+    /// How often the address of a file was asked for.
+    pub fn addresses_asked_for(&self) -> usize {
+        self.inner.things.addresses_asked_for()
+    }
+
     /// The files that were uploaded, oldest first.
     pub fn uploads(&self) -> Vec<Upload> {
         self.inner.things.uploads()

@@ -10,6 +10,9 @@ use sha2::{Digest, Sha256};
 use super::error::error_response;
 use crate::standin::listen::{Exchange, json_response};
 
+/// Where no file lies, for ids are digits.
+const DEAD_ADDRESS: &str = "over";
+
 /// What the Graph API knows besides messages: files, and whether apps are subscribed.
 #[derive(Debug, Default)]
 pub(super) struct Things(Mutex<State>);
@@ -17,6 +20,9 @@ pub(super) struct Things(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     files: HashMap<String, File>,
+    /// How many of the next addresses of files are over before anybody fetches from them.
+    dead_addresses: usize,
+    addresses_asked_for: usize,
     uploads: Vec<Upload>,
     /// Codes of errors that the next uploads meet, in order.
     upload_errors: VecDeque<i64>,
@@ -53,6 +59,14 @@ impl Things {
         let mime_type = mime_type.to_owned();
         let file = File { mime_type, bytes };
         self.state().files.insert(id.to_owned(), file);
+    }
+
+    pub(super) fn expire_addresses(&self, count: usize) {
+        self.state().dead_addresses = count;
+    }
+
+    pub(super) fn addresses_asked_for(&self) -> usize {
+        self.state().addresses_asked_for
     }
 
     pub(super) fn uploads(&self) -> Vec<Upload> {
@@ -130,11 +144,16 @@ impl Things {
     }
 
     fn node(&self, id: &str, base: &str) -> Response {
-        let state = self.state();
+        let mut state = self.state();
+        let is_files = state.files.contains_key(id);
+        let is_dead = is_files && state.dead_addresses > 0;
+        state.dead_addresses -= usize::from(is_dead);
+        state.addresses_asked_for += usize::from(is_files);
+        let at = if is_dead { DEAD_ADDRESS } else { id };
         match state.files.get(id) {
             Some(file) => ok(&json!({
                 "messaging_product": "whatsapp",
-                "url": format!("{base}/__files/{id}"),
+                "url": format!("{base}/__files/{at}"),
                 "mime_type": file.mime_type,
                 "sha256": hex::encode(Sha256::digest(&file.bytes)),
                 "file_size": file.bytes.len().to_string(),

@@ -269,3 +269,22 @@ async fn a_status_the_webhook_refuses_is_posted_again() {
         tagged(&["sent", "sent", "sent", "delivered"])
     );
 }
+
+#[tokio::test]
+async fn an_address_of_a_file_is_over_as_often_as_told() {
+    let graph = graph().await;
+    graph.add_file("555", "image/png", "the bytes of a picture");
+    graph.expire_addresses(1);
+    let get = |url: String| client().get(url).bearer_auth("EAA-token").send();
+    let fetch = async || {
+        let answer = get(format!("{}/v25.0/555", graph.url())).await.unwrap();
+        let answer: Value = answer.json().await.unwrap();
+        get(answer["url"].as_str().unwrap().to_owned())
+            .await
+            .unwrap()
+    };
+    assert_eq!(fetch().await.status(), 404);
+    let file = fetch().await;
+    assert_eq!(file.text().await.unwrap(), "the bytes of a picture");
+    assert_eq!(graph.addresses_asked_for(), 2);
+}
