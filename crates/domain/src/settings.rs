@@ -332,6 +332,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_tenant_begins_with_the_times_and_the_history_that_are_documented() {
+        let TenantSettings {
+            settle_ms,
+            settle_max_ms,
+            history_messages,
+            ..
+        } = TenantSettings::default();
+        assert_eq!(
+            (settle_ms, settle_max_ms, history_messages),
+            (2000, 6000, 10)
+        );
+    }
+
+    #[test]
     fn settings_from_before_fallbacks_and_budgets_are_read() {
         let old = r#"{"llm": {"provider": "openai", "model": "m"}, "settle_ms": 5}"#;
         let settings: TenantSettings = serde_json::from_str(old).unwrap();

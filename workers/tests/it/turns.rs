@@ -67,6 +67,29 @@ async fn what_is_posted_out_of_order_is_answered_in_the_order_it_was_written() {
 }
 
 #[tokio::test]
+async fn what_was_written_within_one_second_is_answered_in_the_order_in_which_it_came() {
+    let settling = TenantSettings {
+        settle_ms: 1500,
+        settle_max_ms: 6000,
+        ..settings()
+    };
+    let mut stage = Stage::set(settling, Arc::new(HashedNgrams)).await;
+    // Meta tells whole seconds: neither the ids nor the words say which of three was the first.
+    let at = stage.assistant.clock.now();
+    for (text, seconds) in [("zwei", 0), ("drei", 0), ("eins", -1), ("acht", 0)] {
+        let mut message = TextMessage::new(Sender::phone(CUSTOMER, "Ana"), text);
+        message.at = at + TimeDelta::seconds(seconds);
+        let post = WhatsappPost::to_number(NUMBER).text(&message);
+        stage.deliver(&Stage::sign(&post)).await;
+    }
+    stage.work().await;
+    stage.rest_in_peace().await;
+    let question = &stage.model.received().pop().unwrap().body["messages"];
+    let question = question.as_array().unwrap().last().unwrap();
+    assert_eq!(question["content"], "eins\nzwei\ndrei\nacht");
+}
+
+#[tokio::test]
 async fn without_a_settle_time_a_message_is_answered_at_once() {
     let stage = Stage::start().await;
     stage.say("Do you sell tea?").await;
