@@ -17,6 +17,7 @@ mod idempotency;
 mod isolation;
 mod jobs_control;
 mod keys;
+mod long_posts;
 mod metrics;
 mod odd_input;
 mod openapi;

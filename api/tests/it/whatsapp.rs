@@ -72,14 +72,14 @@ impl Numbers {
         .unwrap()
     }
 
-    async fn jobs(&self) -> i64 {
+    pub(crate) async fn jobs(&self) -> i64 {
         sqlx::query_scalar("SELECT count(*) FROM jobs")
             .fetch_one(self.server.database.pool())
             .await
             .unwrap()
     }
 
-    async fn expect_nothing_kept(&self, case: &str) {
+    pub(crate) async fn expect_nothing_kept(&self, case: &str) {
         assert_eq!(self.kept().await, [], "{case}");
         assert_eq!(self.jobs().await, 0, "{case}");
     }
@@ -117,7 +117,7 @@ async fn connect(server: &TestServer, name: &str, number: &str, own: Value) -> S
     channel["id"].as_str().unwrap().to_owned()
 }
 
-fn message(text: &str) -> TextMessage {
+pub(crate) fn message(text: &str) -> TextMessage {
     TextMessage::new(Sender::phone("15550002222", "Ana"), text)
 }
 
@@ -396,23 +396,6 @@ async fn one_bad_item_harms_no_other() {
         ]
     );
     assert_eq!(numbers.jobs().await, 4);
-}
-
-#[tokio::test]
-async fn a_body_over_the_cap_is_refused() {
-    let numbers = Numbers::connect().await;
-    let body = vec![b' '; 4 * 1024 * 1024 + 1];
-    let post = SignedPost::new(APP_SECRET, body.clone());
-    let refused = numbers.post(SHARED, &post).await;
-    assert_eq!(refused.problem(413), "body_too_large");
-    // A length that is declared is believed: nothing is read of the body.
-    let request = Request::builder()
-        .method(Method::POST)
-        .uri_str(SHARED)
-        .header("content-length", "99999999")
-        .body(Body::empty());
-    numbers.server.send(request).await.problem(413);
-    numbers.expect_nothing_kept("too large").await;
 }
 
 #[tokio::test]
