@@ -69,16 +69,19 @@ async fn kill_a_worker_at(point: &str, job: &str, lost: Lost) {
     doomed.killed().await;
     let next = worker(&stage, "");
     see_one_answer_each(&stage, &api, &lines, next, lost).await;
-    let cut_off: Vec<String> = sqlx::query_scalar(CUT_OFF)
-        .fetch_all(&stage.pool)
-        .await
-        .unwrap();
+    let cut_off = cut_off(&stage).await;
     assert!(cut_off.len() >= LINES, "{cut_off:?}");
     // Any job is finished.
     if point != "job.before_finish" {
         let of_job = cut_off.iter().filter(|kind| *kind == job);
         assert_eq!(of_job.count(), LINES, "{cut_off:?}");
     }
+}
+
+/// The kinds of the jobs that kills cut off.
+pub(crate) async fn cut_off(stage: &Stage) -> Vec<String> {
+    let kinds = sqlx::query_scalar(CUT_OFF).fetch_all(&stage.pool);
+    kinds.await.unwrap()
 }
 
 /// Kills the API when the transaction that the posts of every channel share stands at `point`. Nobody

@@ -76,6 +76,14 @@ impl Http {
             .await
     }
 
+    /// The bytes of what has to be there.
+    pub(crate) async fn get_bytes(&self, path: &str) -> Vec<u8> {
+        let request = self.client.get(format!("{}{path}", self.base));
+        let response = request.bearer_auth(&self.key).send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+        response.bytes().await.unwrap().to_vec()
+    }
+
     /// Posts a body as it is, with these headers besides the key; the error is that of the connection.
     pub(crate) async fn try_post_as(
         &self,

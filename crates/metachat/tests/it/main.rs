@@ -14,6 +14,7 @@ mod documents;
 #[path = "../../../../workers/tests/it/every_format.rs"]
 mod every_format;
 mod formats;
+mod handed_off;
 mod http;
 mod lines;
 mod matrix;

@@ -1,18 +1,16 @@
-//! A file that a customer sends is kept, whoever dies as it comes.
+//! Files are kept and sent, whoever dies as they come or go.
 
 use serde_json::json;
 
-use crate::crashes::{FAILED, worker};
+use crate::crashes::{FAILED, cut_off, worker};
 use crate::process::until;
 use crate::shop::{CUSTOMER, Shop};
 use crate::stage::Stage;
 
-/// What lies at Meta, as far as anybody looks at it.
-const PICTURE: &str = "the bytes of a picture";
+/// A picture, as far as anybody looks at it.
+pub(crate) const PICTURE: &[u8] = b"\x89PNG\r\n\x1a\n and what follows";
 
-const CUT_OFF: &str =
-    "SELECT count(*) FROM job_attempts AS a JOIN job_history AS h ON h.id = a.job_id
-    WHERE a.outcome = 'crashed' AND h.kind = 'fetch-media'";
+const INTENTS: &str = "SELECT max(send_attempts)::bigint FROM messages";
 
 #[tokio::test]
 async fn process_killed_before_a_customers_file_is_noted() {
@@ -46,7 +44,45 @@ async fn process_killed_before_a_customers_file_is_noted() {
     assert_eq!(messages[0]["files"], json!([file]));
     let id = file["id"].as_str().unwrap();
     let path = format!("/api/tenants/{}/message-files/{id}", shop.tenant);
-    assert_eq!(api.http.get(&path).await.text, PICTURE);
-    assert_eq!(stage.count(CUT_OFF).await, 1);
+    let kept = api.http.get_bytes(&path).await;
+    assert_eq!(kept, PICTURE);
+    let cut_off = cut_off(&stage).await;
+    let fetches = cut_off.iter().filter(|kind| *kind == "fetch-media");
+    assert_eq!(fetches.count(), 1, "{cut_off:?}");
+    assert_eq!(stage.count(FAILED).await, 0);
+}
+
+#[tokio::test]
+async fn process_killed_after_a_persons_file_was_uploaded() {
+    let stage = Stage::new().await;
+    let api = stage.api().await;
+    let shop = Shop::open(&api.http).await;
+    shop.report_to(&api.http, &stage);
+    let doomed = stage.worker_with("send.after_upload=kill");
+    shop.write(&api.http, "When do you open?").await;
+    shop.settled(&api.http, &stage, 1).await;
+    shop.send_file(&api.http, "shop.png", PICTURE).await;
+    doomed.killed().await;
+    // Meta has the file, and nobody knows by what id.
+    assert_eq!(stage.graph.uploads().len(), 1);
+    let before = shop.messages(&api.http).await;
+    assert_eq!(before[2]["status"], "queued", "{before:?}");
+
+    let next = stage.worker();
+    let messages = shop.settled(&api.http, &stage, 2).await;
+    next.drained().await;
+    assert_eq!(messages.len(), 3, "{messages:?}");
+    assert_eq!(messages[2]["author"], "agent");
+    let uploads = stage.graph.uploads();
+    assert_eq!(uploads.len(), 2);
+    for upload in &uploads {
+        let is_whole = upload.body.windows(PICTURE.len()).any(|it| it == PICTURE);
+        assert!(is_whole, "{upload:?}");
+    }
+    let sent = stage.graph.received();
+    assert_eq!(sent.len(), 2, "{sent:?}");
+    assert_eq!(sent[1].body["image"]["id"], uploads[1].id, "{sent:?}");
+    assert_eq!(stage.count(INTENTS).await, 1);
+    assert_eq!(cut_off(&stage).await, ["send-reply"]);
     assert_eq!(stage.count(FAILED).await, 0);
 }

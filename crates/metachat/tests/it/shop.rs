@@ -31,7 +31,12 @@ impl Shop {
 
     /// Creates a tenant whose documents are embedded as `embedding` says, and connects its number.
     pub(crate) async fn open_embedded_by(http: &Http, embedding: &Value) -> Self {
-        let body = json!({"name": "Shop", "settings": {"embedding": embedding}});
+        Self::open_set(http, &json!({"embedding": embedding})).await
+    }
+
+    /// Creates a tenant with these settings, and connects its number.
+    pub(crate) async fn open_set(http: &Http, settings: &Value) -> Self {
+        let body = json!({"name": "Shop", "settings": settings});
         let tenant = id(&http.post("/api/tenants", &body).await.expect(201));
         Self::of_tenant(http, tenant).await
     }
@@ -82,6 +87,20 @@ impl Shop {
     pub(crate) async fn write(&self, http: &Http, text: &str) {
         let status = self.deliver(http, &Self::post(text)).await.unwrap();
         assert_eq!(status, StatusCode::OK);
+    }
+
+    /// The one conversation as the API shows it.
+    pub(crate) async fn conversation(&self, http: &Http) -> Value {
+        let path = format!("/api/tenants/{}/conversations", self.tenant);
+        http.get(&path).await.expect(200)["data"][0].clone()
+    }
+
+    /// A person of the tenant's sends the customer a file.
+    pub(crate) async fn send_file(&self, http: &Http, name: &str, bytes: &[u8]) {
+        let conversation = id(&self.conversation(http).await);
+        let tenant = &self.tenant;
+        let path = format!("/api/tenants/{tenant}/conversations/{conversation}/files");
+        http.upload(&path, name, bytes).await.expect(202);
     }
 
     /// The messages of the one conversation, oldest first; none before there is one.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use testkit::standin::OpenAiBehaviour;
 
+use crate::media::PICTURE;
 use crate::process::Process;
 use crate::shop::Shop;
 use crate::stage::{Api, Stage};
@@ -18,21 +19,22 @@ async fn sleep_at(point: &str) {
     let sleeper = stage.worker_with(&format!("{point}=stop"));
     shop.write(&api.http, "When do you open?").await;
     sleeper.stopped().await;
-    take_over(&stage, &api, &shop, sleeper).await;
+    take_over(&stage, &api, &shop, sleeper, 1).await;
 }
 
-async fn take_over(stage: &Stage, api: &Api, shop: &Shop, sleeper: Process) {
+/// Sees `answers` messages to one of the customer's, whatever the sleeper does when it wakes up.
+async fn take_over(stage: &Stage, api: &Api, shop: &Shop, sleeper: Process, answers: usize) {
     let other = stage.worker();
-    let before = shop.settled(&api.http, stage, 1).await;
+    let before = shop.settled(&api.http, stage, answers).await;
     sleeper.signal(Signal::CONT);
     // It ends only when all it had begun has ended, one way or the other.
     sleeper.drained().await;
-    let after = shop.settled(&api.http, stage, 1).await;
+    let after = shop.settled(&api.http, stage, answers).await;
     other.drained().await;
     assert_eq!(before, after, "the sleeper changed what was settled");
-    assert_eq!(after.len(), 2, "{after:?}");
+    assert_eq!(after.len(), 1 + answers, "{after:?}");
     let sent = stage.graph.received();
-    assert_eq!(sent.len(), 1, "{sent:?}");
+    assert_eq!(sent.len(), answers, "{sent:?}");
     assert_eq!(stage.count("SELECT count(*) FROM dead_jobs").await, 0);
 }
 
@@ -85,9 +87,27 @@ async fn process_asleep_while_the_model_thinks_answers_nothing() {
         .unwrap();
     sleeper.signal(Signal::STOP);
     sleeper.stopped().await;
-    take_over(&stage, &api, &shop, sleeper).await;
+    take_over(&stage, &api, &shop, sleeper, 1).await;
     assert_eq!(
         stage.graph.received()[0].text,
         "Answer to: When do you open?"
     );
+}
+
+#[tokio::test]
+async fn process_asleep_after_a_persons_file_was_uploaded_sends_nothing() {
+    let stage = Stage::new().await;
+    let api = stage.api().await;
+    let shop = Shop::open(&api.http).await;
+    shop.report_to(&api.http, &stage);
+    let sleeper = stage.worker_with("send.after_upload=stop");
+    shop.write(&api.http, "When do you open?").await;
+    shop.settled(&api.http, &stage, 1).await;
+    shop.send_file(&api.http, "shop.png", PICTURE).await;
+    sleeper.stopped().await;
+    take_over(&stage, &api, &shop, sleeper, 2).await;
+    let uploads = stage.graph.uploads();
+    assert_eq!(uploads.len(), 2);
+    let sent = stage.graph.received().pop().unwrap();
+    assert_eq!(sent.body["image"]["id"], uploads[1].id, "{sent:?}");
 }
