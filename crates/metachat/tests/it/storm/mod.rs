@@ -4,11 +4,10 @@
 //! leave in order.
 
 mod kills;
+mod outcome;
 mod posts;
 mod visitors;
 mod weather;
-
-use std::collections::HashMap;
 
 use futures::StreamExt as _;
 use rand::SeedableRng as _;
@@ -19,7 +18,7 @@ use testkit::standin::{Receiver, StatusWebhook};
 
 use crate::http::Http;
 use crate::process::until;
-use crate::shop::id;
+use crate::shop::{LEFT_TO_DO, id};
 use crate::stage::Stage;
 use crate::visitor::Visitor;
 use kills::Doomed;
@@ -36,19 +35,6 @@ const MESSAGES: usize = 3;
 const AT_ONCE: usize = 24;
 /// How long an answer may take.
 const ANSWER_DEADLINE_SECONDS: u64 = 8;
-
-const LEFT_TO_DO: &str = "SELECT (SELECT count(*) FROM jobs)
-    + (SELECT count(*) FROM raw_items WHERE outcome = 'pending')";
-/// Turns that nobody settled, and messages that neither left nor say why.
-const UNSETTLED: &str = "SELECT
-    (SELECT count(*) FROM conversations WHERE answered_turn < turn_seq)
-    + (SELECT count(*) FROM messages WHERE direction = 'outbound'
-       AND (status IN ('queued', 'sending', 'unknown') OR (status = 'failed' AND error IS NULL)))";
-const TWICE_ANSWERED: &str = "SELECT count(*) FROM (
-    SELECT FROM messages WHERE direction = 'outbound' AND turn IS NOT NULL
-    GROUP BY conversation_id, turn HAVING count(*) > 1) AS twice";
-const INBOUND: &str = "SELECT count(*) FROM messages WHERE direction = 'inbound'";
-const CONVERSATIONS: &str = "SELECT count(*) FROM conversations";
 
 async fn connect(http: &Http, tenant: &str, channel: &Value) -> String {
     let path = format!("/api/tenants/{tenant}/channels");
@@ -96,9 +82,9 @@ async fn process_storms_leave_one_answer_or_a_reason_for_every_message() {
     );
     at_rest_at_last(&stage).await;
     doomed.drained().await;
-    see_all_settled(&stage).await;
-    see_order(&stage).await;
-    see_turns_in_order(&stage);
+    outcome::see_all_settled(&stage).await;
+    outcome::see_order(&stage, &system).await;
+    outcome::see_turns_in_order(&stage);
     for visitor in &mut visitors {
         let settled = Visitor::has_all_settled;
         visitor
@@ -145,16 +131,6 @@ async fn connect_all(
     (posted, connect(http, tenant, &chat).await)
 }
 
-/// Every message is stored once, and every turn has one answer or a reason.
-async fn see_all_settled(stage: &Stage) {
-    let conversations = i64::try_from(4 * CUSTOMERS).unwrap();
-    assert_eq!(stage.count(CONVERSATIONS).await, conversations);
-    let written = CUSTOMERS * (3 * MESSAGES + visitors::WRITTEN);
-    assert_eq!(stage.count(INBOUND).await, i64::try_from(written).unwrap());
-    assert_eq!(stage.count(UNSETTLED).await, 0);
-    assert_eq!(stage.count(TWICE_ANSWERED).await, 0);
-}
-
 /// Waits longer than other tests: what was put off is as patient as it should be.
 async fn at_rest_at_last(stage: &Stage) {
     let patience = std::time::Duration::from_secs(50);
@@ -169,48 +145,4 @@ async fn at_rest(stage: &Stage) {
         (stage.count(LEFT_TO_DO).await == 0).then_some(())
     })
     .await;
-}
-
-/// Whatever order the posts came in, what is answered together was asked in the order of writing.
-fn see_turns_in_order(stage: &Stage) {
-    let nth_of = |line: &str| {
-        let (nth, rest) = line.strip_prefix("Question ")?.split_once(' ')?;
-        rest.starts_with("of customer")
-            .then(|| nth.parse::<usize>())?
-            .ok()
-    };
-    let mut together = 0;
-    for call in stage.model.received() {
-        let spoken = call.body["messages"]
-            .as_array()
-            .or(call.body["input"].as_array());
-        let spoken = spoken.cloned().unwrap_or_default();
-        let asked = spoken
-            .last()
-            .map_or("", |last| last["content"].as_str().unwrap_or_default());
-        let asked: Vec<usize> = asked.lines().filter_map(nth_of).collect();
-        assert!(asked.is_sorted(), "{spoken:?}");
-        together += usize::from(asked.len() > 1);
-    }
-    assert!(together > 0, "no turn had several messages");
-}
-
-/// Nothing that Meta took was sent twice, and each customer got it in order.
-async fn see_order(stage: &Stage) {
-    let order: Vec<(String, i64)> =
-        sqlx::query_as("SELECT id::text, seq FROM messages WHERE direction = 'outbound'")
-            .fetch_all(&stage.pool)
-            .await
-            .unwrap();
-    let seqs: HashMap<String, i64> = order.into_iter().collect();
-    let mut last: HashMap<String, i64> = HashMap::new();
-    for sent in stage.graph.received() {
-        let tag = sent.tag.clone().unwrap_or_default();
-        let seq = seqs[tag.trim_start_matches("metachat:")];
-        let before = last.insert(sent.to.clone(), seq);
-        assert!(
-            before.is_none_or(|before| before < seq),
-            "{sent:?} after {before:?}"
-        );
-    }
 }
