@@ -148,6 +148,11 @@ bench-http: need-bench ## Measures the way from a webhook to the send, and memor
 	$(CARGO) build --release -p metachat --bin metachat
 	$(CARGO) run --release -p bench --bin bench -- http
 
+.PHONY: bench-http-full
+bench-http-full: need-bench ## The same with each steady rate kept up for a minute; eight minutes.
+	$(CARGO) build --release -p metachat --bin metachat
+	$(CARGO) run --release -p bench --bin bench -- http --full
+
 .PHONY: bench-webchat
 bench-webchat: need-bench ## Measures 1,000 connected web chats: memory, and how soon one hears of a message.
 	$(CARGO) build --release -p metachat --bin metachat

@@ -74,15 +74,26 @@ struct HttpArguments {
     /// Measures only these.
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<product::Measure>,
+    /// Keeps each steady rate up for a minute.
+    #[arg(long)]
+    full: bool,
     /// Messages of each latency measure.
     #[arg(long, default_value_t = 300)]
     messages: usize,
-    /// How long each steady rate is kept up, in seconds.
-    #[arg(long, default_value_t = 20)]
-    seconds: u64,
+    /// How long each steady rate is kept up, in seconds; by default 60, in the short form 20.
+    #[arg(long)]
+    seconds: Option<u64>,
     /// The program to measure; the one beside this program when missing.
     #[arg(long)]
     metachat: Option<std::path::PathBuf>,
+}
+
+impl HttpArguments {
+    /// How long each steady rate is kept up.
+    fn seconds(&self) -> u64 {
+        let by_form = if self.full { 60 } else { 20 };
+        self.seconds.unwrap_or(by_form)
+    }
 }
 
 /// How much the suite `rag` measures.

@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use sqlx::{Connection as _, PgConnection};
 use testkit::standin::{Sender, SignedPost, TextMessage, WhatsappPost};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
@@ -26,7 +27,8 @@ pub(super) async fn measure(
     customers: &mut Customers,
     seconds: u64,
 ) -> anyhow::Result<f64> {
-    let posts = sign(shop, &customers.take(SIGNED));
+    let signed = sign(shop, &customers.take(SIGNED)).into_iter();
+    let posts: Vec<SignedPost> = signed.map(|signed| signed.post).collect();
     let mut callers = Vec::with_capacity(CLIENTS);
     for _ in 0..CLIENTS {
         callers.push(Caller::connect(&shop.statuses_to.url).await?);
@@ -41,14 +43,23 @@ pub(super) async fn measure(
     Ok(per_second(counts.into_iter().sum(), begun.elapsed()))
 }
 
-/// Posts one message of each customer, `rate` of them a second, each at its time; returns how long
-/// each took to its 200, from when it was due.
+/// Posts that were answered by 200.
+pub(super) struct Answered {
+    /// How long each took, from when it was due.
+    pub(super) times: Vec<Duration>,
+    /// The ids of the messages, one of each.
+    pub(super) messages: Vec<String>,
+}
+
+/// Posts one message of each customer, `rate` of them a second, each at its time, and sees each
+/// answered by 200.
 pub(super) async fn steady(
     shop: &Shop,
     customers: &[String],
     rate: u32,
-) -> anyhow::Result<Vec<Duration>> {
+) -> anyhow::Result<Answered> {
     let posts = sign(shop, customers);
+    let messages = posts.iter().map(|signed| signed.message.clone()).collect();
     let mut callers = Vec::with_capacity(CONNECTIONS);
     for _ in 0..CONNECTIONS {
         let caller = Caller::connect(&shop.statuses_to.url).await?;
@@ -56,7 +67,7 @@ pub(super) async fn steady(
     }
     let begun = Instant::now();
     let mut answers = JoinSet::new();
-    for (nth, post) in posts.into_iter().enumerate() {
+    for (nth, Signed { post, .. }) in posts.into_iter().enumerate() {
         let due = begun + Duration::from_secs(1) * u32::try_from(nth)? / rate;
         tokio::time::sleep_until(due.into()).await;
         let caller = callers.get(nth % CONNECTIONS).context("no connection")?;
@@ -71,15 +82,45 @@ pub(super) async fn steady(
     while let Some(answer) = answers.join_next().await {
         times.push(answer??);
     }
-    Ok(times)
+    Ok(Answered { times, messages })
 }
 
-fn sign(shop: &Shop, customers: &[String]) -> Vec<SignedPost> {
+/// Counts the messages that are not kept as a raw item with the job that goes on with it, while no
+/// worker runs.
+pub(super) async fn lost(url: &str, messages: &[String]) -> anyhow::Result<u32> {
+    let mut connection = PgConnection::connect(url).await?;
+    // Nothing has looked at how many rows there are by now.
+    sqlx::query("SET enable_nestloop = off")
+        .execute(&mut connection)
+        .await?;
+    let lost: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM unnest($1::text[]) AS posted (id) WHERE NOT EXISTS (
+             SELECT FROM raw_items AS r JOIN jobs AS j
+                 ON j.kind = 'inbound-message' AND j.payload ->> 'raw_item_id' = r.id::text
+             WHERE r.payload #>> '{message,id}' = posted.id)",
+    )
+    .bind(messages)
+    .fetch_one(&mut connection)
+    .await?;
+    connection.close().await?;
+    Ok(u32::try_from(lost)?)
+}
+
+/// A post that is ready to go.
+struct Signed {
+    post: SignedPost,
+    /// The id of its one message.
+    message: String,
+}
+
+fn sign(shop: &Shop, customers: &[String]) -> Vec<Signed> {
     let sign = |customer: &String| {
         let message = TextMessage::new(Sender::phone(customer, "Customer"), QUESTION);
-        WhatsappPost::to_number(&shop.phone_number_id)
-            .text(&message)
-            .sign(APP_SECRET)
+        let post = WhatsappPost::to_number(&shop.phone_number_id).text(&message);
+        Signed {
+            post: post.sign(APP_SECRET),
+            message: message.wamid,
+        }
     };
     customers.iter().map(sign).collect()
 }

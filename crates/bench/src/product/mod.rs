@@ -103,7 +103,7 @@ pub(crate) async fn measure(
         scene.memory(&shops, report).await?;
     }
     let shops: Vec<Arc<Shop>> = shops.into_iter().map(Arc::new).collect();
-    let seconds = arguments.seconds;
+    let seconds = arguments.seconds();
     if wanted(Measure::Sustained) {
         scene
             .sustained(&shops, seconds, Processes::One, report)
@@ -232,10 +232,14 @@ impl Scene {
         report.push(row.aim(Aim::RatioAtLeast(0.6)).note(note));
         let count = usize::try_from(u64::from(POSTS_A_SECOND) * seconds)?;
         let customers = self.customers.take(count);
-        let times = intake::steady(shop, &customers, POSTS_A_SECOND).await?;
-        let name = |percent: &str| format!("intake_1000_a_second_{percent}");
-        report.note(name("p50"), percentile_ms(&times, 50), "ms");
-        report.under(name("p99"), percentile_ms(&times, 99), "ms", 25.0);
+        let answered = intake::steady(shop, &customers, POSTS_A_SECOND).await?;
+        let name = |what: &str| format!("intake_1000_a_second_{what}");
+        report.note(name("p50"), percentile_ms(&answered.times, 50), "ms");
+        report.under(name("p99"), percentile_ms(&answered.times, 99), "ms", 25.0);
+        let lost = intake::lost(database.url.as_str(), &answered.messages).await?;
+        let row = Row::new(name("lost"), "posts", &[f64::from(lost)]).aim(Aim::AtMost(0.0));
+        let posts = answered.messages.len();
+        report.push(row.note(format!("of {posts} that were answered by 200")));
         api.stop().await
     }
 
