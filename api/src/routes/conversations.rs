@@ -1,13 +1,17 @@
+use std::collections::BTreeMap;
+
 use assistant::people;
 use chrono::{DateTime, Utc};
 use domain::{ConversationStatus, ConversationStep};
 use poem_openapi::param::{Path, Query};
 use poem_openapi::{Enum, Object, OpenApi};
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use store::conversations::{self, Conversation, Filter};
 use uuid::Uuid;
 
 use super::Tag;
+use super::messages::holds_nul;
 use crate::Problem;
 use crate::answer::{Answer, Found, List};
 use crate::auth::Auth;
@@ -58,17 +62,26 @@ pub(super) struct ConversationView {
     release_at: Option<DateTime<Utc>>,
     /// The `seq` up to which people have read.
     read_seq: i64,
+    /// What you keep with it, for yourself: nothing here reads it, and neither the contact nor a
+    /// model gets to see it.
+    metadata: BTreeMap<String, Value>,
     /// When it began.
     created_at: DateTime<Utc>,
 }
 
-/// A change to a conversation.
+/// A change to a conversation; what is missing stays as it is.
 #[derive(Debug, Object, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct UpdateConversation {
     /// Where it is to stand: `assigned_human` silences the machine, `open` lets it answer again.
-    status: Status,
+    status: Option<Status>,
+    /// What you keep with it: an object of your own of at most 16 KiB as JSON, which takes the place
+    /// of the one before as a whole; `{}` leaves nothing.
+    metadata: Option<BTreeMap<String, Value>>,
 }
+
+/// How long the JSON of what is kept with a conversation may be, in bytes.
+const MAX_METADATA_BYTES: usize = 16 * 1024;
 
 pub(crate) struct ConversationRoutes;
 
@@ -142,10 +155,10 @@ impl ConversationRoutes {
         Ok(Answer(view(&conversation)))
     }
 
-    /// Put a conversation into another status
+    /// Change a conversation
     ///
-    /// The same as the step that leads there: assign, release, reopen, resolve or close. 409 if none
-    /// does from where it stands.
+    /// Its status, by the step that leads there: assign, release, reopen, resolve or close; 409 if none
+    /// does from where it stands. And what you keep with it. One of the two has to be there.
     #[oai(
         path = "/tenants/:tenant_id/conversations/:conversation_id",
         method = "put",
@@ -160,23 +173,48 @@ impl ConversationRoutes {
         conversation_id: Path<Uuid>,
         body: JsonBody<UpdateConversation>,
     ) -> Result<Found<ConversationView>, Problem> {
+        let UpdateConversation { status, metadata } = body.value;
+        let metadata = metadata.map(Map::from_iter);
+        check(status, metadata.as_ref())?;
         let mut tx = auth.0.act_for(tenant_id.0.into()).await?;
         let id = conversation_id.0.into();
-        let conversation = conversations::get(&mut tx, id).await?;
-        let step = match body.value.status {
-            Status::Open if conversation.status == ConversationStatus::AssignedHuman => {
-                ConversationStep::Release
-            }
-            Status::Open => ConversationStep::Reopen,
-            Status::Waiting => ConversationStep::Await,
-            Status::AssignedHuman => ConversationStep::GoToPerson,
-            Status::Resolved => ConversationStep::Resolve,
-            Status::Closed => ConversationStep::Close,
-        };
-        let assistant = &auth.0.state().assistant;
-        let conversation = people::step(assistant, &mut tx, id, step, None).await?;
+        let mut conversation = conversations::get(&mut tx, id).await?;
+        if let Some(status) = status {
+            let step = step_to(status, conversation.status);
+            let assistant = &auth.0.state().assistant;
+            conversation = people::step(assistant, &mut tx, id, step, None).await?;
+        }
+        if let Some(metadata) = metadata {
+            conversation = conversations::set_metadata(&mut tx, id, &metadata).await?;
+        }
         tx.commit().await?;
         Ok(Answer(view(&conversation)))
+    }
+}
+
+fn check(status: Option<Status>, metadata: Option<&Map<String, Value>>) -> Result<(), Problem> {
+    let mut checks = Checks::default();
+    let is_change = status.is_some() || metadata.is_some();
+    checks.require(is_change, "", "must have `status` or `metadata`");
+    if let Some(metadata) = metadata {
+        let metadata = Value::Object(metadata.clone());
+        let is_short = metadata.to_string().len() <= MAX_METADATA_BYTES;
+        checks.require(is_short, "metadata", "must have at most 16 KiB");
+        let is_clean = !holds_nul(&metadata);
+        checks.require(is_clean, "metadata", "must hold no NUL characters");
+    }
+    checks.finish()
+}
+
+/// The step that leads to a status from where a conversation stands.
+const fn step_to(status: Status, from: ConversationStatus) -> ConversationStep {
+    match (status, from) {
+        (Status::Open, ConversationStatus::AssignedHuman) => ConversationStep::Release,
+        (Status::Open, _) => ConversationStep::Reopen,
+        (Status::Waiting, _) => ConversationStep::Await,
+        (Status::AssignedHuman, _) => ConversationStep::GoToPerson,
+        (Status::Resolved, _) => ConversationStep::Resolve,
+        (Status::Closed, _) => ConversationStep::Close,
     }
 }
 
@@ -194,6 +232,7 @@ pub(super) fn view(conversation: &Conversation) -> ConversationView {
         assign_reason: conversation.assign_reason.map(|reason| reason.to_string()),
         release_at: conversation.release_at,
         read_seq: conversation.read_seq,
+        metadata: conversation.metadata.clone().into_iter().collect(),
         created_at: conversation.created_at,
     }
 }

@@ -40,8 +40,8 @@ pub(super) struct MessageView {
     /// Why it failed, as the channel's operator numbers it.
     error_code: Option<i64>,
     /// Why the machine does not answer what the contact wrote: `opted_out`, `opt_word`,
-    /// `asked_for_person`, `with_person`, `blocked`, `late` or `switched_off`; `null` where it does,
-    /// or needs not.
+    /// `asked_for_person`, `with_person`, `blocked`, `late`, `switched_off`, `unsupported`, `group`,
+    /// `standby`, `ended` or `no_answer`; `null` where it does, or needs not.
     unanswered_reason: Option<String>,
     /// How often a send was begun since it was last retried.
     send_attempts: i16,
@@ -263,12 +263,14 @@ fn checked(content: Content, checks: &mut Checks) -> Content {
     content
 }
 
-/// Whether a text inside holds NUL, which no row can.
-fn holds_nul(value: &Value) -> bool {
+/// Whether a text or a name inside holds NUL, which no row can.
+pub(super) fn holds_nul(value: &Value) -> bool {
     match value {
         Value::String(text) => text.contains('\0'),
         Value::Array(items) => items.iter().any(holds_nul),
-        Value::Object(fields) => fields.values().any(holds_nul),
+        Value::Object(fields) => fields
+            .iter()
+            .any(|(name, value)| name.contains('\0') || holds_nul(value)),
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }

@@ -1,6 +1,6 @@
 //! People and their conversations over HTTP.
 
-use domain::{ChannelId, ConversationId};
+use domain::{ChannelId, ConversationId, UnansweredReason};
 use poem::http::Method;
 use serde_json::{Value, json};
 use store::{contacts, conversations, messages};
@@ -193,6 +193,89 @@ async fn a_contact_is_shown_exported_left_alone_and_erased() {
     assert_eq!(erase().await["id"], erasure["id"]);
     let proof = format!("erasures/{}", erasure["id"].as_str().unwrap());
     assert_eq!(shop.get(&proof).await["finished_at"], Value::Null);
+}
+
+#[tokio::test]
+async fn what_a_tenant_keeps_with_a_conversation_is_shown_replaced_and_exported() {
+    let shop = Shop::open().await;
+    let id = shop.conversation("Ana").await;
+    let one = format!("conversations/{id}");
+    let path = format!("{}/{one}", shop.path);
+    let put = async |body: Value| shop.server.put(&shop.key, &path, body).await.expect(200);
+    assert_eq!(shop.get(&one).await["metadata"], json!({}));
+    let order = json!({"order": "A-17", "tags": ["vip", 3, null, {"": 1.5}], "Überweisung": true});
+    let set = put(json!({"metadata": order})).await;
+    assert_eq!((&set["metadata"], &set["status"]), (&order, &json!("open")));
+    let listed = shop.get("conversations").await;
+    assert_eq!(listed["data"][0]["metadata"], order);
+    // Each time as a whole, and with a step where one is asked for.
+    let done = json!({"done": true});
+    let both = put(json!({"metadata": done, "status": "resolved"})).await;
+    assert_eq!(
+        (&both["metadata"], &both["status"]),
+        (&done, &json!("resolved"))
+    );
+    // What is not named stays.
+    let step = put(json!({"status": "open"})).await;
+    assert_eq!(
+        (&step["metadata"], &step["status"]),
+        (&done, &json!("open"))
+    );
+    let contact = step["contact_id"].as_str().unwrap();
+    let export = shop.get(&format!("contacts/{contact}/export")).await;
+    let exported = &export["conversations"][0]["conversation"];
+    assert_eq!(exported["metadata"], done);
+    assert_eq!(put(json!({"metadata": {}})).await["metadata"], json!({}));
+}
+
+#[tokio::test]
+async fn what_is_no_object_of_16_kib_is_not_kept_with_a_conversation() {
+    let shop = Shop::open().await;
+    let id = shop.conversation("Ana").await;
+    let path = format!("{}/conversations/{id}", shop.path);
+    let put = async |body: Value| shop.server.put(&shop.key, &path, body).await;
+    let of_length = |bytes: usize| json!({"a": "x".repeat(bytes - "{\"a\":\"\"}".len())});
+    for wrong in [
+        json!([]),
+        json!("A-17"),
+        json!(17),
+        json!({"a": "\0"}),
+        json!({"a\0": [1]}),
+        json!({"a": [{"b\0": null}]}),
+        of_length(16 * 1024 + 1),
+    ] {
+        let refused = put(json!({"metadata": wrong, "status": "closed"})).await;
+        assert_eq!(refused.problem(422), "invalid_request", "{wrong}");
+        assert_eq!(refused.json()["errors"][0]["field"], "metadata", "{wrong}");
+    }
+    for nothing in [json!({}), json!({"metadata": null})] {
+        assert_eq!(put(nothing).await.problem(422), "invalid_request");
+    }
+    let kept = shop.get(&format!("conversations/{id}")).await;
+    assert_eq!(
+        (&kept["metadata"], &kept["status"]),
+        (&json!({}), &json!("open"))
+    );
+    let longest = of_length(16 * 1024);
+    let set = put(json!({"metadata": longest})).await.expect(200);
+    assert_eq!(set["metadata"], longest);
+}
+
+#[tokio::test]
+async fn every_reason_not_to_answer_can_be_kept_and_is_shown() {
+    let shop = Shop::open().await;
+    let id = shop.conversation("Ana").await;
+    for reason in UnansweredReason::ALL {
+        sqlx::query("UPDATE messages SET unanswered_reason = $1")
+            .bind(reason.as_str())
+            .execute(shop.server.database.pool())
+            .await
+            .unwrap();
+        let listed = shop.get(&format!("conversations/{id}/messages")).await;
+        assert_eq!(listed["data"][0]["unanswered_reason"], reason.as_str());
+        let described = api::openapi_json();
+        assert!(described.contains(&format!("`{reason}`")), "{reason}");
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! How channels are: found by sends, by looks, and by what operators tell. Changes are events.
 
-use channels::{Check, CheckKind, Connection, Finding};
+use channels::{Check, CheckKind, Connection, Finding, SendClass};
 use db::TenantTx;
 use domain::{ChannelHealth, ChannelId, Content, TenantId};
 use events::{ChannelData, Event};
@@ -113,20 +113,21 @@ pub(crate) async fn resume(tx: &mut TenantTx, key: &str) -> db::Result<()> {
     control::resume(tx, &key).await.map_err(broken)
 }
 
-/// Notes what the code of a failure, which came long after its send, says about the channel.
+/// Notes what the code of a failure, which came long after its send, says about the channel; returns
+/// the code's class, where it is known.
 pub(crate) async fn note_code(
     assistant: &Assistant,
     tx: &mut TenantTx,
     channel: &Channel,
     code: i64,
     why: &str,
-) -> Result<(), Failure> {
+) -> Result<Option<SendClass>, Failure> {
     let connection = connect(assistant, channel).map_err(Failure::retry)?;
     let class = connection.and_then(|connection| connection.class_of_code(code));
-    match class.and_then(channels::SendClass::health) {
-        Some(found) => note(assistant, tx, channel, found, why, Witness::Send).await,
-        None => Ok(()),
+    if let Some(found) = class.and_then(SendClass::health) {
+        note(assistant, tx, channel, found, why, Witness::Send).await?;
     }
+    Ok(class)
 }
 
 /// What a look at a channel found, one finding for each of its checks.

@@ -25,8 +25,10 @@ pub enum SendClass {
     Throughput,
     /// The contact's last message is too long ago for a free answer.
     WindowClosed,
-    /// This message will never be taken.
+    /// This message will never be taken, or not before days: trying again is a person's to decide.
     Permanent,
+    /// The contact told the operator that they want no more messages of the business.
+    OptedOut,
     /// The credentials are dead or lack a permission; the channel must be connected anew.
     TokenDead,
     /// The operator has blocked or limited the number or page; nothing more should be sent before a
@@ -118,6 +120,7 @@ impl SendClass {
             | Self::Throughput
             | Self::WindowClosed
             | Self::Permanent
+            | Self::OptedOut
             | Self::Config => (Next::GiveUp, None),
         };
         Decision {
@@ -139,6 +142,7 @@ impl SendClass {
             | Self::Throughput
             | Self::WindowClosed
             | Self::Permanent
+            | Self::OptedOut
             | Self::Unknown => None,
         }
     }
@@ -230,6 +234,7 @@ mod tests {
         for class in [
             SendClass::WindowClosed,
             SendClass::Permanent,
+            SendClass::OptedOut,
             SendClass::TokenDead,
             SendClass::ChannelBlocked,
             SendClass::Config,

@@ -14,6 +14,7 @@ mod page;
 mod people;
 mod plain_text;
 mod settings;
+mod silence;
 mod source;
 mod spending;
 mod state;

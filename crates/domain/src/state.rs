@@ -182,6 +182,17 @@ named! {
         Late = "late",
         /// The tenant or the channel is switched off.
         SwitchedOff = "switched_off",
+        /// The channel does not pass it on, or its type is not known here.
+        Unsupported = "unsupported",
+        /// It was written in a group.
+        Group = "group",
+        /// Another app or a person had the conversation at the channel.
+        Standby = "standby",
+        /// The conversation was resolved or closed before there was an answer.
+        Ended = "ended",
+        /// No answer could be made, or a person was to give it and nobody was there, and the tenant
+        /// has nothing said then.
+        NoAnswer = "no_answer",
     }
     /// Where a document stands.
     "document status" DocumentStatus {

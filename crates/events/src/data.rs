@@ -51,6 +51,8 @@ pub struct MessageData {
     pub sources: Vec<Source>,
     /// Why it failed.
     pub error: Option<String>,
+    /// Why it failed, as the channel's operator numbers it.
+    pub error_code: Option<i64>,
     /// Why the machine does not answer what the contact wrote; `null` where it does, or needs not.
     pub unanswered_reason: Option<UnansweredReason>,
     /// When it happened, by the channel's clock.
@@ -71,6 +73,7 @@ impl MessageData {
             status: message.status,
             sources: message.sources.clone(),
             error: message.error.clone(),
+            error_code: message.error_code,
             unanswered_reason: message.unanswered_reason,
             occurred_at: message.occurred_at,
         }

@@ -4,7 +4,6 @@
 use chrono::{DateTime, Utc};
 use db::{Error, Result, TenantTx, Tx};
 use domain::{ChannelId, MessageFileId, MessageFileState, MessageId};
-use serde_json::Value;
 use uuid::Uuid;
 
 /// A file of a message.
@@ -201,24 +200,6 @@ pub async fn get(tx: &mut TenantTx, id: MessageFileId) -> Result<MessageFile> {
     .fetch_one(tx.conn())
     .await?;
     row.try_into()
-}
-
-/// The channel that a file's message came by, and the message as it was decoded.
-///
-/// # Errors
-/// `NotFound` if the tenant has no such file.
-pub async fn origin(tx: &mut TenantTx, id: MessageFileId) -> Result<(ChannelId, Value)> {
-    let tenant = tx.tenant();
-    let row = sqlx::query!(
-        r#"SELECT m.channel_id AS "channel_id: ChannelId", m.content
-           FROM message_files AS f JOIN messages AS m ON m.id = f.message_id
-           WHERE f.tenant_id = $1 AND m.tenant_id = $1 AND f.id = $2"#,
-        tenant.as_uuid(),
-        id.as_uuid(),
-    )
-    .fetch_one(tx.conn())
-    .await?;
-    Ok((row.channel_id, row.content))
 }
 
 /// Lists the files of messages, in their order.

@@ -40,7 +40,12 @@ where
         let scope = scope(&batch);
         // Only what can be halved is needed again.
         let again = (batch.handles.len() > 1).then(|| batch.clone());
-        let work = scope.run(async { handler(batch).await });
+        let work = scope.run(async {
+            let results = handler(batch).await;
+            // One line of every run, with all that was noted of it.
+            tracing::debug!(jobs = results.len(), "a run has ended");
+            results
+        });
         match (AssertUnwindSafe(work).catch_unwind().await, again) {
             (Ok(results), _) => Results(results),
             (Err(_), Some(Batch { handles: mut left })) => {

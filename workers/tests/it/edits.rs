@@ -73,6 +73,23 @@ async fn later_words_that_ask_for_a_person_lead_to_one() {
 }
 
 #[tokio::test]
+async fn a_message_that_is_changed_into_what_nobody_understands_is_not_answered() {
+    let stage = thinking(settings()).await;
+    let unknown = json!({"type": "unsupported", "unsupported": {"type": "poll"}});
+    let content = json!({"original_message_id": "wamid.a", "message": unknown});
+    post(&stage, wire(&stage, "wamid.b", "edit", &content)).await;
+    stage.rest_in_peace().await;
+    assert_eq!(
+        stage.silences().await,
+        [Some(UnansweredReason::Unsupported)]
+    );
+    assert_eq!(stage.outbound().await.len(), 0);
+    assert_eq!(stage.model.received().len(), 1);
+    let open = "conversations WHERE answered_turn < turn_seq";
+    assert_eq!(stage.count(open).await, 0);
+}
+
+#[tokio::test]
 async fn later_words_that_say_stop_end_all_messages() {
     let stage = thinking(settings()).await;
     post(&stage, edit(&stage, "wamid.b", "wamid.a", "STOP")).await;

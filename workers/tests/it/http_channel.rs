@@ -13,15 +13,16 @@ use testkit::standin::{Receiver, ReceiverReply};
 use crate::agent_files::{keep, send};
 use crate::stage::{PATIENCE, Stage};
 
-struct Other {
-    stage: Stage,
-    system: Receiver,
+/// A stage with a channel of the tenant's own system.
+pub(crate) struct Other {
+    pub(crate) stage: Stage,
+    pub(crate) system: Receiver,
     secret: WebhookSecret,
     channel: ChannelId,
 }
 
 impl Other {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let stage = Stage::start().await;
         let system = Receiver::start(0).await.unwrap();
         let secret = WebhookSecret::generate();
@@ -35,7 +36,7 @@ impl Other {
         }
     }
 
-    async fn post(&self, event: &Value) -> Result<(), assistant::Error> {
+    pub(crate) async fn post(&self, event: &Value) -> Result<(), assistant::Error> {
         self.post_as(&self.secret, event).await
     }
 
@@ -66,7 +67,7 @@ impl Other {
         .await
     }
 
-    fn question(&self) -> Value {
+    pub(crate) fn question(&self) -> Value {
         let now = self.stage.assistant.clock.now();
         json!({
             "type": "message", "id": "in-1", "timestamp": now.to_rfc3339(),

@@ -25,7 +25,7 @@ async fn post(stage: &Stage, post: MessengerPost) {
     stage.deliver_to(ChannelKind::Messenger, &signed).await;
 }
 
-async fn say(stage: &Stage, mid: &str, text: &str) {
+pub(crate) async fn say(stage: &Stage, mid: &str, text: &str) {
     let now = stage.assistant.clock.now();
     post(
         stage,

@@ -226,7 +226,7 @@ async fn an_answer_that_rests_on_no_document_goes_to_a_person_where_the_tenant_w
 }
 
 /// Hours that are over on every day.
-fn closed(settings: &mut TenantSettings) {
+pub(crate) fn closed(settings: &mut TenantSettings) {
     settings.hours = serde_json::from_value(json!({
         "time_zone": "Pacific/Auckland",
         "weekly": [{"day": "monday", "from": "00:00", "to": "00:01"}],

@@ -46,8 +46,34 @@ async fn integrators_hear_of_a_send_once_and_of_its_failure() {
     assert_eq!(stage.messages_told().await, expected);
 }
 
+#[tokio::test]
+async fn integrators_hear_that_a_message_was_delivered_and_read_once_each() {
+    let stage = Stage::start().await;
+    stage.endpoint("http://127.0.0.1:1/").await;
+    stage.say("Do you sell tea?").await;
+    let sent = stage.graph.wait_for(1, PATIENCE).await.unwrap();
+    stage.answer(MessageStatus::Sent).await;
+    for (report, status) in [
+        ("delivered", MessageStatus::Delivered),
+        ("delivered", MessageStatus::Delivered),
+        ("read", MessageStatus::Read),
+        ("delivered", MessageStatus::Read),
+    ] {
+        stage.report(&sent[0], report).await;
+        stage.rest_but_for_webhooks().await;
+        stage.answer(status).await;
+    }
+    let expected = [
+        "message.received",
+        "message.sent",
+        "message.delivered",
+        "message.read",
+    ];
+    assert_eq!(stage.messages_told().await, expected);
+}
+
 /// Three customers have their answers, and the workers are away.
-async fn three_answers() -> (Stage, Vec<SentMessage>) {
+pub(crate) async fn three_answers() -> (Stage, Vec<SentMessage>) {
     let mut stage = Stage::start().await;
     for phone in ["15550100001", "15550100002", "15550100003"] {
         stage.say_as(phone, "Do you sell tea?").await;
@@ -56,6 +82,20 @@ async fn three_answers() -> (Stage, Vec<SentMessage>) {
     stage.rest_in_peace().await;
     stage.stop_work().await;
     (stage, sent)
+}
+
+#[tokio::test]
+async fn deliveries_that_have_gathered_are_told_of_one_by_one() {
+    let (mut stage, sent) = three_answers().await;
+    stage.endpoint("http://127.0.0.1:1/").await;
+    for message in &sent {
+        stage.report(message, "delivered").await;
+    }
+    stage.work().await;
+    stage.rest_but_for_webhooks().await;
+    assert_eq!(stage.count("messages WHERE status = 'delivered'").await, 3);
+    assert_eq!(stage.messages_told().await, ["message.delivered"; 3]);
+    stage.end().await;
 }
 
 #[tokio::test]

@@ -94,7 +94,8 @@ async fn a_send_whose_end_is_missed_twice_fails_visibly() {
 
 #[tokio::test]
 async fn a_refusal_for_good_fails_visibly_and_at_once() {
-    for code in [131_047, 100, 131_026, 190] {
+    let later = [131_049, 130_472, 131_064, 130_497];
+    for code in [131_047, 100, 131_026, 190].into_iter().chain(later) {
         let stage = Stage::start().await;
         stage.endpoint("http://127.0.0.1:1/").await;
         stage.graph.otherwise(GraphBehaviour::error(code));
@@ -112,6 +113,8 @@ async fn a_refusal_for_good_fails_visibly_and_at_once() {
             ["message.received", "message.failed"],
             "{code}"
         );
+        let coded = format!("webhook_deliveries WHERE strpos(body, '\"error_code\":{code},') > 0");
+        assert_eq!(stage.count(&coded).await, 1, "{code}");
         stage.end().await;
     }
 }
@@ -125,6 +128,7 @@ async fn a_limit_puts_off_and_keeps_the_order() {
         (GraphBehaviour::from(limited), 7.0),
         (GraphBehaviour::error(131_056), 1.0),
         (GraphBehaviour::error(130_429), 10.0),
+        (GraphBehaviour::error(131_016), 5.0),
     ];
     for (limit, seconds) in cases {
         let stage = Stage::start().await;

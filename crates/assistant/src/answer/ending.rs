@@ -3,8 +3,7 @@ use domain::{AssignReason, Author, RagMode, Source, UnansweredReason};
 use events::{AnswerData, Event};
 use jobs::Failure;
 use llm::Builtin;
-use store::conversations::Conversation;
-use store::messages;
+use store::conversations::{self, Conversation};
 
 use super::prompt;
 use super::rounds::Answered;
@@ -125,11 +124,10 @@ impl Ending {
             }
             Self::Blocked => {
                 tracing::info!(conversation.id = %conversation.id, "an answer was blocked");
-                for message in &turn.asked {
-                    messages::note_unanswered(tx, message.id, UnansweredReason::Blocked).await?;
-                }
+                let blocked = Some(UnansweredReason::Blocked);
+                conversations::settle_turn(tx, conversation.id, blocked).await?;
                 let text = &turn.profile.settings.moderation.text;
-                people::say(assistant, tx, conversation, text, Some(number)).await?;
+                people::say(assistant, tx, conversation, text, blocked).await?;
                 Ok(Vec::new())
             }
         }

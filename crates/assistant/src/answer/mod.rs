@@ -17,7 +17,7 @@ mod typing;
 use std::time::Duration;
 
 use db::TenantTx;
-use domain::{AssignReason, Author, RagMode};
+use domain::{AssignReason, Author, RagMode, UnansweredReason};
 use fail::fail_point;
 use jobs::kinds::AnswerTurn;
 use jobs::{DeadJob, Failure, JobHandle};
@@ -56,9 +56,7 @@ pub async fn answer(
 ) -> Result<(), Failure> {
     note(Subject::Tenant, job.tenant_id);
     note(Subject::Conversation, job.conversation_id);
-    let is_first = handle.job.attempt <= 1;
-    let Some(turn) = Turn::load(assistant, job.tenant_id, job.conversation_id, is_first).await?
-    else {
+    let Some(turn) = Turn::load(assistant, handle, &job).await? else {
         return Ok(());
     };
     check_deadline(assistant, &turn)?;
@@ -246,7 +244,8 @@ pub async fn on_dead(assistant: &Assistant, tx: &mut TenantTx, dead: &DeadJob) -
     let turn = conversation.turn_seq;
     let text = profile.settings.fallback_text.trim();
     if text.is_empty() {
-        return conversations::settle_turn(tx, conversation.id, turn).await;
+        let reason = Some(UnansweredReason::NoAnswer);
+        return conversations::settle_turn(tx, conversation.id, reason).await;
     }
     let outgoing = NewMessage {
         author: Author::System,

@@ -1,11 +1,18 @@
 use chrono::{DateTime, Utc};
-use domain::{CallPurpose, ChannelKind, ConversationId, ConversationStatus, RagMode, TenantId};
+use db::TenantTx;
+use domain::{
+    CallPurpose, ChannelKind, ConversationId, ConversationStatus, RagMode, TenantId,
+    UnansweredReason,
+};
 use events::{AnswerData, Event};
-use jobs::Failure;
+use jobs::kinds::AnswerTurn;
+use jobs::{Failure, JobHandle};
 use live::{LiveBody, LiveEvent};
 use store::channels::Channel;
 use store::contacts::Contact;
-use store::{conversations, messages};
+use store::conversations::{self, Conversation};
+use store::messages;
+use telemetry::trace::{Subject, note};
 
 use super::query;
 use super::shown::Shown;
@@ -17,7 +24,7 @@ use crate::{Assistant, TenantProfile, people};
 pub(super) struct Turn {
     pub(super) profile: TenantProfile,
     pub(super) tenant_id: TenantId,
-    pub(super) conversation: conversations::Conversation,
+    pub(super) conversation: Conversation,
     /// With whom.
     pub(super) contact: Contact,
     /// Where.
@@ -39,14 +46,15 @@ pub(crate) const fn is_answered_by_machine(status: ConversationStatus) -> bool {
 }
 
 impl Turn {
-    /// Loads the open turn; `None` if it has an answer, or a person has the conversation. At the
-    /// first attempt integrators are told that an answer is being made.
+    /// Loads the open turn; `None` if it has an answer, or a person has the conversation, or the
+    /// tenant or the channel is switched off, which settles it. At the first attempt integrators are
+    /// told that an answer is being made.
     pub(super) async fn load(
         assistant: &Assistant,
-        tenant_id: TenantId,
-        conversation_id: ConversationId,
-        is_first: bool,
+        handle: &JobHandle,
+        job: &AnswerTurn,
     ) -> Result<Option<Self>, Failure> {
+        let (tenant_id, conversation_id) = (job.tenant_id, job.conversation_id);
         let mut tx = assistant.db.tenant(tenant_id).await?;
         let profile = TenantProfile::load(&mut tx, &assistant.keyring).await?;
         let party = conversations::get_with_contact(&mut tx, conversation_id).await;
@@ -56,10 +64,14 @@ impl Turn {
             found => found?,
         };
         let settled = conversation.answered_turn >= conversation.turn_seq;
-        if settled || !profile.enabled || !is_answered_by_machine(conversation.status) {
+        if settled || !is_answered_by_machine(conversation.status) {
             return Ok(None);
         }
         let channel = store::channels::get(&mut tx, conversation.channel_id).await?;
+        if !profile.enabled || !channel.enabled {
+            leave_unanswered(handle, tx, conversation_id).await?;
+            return Ok(None);
+        }
         let asked = messages::turn(
             &mut tx,
             conversation_id,
@@ -70,6 +82,10 @@ impl Turn {
         let Some(first) = asked.iter().map(|message| message.seq).min() else {
             return Ok(None);
         };
+        // The newest stands for all of them.
+        if let Some(newest) = asked.last() {
+            note(Subject::Message, newest.id);
+        }
         let limit = profile.settings.history_messages;
         let history = messages::history(&mut tx, conversation_id, first, limit).await?;
         let means = match profile.settings.rag {
@@ -77,15 +93,8 @@ impl Turn {
             // A model that searches by itself reads them when it does.
             RagMode::Off | RagMode::Tool => None,
         };
-        if is_first {
-            let started = Event::AnswerStarted(AnswerData {
-                conversation_id,
-                channel_id: conversation.channel_id,
-                turn: conversation.turn_seq,
-                occurred_at: assistant.clock.now(),
-            });
-            people::tell(assistant, &mut tx, &[started]).await?;
-            tx.commit().await?;
+        if handle.job.attempt <= 1 {
+            tell_started(assistant, tx, &conversation).await?;
         }
         Ok(Some(Self {
             profile,
@@ -188,4 +197,33 @@ impl Turn {
         };
         Ok(found.into_passages())
     }
+}
+
+/// Tells integrators that an answer is being made.
+async fn tell_started(
+    assistant: &Assistant,
+    mut tx: TenantTx,
+    conversation: &Conversation,
+) -> Result<(), Failure> {
+    let started = Event::AnswerStarted(AnswerData {
+        conversation_id: conversation.id,
+        channel_id: conversation.channel_id,
+        turn: conversation.turn_seq,
+        occurred_at: assistant.clock.now(),
+    });
+    people::tell(assistant, &mut tx, &[started]).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Settles a turn that came in before its tenant or channel was switched off.
+async fn leave_unanswered(
+    handle: &JobHandle,
+    mut tx: TenantTx,
+    id: ConversationId,
+) -> Result<(), Failure> {
+    handle.fence(&mut tx).await?;
+    conversations::lock(&mut tx, id).await?;
+    let reason = Some(UnansweredReason::SwitchedOff);
+    conversations::settle_turn(&mut tx, id, reason).await?;
+    Ok(tx.commit().await?)
 }

@@ -14,9 +14,9 @@ use store::messages;
 
 use super::queue::pause;
 use super::{fail as fail_message, fallback, settle_sent, wait_for_report};
-use crate::Assistant;
 use crate::channel_health::{self, Witness, send_key};
 use crate::connections::{connect, perform};
+use crate::{Assistant, people};
 
 /// Whom a message goes to.
 #[derive(Clone, Copy)]
@@ -215,6 +215,9 @@ pub(super) async fn settle_error(
         Next::Reconcile => messages::mark_unknown(&mut tx, id, &why, now).await?,
         Next::Retry { .. } => messages::requeue(&mut tx, id, &why).await?,
         Next::GiveUp => fail_message(assistant, &mut tx, id, &why, error.code).await?,
+    }
+    if error.class == SendClass::OptedOut {
+        people::heed_operator(assistant, &mut tx, message.conversation_id).await?;
     }
     tx.commit().await?;
     match next {

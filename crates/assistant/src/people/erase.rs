@@ -12,6 +12,7 @@ use store::{
     conversations, messages, parked_changes, parked_statuses, raw_items, webchat_attachments,
     webchat_sessions, webhook_deliveries,
 };
+use telemetry::trace::{Subject, note};
 
 use super::tell;
 use crate::{Assistant, dropped_files};
@@ -54,6 +55,7 @@ pub async fn erase(
     handle: &JobHandle,
     job: EraseContact,
 ) -> Result<(), Failure> {
+    note(Subject::Tenant, job.tenant_id);
     let mut tx = assistant.db.tenant(job.tenant_id).await?;
     handle.fence(&mut tx).await?;
     let now = assistant.clock.now();

@@ -1,7 +1,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use db::TenantTx;
 use domain::{
-    After, AssignReason, ConversationId, ConversationStatus, ConversationStep, WhenClosed,
+    After, AssignReason, ConversationId, ConversationStatus, ConversationStep, UnansweredReason,
+    WhenClosed,
 };
 use events::{ConversationData, Event};
 use store::conversations::{self, Assignment, Conversation};
@@ -63,9 +64,9 @@ pub async fn hand_off(
         (false, _, own) => own.as_deref().unwrap_or(words.nobody_there),
     };
     if is_asked_for && !is_open && settings.when_closed == WhenClosed::Stay {
-        let turn = conversation.turn_seq;
-        let turn = (conversation.answered_turn < turn).then_some(turn);
-        say::system(assistant, tx, conversation, text, turn).await?;
+        let is_asked = conversation.answered_turn < conversation.turn_seq;
+        let settles = is_asked.then_some(UnansweredReason::NoAnswer);
+        say::system(assistant, tx, conversation, text, settles).await?;
         return Ok(vec![requested(conversation)]);
     }
     let assignment = Assignment {

@@ -1,15 +1,16 @@
 //! What a message asks for besides an answer, decided and done while it is stored.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use db::TenantTx;
 use domain::{AssignReason, ConversationStatus, InboundMessage, TenantSettings, UnansweredReason};
-use events::{ContactData, ConversationData, Event};
+use events::{ConversationData, Event};
 use store::contacts;
-use store::conversations::{self, Conversation};
+use store::conversations::Conversation;
 
 use super::hand_off::{HandOff, hand_off};
 use super::phrases::{self, Rule};
 use super::release::release_due_of;
+use super::wish::note_wish;
 use super::{say, vocabulary};
 use crate::{Assistant, Error, TenantProfile};
 
@@ -76,6 +77,9 @@ pub(crate) async fn decide(
         let within_hours = profile.settings.hours.is_open(now);
         let data = ConversationData::of(conversation, within_hours, now);
         happened.push(Event::ConversationCreated(data));
+    }
+    if let Some(reason) = message.content.silence() {
+        return Ok(Heeded::Silent(reason));
     }
     if !message.content.expects_answer() {
         return Ok(Heeded::Nothing);
@@ -172,16 +176,15 @@ pub(crate) async fn act(
             let opt_out = &profile.settings.opt_out;
             let own = opt_out.stop_text.as_deref();
             let text = own.unwrap_or(vocabulary::of(language).stopped);
-            let now = assistant.clock.now();
             // A tenant that is switched off says nothing, and the wish counts all the same.
             let text = if profile.enabled { text } else { "" };
-            opt(assistant, tx, conversation, Some(now), text, happened).await?;
+            opt(assistant, tx, conversation, true, text, happened).await?;
         }
         Heeded::Start { language } => {
             let own = profile.settings.opt_out.start_text.as_deref();
             let text = own.unwrap_or(vocabulary::of(language).started);
             let text = if profile.enabled { text } else { "" };
-            opt(assistant, tx, conversation, None, text, happened).await?;
+            opt(assistant, tx, conversation, false, text, happened).await?;
         }
         Heeded::Person { language } => {
             let how = HandOff {
@@ -211,27 +214,15 @@ async fn opt(
     assistant: &Assistant,
     tx: &mut TenantTx,
     conversation: &Conversation,
-    out_since: Option<DateTime<Utc>>,
+    is_out: bool,
     text: &str,
     happened: &mut Vec<Event>,
 ) -> db::Result<()> {
-    if !contacts::set_opted_out(tx, conversation.contact_id, out_since).await? {
-        return Ok(());
+    let noted = note_wish(assistant, tx, conversation.contact_id, is_out).await?;
+    if let Some(event) = noted {
+        say::system(assistant, tx, conversation, text, None).await?;
+        happened.push(event);
     }
-    if out_since.is_some() {
-        // What was asked before the stop is not answered after it.
-        conversations::settle_turn(tx, conversation.id, conversation.turn_seq).await?;
-    }
-    say::system(assistant, tx, conversation, text, None).await?;
-    let data = ContactData {
-        contact_id: conversation.contact_id,
-        channel_id: conversation.channel_id,
-        occurred_at: assistant.clock.now(),
-    };
-    happened.push(match out_since {
-        Some(_) => Event::ContactOptedOut(data),
-        None => Event::ContactOptedIn(data),
-    });
     Ok(())
 }
 

@@ -20,6 +20,7 @@ mod say;
 mod steps;
 mod thread;
 mod vocabulary;
+mod wish;
 
 use db::TenantTx;
 use events::Event;
@@ -34,14 +35,16 @@ pub use hand_off::{HandOff, hand_off, take_over};
 pub use read::mark_read;
 pub use release::{release_due, release_due_of};
 pub use retention::forget_old;
-pub use steps::{set_opted_out, step};
+pub use steps::step;
 pub use thread::move_thread;
+pub use wish::set_opted_out;
 
 pub(crate) use agents::is_unwanted;
 pub(crate) use files::{kept_file, kept_media};
 pub(crate) use heed::{Heeded, act, decide};
 pub(crate) use phrases::holds_any;
 pub(crate) use say::system as say;
+pub(crate) use wish::heed_operator;
 
 /// Tells integrators what happened, in order, in the transaction in which it did. Call it last: it
 /// locks the endpoints that want to know.

@@ -1,29 +1,30 @@
 use db::TenantTx;
-use domain::Author;
+use domain::{Author, UnansweredReason};
 use live::{LiveBody, LiveEvent};
 use store::conversations::{self, Conversation};
 
 use crate::Assistant;
 use crate::deliver::{NewMessage, queue};
 
-/// Says something in the product's own name; an empty text says nothing.
+/// Says something in the product's own name; an empty text says nothing. `settles`: it is the answer
+/// to the open turn, and where nothing is said, this is why there is none.
 pub(crate) async fn system(
     assistant: &Assistant,
     tx: &mut TenantTx,
     conversation: &Conversation,
     text: &str,
-    turn: Option<i64>,
+    settles: Option<UnansweredReason>,
 ) -> db::Result<()> {
     let text = text.trim();
     if text.is_empty() {
-        if let Some(turn) = turn {
-            conversations::settle_turn(tx, conversation.id, turn).await?;
+        if settles.is_some() {
+            conversations::settle_turn(tx, conversation.id, settles).await?;
         }
         return Ok(());
     }
     let outgoing = NewMessage {
         author: Author::System,
-        turn,
+        turn: settles.map(|_| conversation.turn_seq),
         text,
         sources: &[],
     };

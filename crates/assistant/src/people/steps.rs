@@ -1,9 +1,8 @@
 use db::TenantTx;
 use domain::{
-    After, AssignReason, ContactId, ConversationId, ConversationStatus, ConversationStep,
+    After, AssignReason, ConversationId, ConversationStatus, ConversationStep, UnansweredReason,
 };
-use events::{ContactData, ConversationData, Event};
-use store::contacts;
+use events::{ConversationData, Event};
 use store::conversations::{self, Conversation};
 
 use super::hand_off::{HandOff, hand_off};
@@ -40,7 +39,7 @@ pub async fn step(
     let changed = changed.map_err(another_open)?;
     if !status.is_open() {
         // Nobody waits for an answer to what is settled.
-        conversations::settle_turn(tx, id, changed.turn_seq).await?;
+        conversations::settle_turn(tx, id, Some(UnansweredReason::Ended)).await?;
     }
     say::show_status(tx, &changed);
     if conversation.status == ConversationStatus::AssignedHuman {
@@ -91,37 +90,6 @@ async fn assign(
     let happened = hand_off(assistant, tx, profile, conversation, &how).await?;
     tell(assistant, tx, &happened).await?;
     Ok(conversations::get(tx, id).await?)
-}
-
-/// Notes that a contact wants no messages, or wants them again, as a person of the tenant's was
-/// told. The contact reads nothing about it.
-///
-/// # Errors
-/// `NotFound`, and those of the database.
-pub async fn set_opted_out(
-    assistant: &Assistant,
-    tx: &mut TenantTx,
-    id: ContactId,
-    is_out: bool,
-) -> Result<contacts::Contact, Error> {
-    let now = assistant.clock.now();
-    contacts::get(tx, id).await?;
-    let is_news = contacts::set_opted_out(tx, id, is_out.then_some(now)).await?;
-    let contact = contacts::get(tx, id).await?;
-    if is_news {
-        let data = ContactData {
-            contact_id: id,
-            channel_id: contact.channel_id,
-            occurred_at: now,
-        };
-        let event = if is_out {
-            Event::ContactOptedOut(data)
-        } else {
-            Event::ContactOptedIn(data)
-        };
-        tell(assistant, tx, &[event]).await?;
-    }
-    Ok(contact)
 }
 
 /// A step that cannot be taken.

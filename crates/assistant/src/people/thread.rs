@@ -9,6 +9,7 @@ use jobs::{Failure, JobHandle};
 use store::channels;
 use store::contacts::Contact;
 use store::conversations::{self, Conversation};
+use telemetry::trace::{Subject, note};
 
 use crate::Assistant;
 use crate::connections::{connect, perform};
@@ -52,6 +53,8 @@ pub async fn move_thread(
     handle: &JobHandle,
     job: MoveThread,
 ) -> Result<(), Failure> {
+    note(Subject::Tenant, job.tenant_id);
+    note(Subject::Conversation, job.conversation_id);
     let mut tx = assistant.db.tenant(job.tenant_id).await?;
     let party = conversations::get_with_contact(&mut tx, job.conversation_id).await;
     let (conversation, contact) = match party {

@@ -77,6 +77,11 @@ async fn heed(
         Heeded::Answer | Heeded::Nothing if awaits_answer => {
             answer_rest(tx, &profile, &conversation).await?;
         }
+        // It cannot be read any more, and what else is in its turn is answered.
+        Heeded::Silent(reason) if awaits_answer && reworded.content.silence() == Some(reason) => {
+            messages::leave_turn(tx, changed.id, Some(reason)).await?;
+            answer_rest(tx, &profile, &conversation).await?;
+        }
         Heeded::Answer | Heeded::Nothing | Heeded::Silent(_) => {}
         // Nobody is waiting for it to be said.
         Heeded::Blocked if !awaits_answer => {}
@@ -118,7 +123,7 @@ async fn answer_rest(
     let (after, until) = (conversation.answered_turn, conversation.turn_seq);
     let left = messages::turn(tx, conversation.id, after, until).await?;
     if left.is_empty() {
-        conversations::settle_turn(tx, conversation.id, until).await?;
+        conversations::settle_turn(tx, conversation.id, None).await?;
         return Ok(());
     }
     conversations::raise_turn(tx, conversation.id).await?;

@@ -11,6 +11,8 @@ use jobs::kinds::FetchMedia;
 use jobs::{DeadJob, Failure, JobHandle};
 use store::channels as stored;
 use store::message_files::{self, Fetched, NewMessageFile};
+use store::messages;
+use telemetry::trace::{Subject, note};
 
 use crate::Assistant;
 use crate::connections::{begin, connect, perform};
@@ -80,6 +82,7 @@ pub async fn fetch(
     handle: &JobHandle,
     job: FetchMedia,
 ) -> Result<(), Failure> {
+    note(Subject::Tenant, job.tenant_id);
     let Some(wanted) = prepare(assistant, &job).await? else {
         return Ok(());
     };
@@ -101,10 +104,13 @@ async fn prepare(assistant: &Assistant, job: &FetchMedia) -> Result<Option<Wante
     if file.state != MessageFileState::Waiting {
         return Ok(None);
     }
-    let (channel_id, content) = message_files::origin(&mut tx, job.file_id).await?;
-    let channel = stored::get(&mut tx, channel_id).await?;
+    let message = messages::get(&mut tx, file.message_id).await?;
+    note(Subject::Conversation, message.conversation_id);
+    note(Subject::Message, message.id);
+    let channel = stored::get(&mut tx, message.channel_id).await?;
     drop(tx);
-    let content: NormalizedContent = serde_json::from_value(content).map_err(Failure::retry)?;
+    let content: NormalizedContent =
+        serde_json::from_value(message.content).map_err(Failure::retry)?;
     let nth = usize::try_from(file.nth).unwrap_or_default();
     let media = content.body.media().nth(nth).cloned();
     let connection = connect(assistant, &channel).map_err(Failure::retry)?;
@@ -229,7 +235,7 @@ async fn keep(
         at: assistant.clock.now(),
     };
     fail_point!("media.before_commit");
-    let noted = note(assistant, handle, job, &fetched).await;
+    let noted = note_stored(assistant, handle, job, &fetched).await;
     // What no row leads to is nobody's.
     if !matches!(noted, Ok(true)) {
         delete(assistant, &kept).await;
@@ -237,7 +243,7 @@ async fn keep(
     noted.map(|_| ())
 }
 
-async fn note(
+async fn note_stored(
     assistant: &Assistant,
     handle: &JobHandle,
     job: &FetchMedia,
@@ -272,6 +278,7 @@ async fn settle_error(
             | SendClass::Unknown => return Err(Failure::retry(error)),
             SendClass::WindowClosed
             | SendClass::Permanent
+            | SendClass::OptedOut
             | SendClass::ChannelBlocked
             | SendClass::Config => {}
         }

@@ -1,4 +1,4 @@
-use channels::channel as adapter;
+use channels::{SendClass, channel as adapter};
 use db::TenantTx;
 use domain::{ChannelId, Inbound, MessageStatus, RawOutcome, Receipt, StatusUpdate};
 use events::{Event, MessageData};
@@ -80,7 +80,7 @@ async fn apply_update(
         Report::UnknownMessage => {
             parked_statuses::park(tx, channel.id, &update.external_id, &said).await?;
         }
-        Report::NoChange(_) => {}
+        Report::NoChange(id) => note(Subject::Message, id),
         Report::Moved { message, first } => {
             follow(assistant, tx, channel, &message, first).await?;
             if first {
@@ -103,6 +103,13 @@ pub(super) fn priced<'a>(
     })
 }
 
+/// Notes on the job which message a report moved on, and that it did.
+pub(super) fn note_moved(message: &Message) {
+    note(Subject::Conversation, message.conversation_id);
+    note(Subject::Message, message.id);
+    tracing::debug!(status = %message.status, "a report moved a message on");
+}
+
 /// Does what follows from a report that moved a message on: what the failure says about the channel
 /// is noted, and a message that may go after all is sent again.
 async fn follow(
@@ -112,17 +119,21 @@ async fn follow(
     message: &Message,
     first: bool,
 ) -> Result<(), Failure> {
-    note(Subject::Conversation, message.conversation_id);
-    note(Subject::Message, message.id);
+    note_moved(message);
     let code = message.error_code;
+    let mut class = None;
     if let Some(code) = code.filter(|_| message.status == MessageStatus::Failed) {
         let why = message.error.as_deref().unwrap_or_default();
-        health::note_code(assistant, tx, channel, code, why).await?;
+        class = health::note_code(assistant, tx, channel, code, why).await?;
         if deliver::send_again(assistant, tx, channel, message, code).await? {
             return Ok(());
         }
     }
-    announce(assistant, tx, message, first).await
+    announce(assistant, tx, message, first).await?;
+    if class == Some(SendClass::OptedOut) {
+        people::heed_operator(assistant, tx, message.conversation_id).await?;
+    }
+    Ok(())
 }
 
 /// Applies a report. One of a message that is not known yet holds the lock under which the message's
@@ -163,6 +174,7 @@ async fn apply_receipt(
         let moved = messages::apply_receipt(tx, channel, contact, receipt.status, up_to).await?;
         for id in moved {
             let message = messages::get(tx, id).await?;
+            note_moved(&message);
             announce(assistant, tx, &message, false).await?;
         }
     }
@@ -178,8 +190,11 @@ async fn apply_named(
 ) -> Result<(), Failure> {
     let said = ParkedStatus::from(receipt);
     match messages::apply_report(tx, channel, &said.report(external_id)).await? {
-        Report::Moved { message, first } => announce(assistant, tx, &message, first).await?,
-        Report::NoChange(_) => {}
+        Report::Moved { message, first } => {
+            note_moved(&message);
+            announce(assistant, tx, &message, first).await?;
+        }
+        Report::NoChange(id) => note(Subject::Message, id),
         Report::UnknownMessage => {
             parked_statuses::park(tx, channel, external_id, &said).await?;
         }

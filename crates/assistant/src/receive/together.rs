@@ -12,9 +12,9 @@ use store::channels::Channel;
 use store::messages::{self, Report};
 use store::parked_statuses::{self, ParkedStatus};
 use store::raw_items;
-use telemetry::trace::{Subject, note};
+use telemetry::trace::{Subject, apart, note};
 
-use super::status::{Moved, happened, move_on, priced, show};
+use super::status::{Moved, happened, move_on, note_moved, priced, show};
 use crate::{Assistant, people};
 
 /// A job's report, and where the job stands among the others.
@@ -54,7 +54,13 @@ pub async fn apply_together(
         update,
     } in &reports
     {
-        if let Some(messages) = report(&mut tx, channel, update).await? {
+        let applied = report(&mut tx, channel, update);
+        let applied = if jobs.len() == 1 {
+            applied.await?
+        } else {
+            apart(applied).await?
+        };
+        if let Some(messages) = applied {
             results[*at] = Some(Ok(()));
             moved.insert(*at, messages);
         }
@@ -113,8 +119,9 @@ async fn report(
     let mut moved = Vec::new();
     match messages::apply_report(tx, channel.id, &priced(&said, update)?).await? {
         Report::UnknownMessage => return Ok(None),
-        Report::NoChange(_) => {}
+        Report::NoChange(id) => note(Subject::Message, id),
         Report::Moved { message, first } => {
+            note_moved(&message);
             moved.push((message, first));
             if first {
                 moved.extend(take_parked(tx, channel, &update.external_id).await?);

@@ -6,23 +6,26 @@ use crate::meta::GraphError;
 /// How long Meta upgrades a number's throughput at most (131057).
 const UPGRADE: Duration = Duration::from_mins(1);
 
-/// How long a number may not be registered after too many attempts (133016).
-const REGISTRATION_PAUSE: Duration = Duration::from_hours(72);
+/// How long a number pauses while Meta's service is down or overloaded (2, 131016).
+const OUTAGE: Duration = Duration::from_secs(5);
 
 /// Sorts one of Meta's error codes; `None` for one that is not known.
 ///
 /// The same codes come as answers to a send and in `failed` statuses.
 ///
+/// A number that was registered too often may not be registered for three days (133016), and sends
+/// nothing until it is: no answer is worth that wait, so its messages fail like those of any number
+/// that is not registered.
+///
 /// Source: <https://developers.facebook.com/documentation/business-messaging/whatsapp/support/error-codes>,
 /// 2026-05-15.
 pub(super) fn class_of_code(code: i64) -> Option<SendClass> {
     let class = match code {
-        2 | 131_016 => SendClass::Retry { after: None },
+        2 | 131_016 => SendClass::Retry {
+            after: Some(OUTAGE),
+        },
         131_057 => SendClass::Retry {
             after: Some(UPGRADE),
-        },
-        133_016 => SendClass::Retry {
-            after: Some(REGISTRATION_PAUSE),
         },
         1 | 131_000 => SendClass::RetryFew,
         131_056 => SendClass::PairLimit,
@@ -30,7 +33,8 @@ pub(super) fn class_of_code(code: i64) -> Option<SendClass> {
         131_047 => SendClass::WindowClosed,
         0 | 3 | 10 | 190 | 200..=299 | 131_005 => SendClass::TokenDead,
         368 | 131_031 | 131_048 => SendClass::ChannelBlocked,
-        131_037 | 131_042 | 131_045 | 133_010 => SendClass::Config,
+        131_037 | 131_042 | 131_045 | 133_010 | 133_016 => SendClass::Config,
+        131_050 => SendClass::OptedOut,
         100
         | 130_472
         | 130_497
@@ -40,7 +44,7 @@ pub(super) fn class_of_code(code: i64) -> Option<SendClass> {
         | 131_026
         | 131_030
         | 131_049
-        | 131_050..=131_053
+        | 131_051..=131_053
         | 131_062
         | 131_064
         | 132_000..=132_099 => SendClass::Permanent,
@@ -75,27 +79,39 @@ mod tests {
 
     #[test]
     fn every_code_of_the_list_has_its_class() {
-        let rows: [(&[i64], SendClass); 9] = [
+        let after = |seconds| SendClass::Retry {
+            after: Some(Duration::from_secs(seconds)),
+        };
+        let rows: [(&[i64], SendClass); 11] = [
             (&[130_429, 4, 80_007], SendClass::Throughput),
             (&[131_056], SendClass::PairLimit),
-            (&[131_016, 2], SendClass::Retry { after: None }),
+            (&[131_016, 2], after(5)),
+            (&[131_057], after(60)),
             (&[131_000, 1], SendClass::RetryFew),
             (&[131_047], SendClass::WindowClosed),
             (
                 &[
-                    131_026, 131_021, 131_030, 131_051, 131_062, 131_049, 131_050, 130_472,
-                    131_064, 130_497, 131_052, 131_053, 100, 131_008, 131_009, 132_000, 132_001,
-                    132_005, 132_007, 132_008, 132_012, 132_015, 132_016, 132_068, 132_069,
+                    131_026, 131_021, 131_030, 131_051, 131_062, 131_049, 130_472, 131_064,
+                    130_497, 131_052, 131_053, 100, 131_008, 131_009, 132_000, 132_001, 132_005,
+                    132_007, 132_008, 132_012, 132_015, 132_016, 132_068, 132_069,
                 ],
                 SendClass::Permanent,
             ),
+            (&[131_050], SendClass::OptedOut),
             (&[131_048, 368, 131_031], SendClass::ChannelBlocked),
             (&[190, 0, 3, 10, 200, 299, 131_005], SendClass::TokenDead),
-            (&[131_042, 131_045, 133_010, 131_037], SendClass::Config),
+            (
+                &[131_042, 131_045, 133_010, 133_016, 131_037],
+                SendClass::Config,
+            ),
         ];
+        let guide = include_str!("../../../../docs/whatsapp.md");
         for (codes, class) in rows {
             for code in codes {
                 assert_eq!(class_of_code(*code), Some(class), "{code}");
+                // Ranges stand there by their ends.
+                let is_within = (132_001..132_099).contains(code);
+                assert!(is_within || guide.contains(&code.to_string()), "{code}");
             }
         }
         assert_eq!(class_of_code(987_654), None);
@@ -112,6 +128,8 @@ mod tests {
             (429, Some(130_429), SendClass::Throughput),
             (400, Some(80_007), SendClass::Throughput),
             (503, Some(131_016), retry(7)),
+            (400, Some(131_050), SendClass::OptedOut),
+            (400, Some(133_016), SendClass::Config),
             (400, Some(131_047), SendClass::WindowClosed),
             (400, Some(131_026), SendClass::Permanent),
             (400, Some(132_001), SendClass::Permanent),
@@ -133,7 +151,9 @@ mod tests {
         }
         let transient = error(400, Some(987_654), true, None);
         assert_eq!(class_of(&transient), SendClass::RetryFew);
-        let upgrade = error(400, Some(131_057), false, None);
-        assert_eq!(class_of(&upgrade), retry(60));
+        for (code, seconds) in [(131_057, 60), (131_016, 5), (2, 5)] {
+            let waits = error(400, Some(code), false, None);
+            assert_eq!(class_of(&waits), retry(seconds), "{code}");
+        }
     }
 }

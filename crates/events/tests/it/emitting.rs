@@ -75,6 +75,7 @@ async fn the_body_is_type_timestamp_and_data() {
     let (endpoint, _) = bench.endpoint("https://a.example/", &[]).await;
     let mut message = message();
     message.error = Some("number not on WhatsApp".to_owned());
+    message.error_code = Some(131_026);
     message.status = domain::MessageStatus::Failed;
     let event = Event::MessageFailed(MessageData::of(&message));
     bench.emit(&event).await;
@@ -104,6 +105,7 @@ async fn the_body_is_type_timestamp_and_data() {
                 "excerpt": "Unused goods …",
             }],
             "error": "number not on WhatsApp",
+            "error_code": 131_026,
             "unanswered_reason": null,
             "occurred_at": noon(),
         },

@@ -1,8 +1,8 @@
 use chrono::{DateTime, Utc};
 use db::{Result, SystemTx, TenantTx, Tx};
-use domain::{AssignReason, ConversationId, ConversationStatus, TenantId};
+use domain::{AssignReason, ConversationId, ConversationStatus, TenantId, UnansweredReason};
 
-use super::{Conversation, Row};
+use super::{Conversation, Row, settle_turn};
 
 /// How a conversation goes to a person.
 #[derive(Clone, Copy, Debug)]
@@ -17,8 +17,8 @@ pub struct Assignment<'a> {
     pub release_at: Option<DateTime<Utc>>,
 }
 
-/// Gives a conversation to a person. What the contact wrote so far needs no answer of the machine
-/// any more.
+/// Gives a conversation to a person, who has what the contact wrote so far to answer: the open turn
+/// is settled. The caller holds the conversation's lock.
 ///
 /// # Errors
 /// `NotFound` if the tenant has none of that id; `Constraint` `conversations_one_open_key` if the
@@ -28,15 +28,16 @@ pub async fn assign(
     id: ConversationId,
     assignment: &Assignment<'_>,
 ) -> Result<Conversation> {
+    settle_turn(tx, id, Some(UnansweredReason::WithPerson)).await?;
     let tenant = tx.tenant();
     let row = sqlx::query_as!(
         Row,
         "UPDATE conversations SET status = 'assigned_human', assigned_at = $3, assigned_to = $4,
-                assign_reason = $5, release_at = $6, answered_turn = turn_seq, updated_at = now()
+                assign_reason = $5, release_at = $6, updated_at = now()
          WHERE tenant_id = $1 AND id = $2
          RETURNING id, channel_id, contact_id, status, message_seq, turn_seq, answered_turn,
                    last_inbound_at, window_opened_at, last_message_at, created_at,
-                   assigned_at, assigned_to, assign_reason, release_at, read_seq",
+                   assigned_at, assigned_to, assign_reason, release_at, read_seq, metadata",
         tenant.as_uuid(),
         id.as_uuid(),
         assignment.at,
@@ -65,7 +66,7 @@ pub async fn reassign(
          WHERE tenant_id = $1 AND id = $2 AND status = 'assigned_human'
          RETURNING id, channel_id, contact_id, status, message_seq, turn_seq, answered_turn,
                    last_inbound_at, window_opened_at, last_message_at, created_at,
-                   assigned_at, assigned_to, assign_reason, release_at, read_seq",
+                   assigned_at, assigned_to, assign_reason, release_at, read_seq, metadata",
         tenant.as_uuid(),
         id.as_uuid(),
         to,
@@ -97,7 +98,7 @@ pub async fn set_status(
          WHERE tenant_id = $1 AND id = $2
          RETURNING id, channel_id, contact_id, status, message_seq, turn_seq, answered_turn,
                    last_inbound_at, window_opened_at, last_message_at, created_at,
-                   assigned_at, assigned_to, assign_reason, release_at, read_seq",
+                   assigned_at, assigned_to, assign_reason, release_at, read_seq, metadata",
         tenant.as_uuid(),
         id.as_uuid(),
         status.as_str(),
@@ -141,7 +142,7 @@ pub async fn mark_read(tx: &mut TenantTx, id: ConversationId, seq: i64) -> Resul
          WHERE tenant_id = $1 AND id = $2
          RETURNING id, channel_id, contact_id, status, message_seq, turn_seq, answered_turn,
                    last_inbound_at, window_opened_at, last_message_at, created_at,
-                   assigned_at, assigned_to, assign_reason, release_at, read_seq",
+                   assigned_at, assigned_to, assign_reason, release_at, read_seq, metadata",
         tenant.as_uuid(),
         id.as_uuid(),
         seq,

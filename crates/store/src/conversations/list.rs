@@ -53,7 +53,7 @@ pub async fn list_matching(
         Row,
         "SELECT id, channel_id, contact_id, status, message_seq, turn_seq, answered_turn,
                 last_inbound_at, window_opened_at, last_message_at, created_at,
-                assigned_at, assigned_to, assign_reason, release_at, read_seq
+                assigned_at, assigned_to, assign_reason, release_at, read_seq, metadata
          FROM conversations AS v
          WHERE tenant_id = $1
            AND ($2::text IS NULL OR status = $2)
@@ -101,7 +101,7 @@ pub async fn list_of_contact(tx: &mut TenantTx, contact: ContactId) -> Result<Ve
         Row,
         "SELECT id, channel_id, contact_id, status, message_seq, turn_seq, answered_turn,
                 last_inbound_at, window_opened_at, last_message_at, created_at,
-                assigned_at, assigned_to, assign_reason, release_at, read_seq
+                assigned_at, assigned_to, assign_reason, release_at, read_seq, metadata
          FROM conversations WHERE tenant_id = $1 AND contact_id = $2 ORDER BY id",
         tenant.as_uuid(),
         contact.as_uuid(),

@@ -2,11 +2,13 @@
 
 mod assign;
 mod list;
+mod settle;
 mod standing;
 
 use chrono::{DateTime, Utc};
 use db::{Error, Result, TenantTx, Tx};
 use domain::{AssignReason, ChannelId, ContactId, ConversationId, ConversationStatus};
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::contacts::Contact;
@@ -15,6 +17,7 @@ pub use assign::{
     Assignment, assign, list_due_for_release, mark_read, postpone_release, reassign, set_status,
 };
 pub use list::{Filter, delete_idle, list, list_matching, list_of_contact};
+pub use settle::settle_turn;
 pub use standing::{Standing, list_standing};
 
 /// An exchange with one contact.
@@ -52,6 +55,8 @@ pub struct Conversation {
     pub release_at: Option<DateTime<Utc>>,
     /// The `seq` up to which people have read.
     pub read_seq: i64,
+    /// What the tenant keeps with it, for itself.
+    pub metadata: Map<String, Value>,
 }
 
 struct Row {
@@ -71,12 +76,16 @@ struct Row {
     assign_reason: Option<String>,
     release_at: Option<DateTime<Utc>>,
     read_seq: i64,
+    metadata: Value,
 }
 
 impl TryFrom<Row> for Conversation {
     type Error = Error;
 
     fn try_from(row: Row) -> Result<Self> {
+        let Value::Object(metadata) = row.metadata else {
+            return Err(Error::corrupt("conversations.metadata"));
+        };
         Ok(Self {
             id: row.id.into(),
             channel_id: row.channel_id.into(),
@@ -101,6 +110,7 @@ impl TryFrom<Row> for Conversation {
                 .map_err(|_| Error::corrupt("conversations.assign_reason"))?,
             release_at: row.release_at,
             read_seq: row.read_seq,
+            metadata,
         })
     }
 }
@@ -146,7 +156,7 @@ pub async fn open(
                status AS "status!", message_seq AS "message_seq!", turn_seq AS "turn_seq!",
                answered_turn AS "answered_turn!", last_inbound_at, window_opened_at,
                last_message_at, created_at AS "created_at!", assigned_at, assigned_to,
-               assign_reason, release_at, read_seq AS "read_seq!"
+               assign_reason, release_at, read_seq AS "read_seq!", metadata AS "metadata!"
         FROM (SELECT * FROM reopened UNION ALL SELECT * FROM running) AS found
         "#,
         ConversationId::new().as_uuid(),
@@ -173,7 +183,7 @@ pub async fn find_running(
         Row,
         "SELECT id, channel_id, contact_id, status, message_seq, turn_seq, answered_turn,
                 last_inbound_at, window_opened_at, last_message_at, created_at,
-                assigned_at, assigned_to, assign_reason, release_at, read_seq
+                assigned_at, assigned_to, assign_reason, release_at, read_seq, metadata
          FROM conversations
          WHERE tenant_id = $1 AND channel_id = $2 AND contact_id = $3
            AND status IN ('open', 'waiting', 'assigned_human')",
@@ -196,7 +206,7 @@ pub async fn get(tx: &mut TenantTx, id: ConversationId) -> Result<Conversation> 
         Row,
         "SELECT id, channel_id, contact_id, status, message_seq, turn_seq, answered_turn,
                 last_inbound_at, window_opened_at, last_message_at, created_at,
-                assigned_at, assigned_to, assign_reason, release_at, read_seq
+                assigned_at, assigned_to, assign_reason, release_at, read_seq, metadata
          FROM conversations WHERE tenant_id = $1 AND id = $2",
         tenant.as_uuid(),
         id.as_uuid(),
@@ -219,8 +229,8 @@ pub async fn get_with_contact(
         "SELECT v.id, v.channel_id, v.contact_id, v.status, v.message_seq, v.turn_seq,
                 v.answered_turn, v.last_inbound_at, v.window_opened_at, v.last_message_at,
                 v.created_at, v.assigned_at, v.assigned_to, v.assign_reason, v.release_at,
-                v.read_seq, c.external_id, c.address, c.display_name, c.email, c.opted_out_at,
-                c.created_at AS known_since
+                v.read_seq, v.metadata, c.external_id, c.address, c.display_name, c.email,
+                c.opted_out_at, c.created_at AS known_since
          FROM conversations AS v JOIN contacts AS c ON c.id = v.contact_id
          WHERE v.tenant_id = $1 AND c.tenant_id = $1 AND v.id = $2",
         tenant.as_uuid(),
@@ -255,6 +265,7 @@ pub async fn get_with_contact(
         assign_reason: row.assign_reason,
         release_at: row.release_at,
         read_seq: row.read_seq,
+        metadata: row.metadata,
     };
     Ok((conversation.try_into()?, contact))
 }
@@ -269,10 +280,36 @@ pub async fn lock(tx: &mut TenantTx, id: ConversationId) -> Result<Conversation>
         Row,
         "SELECT id, channel_id, contact_id, status, message_seq, turn_seq, answered_turn,
                 last_inbound_at, window_opened_at, last_message_at, created_at,
-                assigned_at, assigned_to, assign_reason, release_at, read_seq
+                assigned_at, assigned_to, assign_reason, release_at, read_seq, metadata
          FROM conversations WHERE tenant_id = $1 AND id = $2 FOR UPDATE",
         tenant.as_uuid(),
         id.as_uuid(),
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    row.try_into()
+}
+
+/// Puts another object in the place of what a tenant keeps with a conversation.
+///
+/// # Errors
+/// `NotFound` if the tenant has none of that id.
+pub async fn set_metadata(
+    tx: &mut TenantTx,
+    id: ConversationId,
+    metadata: &Map<String, Value>,
+) -> Result<Conversation> {
+    let tenant = tx.tenant();
+    let row = sqlx::query_as!(
+        Row,
+        "UPDATE conversations SET metadata = $3, updated_at = now()
+         WHERE tenant_id = $1 AND id = $2
+         RETURNING id, channel_id, contact_id, status, message_seq, turn_seq, answered_turn,
+                   last_inbound_at, window_opened_at, last_message_at, created_at,
+                   assigned_at, assigned_to, assign_reason, release_at, read_seq, metadata",
+        tenant.as_uuid(),
+        id.as_uuid(),
+        Value::Object(metadata.clone()),
     )
     .fetch_one(tx.conn())
     .await?;
@@ -356,22 +393,4 @@ pub async fn add_outbound(
     .fetch_one(tx.conn())
     .await?;
     Ok(seq)
-}
-
-/// Notes that a turn needs no answer any more.
-///
-/// # Errors
-/// Those of the database.
-pub async fn settle_turn(tx: &mut TenantTx, id: ConversationId, turn: i64) -> Result<()> {
-    let tenant = tx.tenant();
-    sqlx::query!(
-        "UPDATE conversations SET answered_turn = greatest(answered_turn, $3), updated_at = now()
-         WHERE tenant_id = $1 AND id = $2",
-        tenant.as_uuid(),
-        id.as_uuid(),
-        turn,
-    )
-    .execute(tx.conn())
-    .await?;
-    Ok(())
 }

@@ -13,28 +13,6 @@ pub struct Kept {
     pub external_ids: Vec<String>,
 }
 
-/// Notes why the machine does not answer a message.
-///
-/// # Errors
-/// Those of the database.
-pub async fn note_unanswered(
-    tx: &mut TenantTx,
-    id: MessageId,
-    reason: UnansweredReason,
-) -> Result<()> {
-    let tenant = tx.tenant();
-    sqlx::query!(
-        "UPDATE messages SET unanswered_reason = $3, updated_at = now()
-         WHERE tenant_id = $1 AND id = $2",
-        tenant.as_uuid(),
-        id.as_uuid(),
-        reason.as_str(),
-    )
-    .execute(tx.conn())
-    .await?;
-    Ok(())
-}
-
 /// Takes a message out of its turn, and notes why the machine does not answer it.
 ///
 /// # Errors

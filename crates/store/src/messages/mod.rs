@@ -18,7 +18,7 @@ use uuid::Uuid;
 pub use changes::{
     Changed, NewEcho, NewWords, apply_receipt, insert_echo, nth_newest_sent, reword,
 };
-pub use keep::{Kept, delete_older, leave_turn, list_external_ids, note_unanswered};
+pub use keep::{Kept, delete_older, leave_turn, list_external_ids};
 pub use read::{find_by_external_id, get, history, list, lock, newest_received, turn};
 pub use report::{NewReport, Report, apply_report};
 pub use send::{
@@ -167,7 +167,7 @@ pub struct NewInbound<'a> {
     pub external_id: &'a str,
     /// When it happened.
     pub occurred_at: DateTime<Utc>,
-    /// Why the machine does not answer it, although the contact waits for an answer.
+    /// Why the machine does not answer it, although a person said something.
     pub unanswered_reason: Option<UnansweredReason>,
 }
 

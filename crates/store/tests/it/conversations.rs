@@ -2,9 +2,14 @@
 
 use chrono::TimeDelta;
 use db::TenantTx;
-use domain::{AssignReason, ChannelKind, Clock, ConversationId, ConversationStatus};
+use domain::{
+    AssignReason, ChannelKind, Clock, ConversationId, ConversationStatus, Direction, MessageId,
+    UnansweredReason,
+};
+use serde_json::json;
 use store::contacts;
 use store::conversations::{self, Assignment, Conversation, Standing};
+use store::messages::{self, NewInbound, NewWords};
 
 use crate::world::World;
 
@@ -98,6 +103,78 @@ async fn what_a_person_has_is_given_back_with_all_that_was_noted_of_it() {
     assert_eq!((given.assigned_at, given.release_at), (None, None));
     tx.commit().await.unwrap();
     assert_eq!(due(10).await, 0);
+}
+
+/// Stores a message of the contact's, which is answered unless there is a reason not to.
+async fn write(
+    tx: &mut TenantTx,
+    conversation: &Conversation,
+    name: &str,
+    reason: Option<UnansweredReason>,
+) -> MessageId {
+    let now = Clock::system().now();
+    let is_answered = reason.is_none();
+    let id = conversation.id;
+    let (seq, turn) = conversations::add_inbound(tx, id, now, is_answered, true)
+        .await
+        .unwrap();
+    let new = NewInbound {
+        conversation_id: id,
+        channel_id: conversation.channel_id,
+        seq,
+        turn,
+        text: name,
+        content: json!({"type": "text", "body": name}),
+        external_id: name,
+        occurred_at: now,
+        unanswered_reason: reason,
+    };
+    messages::insert_inbound(tx, &new).await.unwrap().id
+}
+
+#[tokio::test]
+async fn a_turn_that_is_settled_leaves_its_reason_on_what_had_none_and_was_not_taken_back() {
+    use UnansweredReason::{Ended, Late, WithPerson};
+    let world = World::new().await;
+    let mut tx = world.db.tenant(world.one).await.unwrap();
+    let begun = begin(&mut tx, &world).await;
+    let answered = write(&mut tx, &begun, "answered", None).await;
+    conversations::settle_turn(&mut tx, begun.id, None)
+        .await
+        .unwrap();
+    let late = write(&mut tx, &begun, "late", Some(Late)).await;
+    let mut open = Vec::new();
+    for name in ["one", "two", "gone"] {
+        open.push(write(&mut tx, &begun, name, None).await);
+    }
+    let gone = NewWords {
+        contact: begun.contact_id,
+        direction: Direction::Inbound,
+        external_id: "gone",
+        text: "",
+        content: &json!({}),
+        is_revoked: true,
+        at: Clock::system().now(),
+    };
+    assert!(messages::reword(&mut tx, &gone).await.unwrap().is_some());
+    // The second settles what there is no more.
+    for reason in [WithPerson, Ended] {
+        conversations::settle_turn(&mut tx, begun.id, Some(reason))
+            .await
+            .unwrap();
+    }
+    for (id, reason) in [
+        (answered, None),
+        (late, Some(Late)),
+        (open[0], Some(WithPerson)),
+        (open[1], Some(WithPerson)),
+        (open[2], None),
+    ] {
+        let message = messages::get(&mut tx, id).await.unwrap();
+        assert_eq!(message.unanswered_reason, reason, "{}", message.seq);
+    }
+    let settled = conversations::get(&mut tx, begun.id).await.unwrap();
+    assert_eq!((settled.answered_turn, settled.turn_seq), (4, 4));
 }
 
 #[tokio::test]

@@ -106,6 +106,17 @@ pub fn note(subject: Subject, id: impl std::fmt::Display) {
     Span::current().record(name, tracing::field::display(id));
 }
 
+/// Does one of several things that a job does at once: what is noted within is noted of that one
+/// alone, and stands in the lines that it logs.
+pub fn apart<F: Future>(work: F) -> impl Future<Output = F::Output> {
+    let span = tracing::error_span!(
+        "part",
+        conversation.id = tracing::field::Empty,
+        message.id = tracing::field::Empty,
+    );
+    work.instrument(span)
+}
+
 /// The scope that this task works in, to be gone on with by another that does several scopes' work;
 /// `None` outside of any.
 pub fn here() -> Option<Scope> {
@@ -228,6 +239,32 @@ mod tests {
             assert_eq!(before.get(name), None);
             assert_eq!(after[name], id);
         }
+    }
+
+    #[tokio::test]
+    async fn things_that_are_done_at_once_each_say_what_they_are_about() {
+        let lines = Lines::default();
+        let _collecting = lines.collect();
+        let about = |id: &'static str| async move {
+            note(Subject::Message, id);
+            tracing::info!("part");
+        };
+        let work = async {
+            note(Subject::Tenant, "t-1");
+            apart(about("m-1")).await;
+            apart(about("m-2")).await;
+            tracing::info!("whole");
+        };
+        job_scope("channel-status", 1, 1, None).run(work).await;
+        let lines = lines.read();
+        assert!(lines.iter().all(|line| line["tenant.id"] == "t-1"));
+        assert!(
+            lines
+                .iter()
+                .all(|line| line["job.kind"] == "channel-status")
+        );
+        let ids: Vec<_> = lines.iter().map(|line| line.get("message.id")).collect();
+        assert_eq!(ids, [Some(&"m-1".into()), Some(&"m-2".into()), None]);
     }
 
     #[tokio::test]
