@@ -24,6 +24,8 @@ pub struct TenantProfile {
     pub rerank_api_key: Option<SecretString>,
     /// Its own key to the provider of its embeddings.
     pub embedding_api_key: Option<SecretString>,
+    /// What posts to its moderation service are signed with.
+    pub moderation_secret: Option<SecretString>,
 }
 
 /// A tenant's secrets as they are sealed, as one JSON object.
@@ -34,6 +36,7 @@ struct Secrets {
     rerank_api_key: Option<SecretString>,
     embedding_api_key: Option<SecretString>,
     llm_api_keys: BTreeMap<String, SecretString>,
+    moderation_secret: Option<SecretString>,
 }
 
 impl TenantProfile {
@@ -63,6 +66,7 @@ impl TenantProfile {
             },
             rerank_api_key: secrets.rerank_api_key,
             embedding_api_key: secrets.embedding_api_key,
+            moderation_secret: secrets.moderation_secret,
         })
     }
 
@@ -117,6 +121,7 @@ mod tests {
             },
             rerank_api_key: None,
             embedding_api_key: None,
+            moderation_secret: None,
         };
         assert_eq!(key(&profile), None);
         let mut embedding = EmbeddingSettings {

@@ -42,7 +42,7 @@ pub use outgoing::{
 };
 pub use page::{Cursor, InvalidCursor, Page};
 pub use people::{
-    HandoffSettings, ModerationSettings, OptOutSettings, PhrasesByLanguage, WhenClosed,
+    HandoffSettings, ModerationSettings, OnFailure, OptOutSettings, PhrasesByLanguage, WhenClosed,
 };
 pub use settings::{
     BudgetSettings, ChunkMethod, ChunkingSettings, EmbeddingSettings, FusionMethod, LlmChoice,

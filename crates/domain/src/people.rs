@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 /// Phrases by language (`en`, `de`, …), as a tenant wrote them.
 pub type PhrasesByLanguage = BTreeMap<String, Vec<String>>;
@@ -94,7 +95,7 @@ impl Default for OptOutSettings {
 }
 
 /// What is neither answered nor said.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ModerationSettings {
     /// Words and phrases that no model gets to read and no contact gets to read from one; empty:
@@ -102,4 +103,41 @@ pub struct ModerationSettings {
     pub blocked: Vec<String>,
     /// What the contact reads in their place; empty: nothing.
     pub text: String,
+    /// The tenant's own service, which judges what contacts write and what models answer; `None`:
+    /// nobody does.
+    pub url: Option<Url>,
+    /// What becomes of a text that the service gives no verdict on. Default block.
+    pub on_failure: OnFailure,
+    /// How long the service may take for a verdict, in seconds. Default 3.
+    pub timeout_seconds: u32,
+}
+
+/// What becomes of a text that a moderation service gives no verdict on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFailure {
+    /// It is blocked.
+    #[default]
+    Block,
+    /// It goes on.
+    Allow,
+}
+
+impl ModerationSettings {
+    /// Whether an answer may turn out to be one that must not be seen.
+    pub const fn may_block(&self) -> bool {
+        !self.blocked.is_empty() || self.url.is_some()
+    }
+}
+
+impl Default for ModerationSettings {
+    fn default() -> Self {
+        Self {
+            blocked: Vec::new(),
+            text: String::new(),
+            url: None,
+            on_failure: OnFailure::Block,
+            timeout_seconds: 3,
+        }
+    }
 }

@@ -41,6 +41,8 @@ pub struct TenantSecrets {
     pub embedding_api_key: Option<String>,
     /// The tenant's own keys to providers, by account; see [`domain::LlmChoice::account`].
     pub llm_api_keys: BTreeMap<String, String>,
+    /// What posts to the tenant's moderation service are signed with, as `whsec_…`.
+    pub moderation_secret: Option<String>,
 }
 
 impl TenantSecrets {
@@ -50,6 +52,7 @@ impl TenantSecrets {
             && self.llm_api_keys.is_empty()
             && self.rerank_api_key.is_none()
             && self.embedding_api_key.is_none()
+            && self.moderation_secret.is_none()
     }
 }
 

@@ -116,7 +116,12 @@ async fn the_model_is_no_longer_asked_once_a_person_has_the_conversation() {
 }
 
 /// A visitor of the web chat writes.
-async fn write(stage: &Stage, channel: ChannelId, session: WebchatSessionId, text: &str) {
+pub(crate) async fn write(
+    stage: &Stage,
+    channel: ChannelId,
+    session: WebchatSessionId,
+    text: &str,
+) {
     let now = stage.assistant.clock.now();
     let item = webchat::Item {
         session_id: session,

@@ -25,6 +25,7 @@ mod looks;
 mod marks;
 mod media;
 mod messenger;
+mod moderation;
 #[path = "../../../crates/rag/tests/it/office_writer.rs"]
 #[expect(dead_code, reason = "the tests of the readers use all of it")]
 mod office_writer;

@@ -113,6 +113,7 @@ fn moderated() -> TenantSettings {
     settings.moderation = ModerationSettings {
         blocked: vec!["dynamite".to_owned()],
         text: "We do not talk about that.".to_owned(),
+        ..ModerationSettings::default()
     };
     settings
 }
@@ -124,6 +125,11 @@ async fn what_the_tenant_blocks_reaches_no_model_and_has_a_visible_reason() {
     assert_eq!(stage.texts().await, ["We do not talk about that."]);
     assert_eq!(stage.model.received().len(), 0);
     assert_eq!(stage.silences().await, [Some(UnansweredReason::Blocked)]);
+    // Not even as what was said before.
+    stage.say("And tea?").await;
+    assert_eq!(stage.texts().await[1], "Answer to: And tea?");
+    let asked = &stage.model.received()[0].body;
+    assert!(!asked.to_string().contains("Dynamite"), "{asked}");
 }
 
 #[tokio::test]

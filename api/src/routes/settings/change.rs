@@ -12,7 +12,8 @@ use super::check::check;
 use super::embedding::EmbeddingChange;
 use super::keys::{Named, Receivers, check_receivers};
 use super::llm::{LlmChoiceChange, apply_keys};
-use super::people::{HandoffChange, HoursChange, ModerationChange, OptOutChange};
+use super::moderation::{ModerationChange, check_secret};
+use super::people::{HandoffChange, HoursChange, OptOutChange};
 use super::{Method, Rag, Rerank};
 use crate::payload::Checks;
 use crate::routes::retrieval::Fusion;
@@ -184,6 +185,7 @@ impl SettingsChange {
         }
         receivers.keep_to(settings, named, secrets);
         check_receivers(settings, secrets, named, checks);
+        check_secret(&settings.moderation, named.moderation, secrets, checks);
         check(settings, guard, checks);
     }
 
@@ -194,6 +196,7 @@ impl SettingsChange {
             llm: takes_key(raw, "llm", "api_key"),
             embedding: takes_key(raw, "embedding", "api_key"),
             rerank: takes_key(raw, "retrieval", "rerank_api_key"),
+            moderation: takes_key(raw, "moderation", "secret"),
         };
         takes_key(raw, "llm", "api_keys");
         let (mut llm_key, mut by_account) = (None, None);
@@ -213,6 +216,10 @@ impl SettingsChange {
         if named.rerank {
             let key = self.retrieval.and_then(|change| change.rerank_api_key);
             secrets.rerank_api_key = checked("retrieval.rerank_api_key", key);
+        }
+        if named.moderation {
+            let secret = self.moderation.and_then(|change| change.secret);
+            secrets.moderation_secret = checked("moderation.secret", secret);
         }
         apply_keys(by_account.unwrap_or_default(), secrets, checks);
         named

@@ -5,6 +5,7 @@ use url::Url;
 use super::budget::check_budget;
 use super::embedding;
 use super::llm::{check_address, check_fallbacks};
+use super::moderation::check_moderation;
 use super::people::check_people;
 use crate::payload::Checks;
 use crate::routes::retrieval;
@@ -41,6 +42,7 @@ pub(super) fn check(settings: &TenantSettings, guard: &Guard, checks: &mut Check
     check_fallbacks(&settings.llm.fallbacks, guard, checks);
     check_budget(&settings.budget, checks);
     check_people(settings, checks);
+    check_moderation(&settings.moderation, guard, checks);
     check_addresses(settings, guard, checks);
 }
 

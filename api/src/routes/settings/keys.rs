@@ -8,10 +8,13 @@ use crate::payload::Checks;
 
 /// Which keys a change names, be it to set them or to take them away.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of its own")]
 pub(super) struct Named {
     pub(super) llm: bool,
     pub(super) embedding: bool,
     pub(super) rerank: bool,
+    /// The secret of the moderation service, which is never sent: it stays at another address.
+    pub(super) moderation: bool,
 }
 
 /// A provider, and where it is; `None`: at its own address.

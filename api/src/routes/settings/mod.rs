@@ -6,6 +6,7 @@ mod check;
 mod embedding;
 mod keys;
 mod llm;
+mod moderation;
 mod people;
 #[cfg(test)]
 mod tests;

@@ -1,12 +1,11 @@
-//! What a tenant sets about hand-off, business hours, opting out and moderation, as it is shown and
-//! as it is changed.
+//! What a tenant sets about hand-off, business hours and opting out, as it is shown and as it is
+//! changed.
 
 use std::collections::HashMap;
 
 use chrono::NaiveDate;
 use domain::{
-    BusinessHours, DayOfWeek, HandoffSettings, ModerationSettings, OptOutSettings,
-    PhrasesByLanguage, TenantSettings,
+    BusinessHours, DayOfWeek, HandoffSettings, OptOutSettings, PhrasesByLanguage, TenantSettings,
 };
 use poem_openapi::{Enum, Object};
 use serde::Deserialize;
@@ -112,16 +111,6 @@ pub(crate) struct OptOutView {
     start_text: Option<String>,
 }
 
-/// What is neither answered nor said.
-#[derive(Debug, Object)]
-#[oai(rename = "ModerationSettings")]
-pub(crate) struct ModerationView {
-    /// Words and phrases that no model gets to read and no contact gets to read from one.
-    blocked: Vec<String>,
-    /// What the contact reads in their place; empty: nothing.
-    text: String,
-}
-
 fn by_language(phrases: PhrasesByLanguage) -> HashMap<String, Vec<String>> {
     phrases.into_iter().collect()
 }
@@ -186,15 +175,6 @@ impl OptOutView {
     }
 }
 
-impl ModerationView {
-    pub(crate) fn new(moderation: ModerationSettings) -> Self {
-        Self {
-            blocked: moderation.blocked,
-            text: moderation.text,
-        }
-    }
-}
-
 /// A change to when a conversation goes to a person.
 #[derive(Debug, Object, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -254,17 +234,6 @@ pub(crate) struct OptOutChange {
     start_text: Option<String>,
 }
 
-/// A change to what is neither answered nor said.
-#[derive(Debug, Object, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ModerationChange {
-    /// Words and phrases that no model gets to read and no contact gets to read from one, at most
-    /// 1000 of at most 100 characters. Default none.
-    blocked: Option<Vec<String>>,
-    /// What the contact reads in their place, up to 2000 characters; empty: nothing. Default empty.
-    text: Option<String>,
-}
-
 /// Notes what is wrong with any of them.
 pub(crate) fn check_people(settings: &TenantSettings, checks: &mut Checks) {
     let (handoff, opt_out) = (&settings.handoff, &settings.opt_out);
@@ -280,16 +249,12 @@ pub(crate) fn check_people(settings: &TenantSettings, checks: &mut Checks) {
             "must be languages such as `de` with up to 100 phrases of up to 100 characters";
         checks.require(fits, &format!("settings.{field}"), detail);
     }
-    let moderation = &settings.moderation;
-    let blocked = are_phrases(&moderation.blocked, 1000);
-    let detail = "must be up to 1000 phrases of up to 100 characters";
-    checks.require(blocked, "settings.moderation.blocked", detail);
     let texts = [
         ("handoff.text", handoff.text.as_ref()),
         ("handoff.closed_text", handoff.closed_text.as_ref()),
         ("opt_out.stop_text", opt_out.stop_text.as_ref()),
         ("opt_out.start_text", opt_out.start_text.as_ref()),
-        ("moderation.text", Some(&moderation.text)),
+        ("moderation.text", Some(&settings.moderation.text)),
     ];
     for (field, text) in texts {
         let fits = text.is_none_or(|text| text.chars().count() <= 2000 && !text.contains('\0'));
@@ -333,7 +298,7 @@ fn is_language(text: &str) -> bool {
     (2..=8).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')
 }
 
-fn are_phrases(phrases: &[String], most: usize) -> bool {
+pub(super) fn are_phrases(phrases: &[String], most: usize) -> bool {
     let is_phrase = |phrase: &String| {
         let chars = phrase.trim().chars().count();
         (1..=100).contains(&chars) && !phrase.contains('\0')

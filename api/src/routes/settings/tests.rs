@@ -14,6 +14,7 @@ fn change(settings: &mut TenantSettings, raw: &Value) -> (TenantSecrets, Result<
         rerank_api_key: None,
         embedding_api_key: Some("old-too".to_owned()),
         llm_api_keys: [("openai".to_owned(), "old".to_owned())].into(),
+        moderation_secret: None,
     };
     let change: SettingsChange = serde_json::from_value(raw.clone()).unwrap();
     change.apply(raw, settings, &mut secrets, &Guard::default(), &mut checks);
@@ -147,6 +148,7 @@ fn everything_wrong_is_named() {
             {"provider": "builtin"}, {"provider": "builtin"}, {"provider": "builtin"},
             {"provider": "builtin"}]},
         "budget": {"monthly_microdollars": -1, "warn_percent": 0},
+        "moderation": {"blocked": [""], "url": "http://10.0.0.1/", "timeout_seconds": 11},
     });
     let error = change(&mut TenantSettings::default(), &raw).1.unwrap_err();
     for field in [
@@ -167,6 +169,10 @@ fn everything_wrong_is_named() {
         "settings.llm.fallbacks[0].base_url",
         "settings.budget.monthly_microdollars",
         "settings.budget.warn_percent",
+        "settings.moderation.blocked",
+        "settings.moderation.url",
+        "settings.moderation.secret",
+        "settings.moderation.timeout_seconds",
     ] {
         assert!(
             error.contains(&format!("\"{field}\"")),
@@ -193,4 +199,63 @@ fn an_embedding_is_chosen_in_parts_and_given_up_with_its_key() {
     checked.unwrap();
     assert_eq!(settings.embedding, None);
     assert_eq!(gone.embedding_api_key, None);
+}
+
+#[test]
+fn a_moderation_service_has_a_secret_for_as_long_as_it_is_set() {
+    const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+    let mut settings = TenantSettings::default();
+    let mut secrets = TenantSecrets::default();
+    let mut put = |moderation: Value| {
+        let raw = json!({"moderation": moderation});
+        let change: SettingsChange = serde_json::from_value(raw.clone()).unwrap();
+        assert!(!format!("{change:?}").contains("whsec_"));
+        let (mut changed, mut sealed) = (settings.clone(), secrets.clone());
+        let mut checks = Checks::default();
+        change.apply(
+            &raw,
+            &mut changed,
+            &mut sealed,
+            &Guard::default(),
+            &mut checks,
+        );
+        let checked = checks.finish().map_err(|problem| format!("{problem:?}"));
+        if checked.is_ok() {
+            (settings, secrets) = (changed, sealed);
+        }
+        let kept = secrets.moderation_secret.clone();
+        (checked, kept, serde_json::to_value(&settings).unwrap())
+    };
+    let at = |url: &str| json!({"url": url});
+    for wrong in [
+        at("https://moderation.example/"),
+        json!({"url": "https://moderation.example/", "secret": "whsec_short"}),
+        json!({"secret": SECRET}),
+    ] {
+        let (checked, kept, _) = put(wrong.clone());
+        let error = checked.unwrap_err();
+        assert!(
+            error.contains("settings.moderation.secret"),
+            "{wrong}: {error}"
+        );
+        assert!(
+            !error.contains(SECRET) && kept.is_none(),
+            "{wrong}: {error}"
+        );
+    }
+    let (checked, kept, shown) =
+        put(json!({"url": "https://moderation.example/", "secret": SECRET}));
+    checked.unwrap();
+    assert_eq!(kept.as_deref(), Some(SECRET));
+    assert!(!shown.to_string().contains("whsec_"), "{shown}");
+    assert_eq!(shown["moderation"]["on_failure"], "block");
+    assert_eq!(shown["moderation"]["timeout_seconds"], 3);
+    // At another address it signs as before; without one it is gone.
+    let (checked, kept, _) = put(at("https://elsewhere.example/judge"));
+    checked.unwrap();
+    assert_eq!(kept.as_deref(), Some(SECRET));
+    assert!(put(json!({"secret": null})).0.is_err());
+    let (checked, kept, shown) = put(json!({"url": null}));
+    checked.unwrap();
+    assert_eq!((kept, &shown["moderation"]["url"]), (None, &Value::Null));
 }

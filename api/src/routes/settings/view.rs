@@ -5,7 +5,8 @@ use store::tenants::TenantSecrets;
 use super::budget::BudgetView;
 use super::embedding::EmbeddingView;
 use super::llm::LlmChoiceView;
-use super::people::{HandoffView, HoursView, ModerationView, OptOutView};
+use super::moderation::ModerationView;
+use super::people::{HandoffView, HoursView, OptOutView};
 use super::{Method, Rag, Rerank};
 use crate::routes::retrieval::Fusion;
 
@@ -196,7 +197,7 @@ impl SettingsView {
             handoff: HandoffView::new(settings.handoff),
             hours: HoursView::new(settings.hours),
             opt_out: OptOutView::new(settings.opt_out),
-            moderation: ModerationView::new(settings.moderation),
+            moderation: ModerationView::new(settings.moderation, secrets),
             answer_within_minutes: settings.answer_within_minutes,
             retention_days: settings.retention_days.map(u32::from),
         }

@@ -1,13 +1,13 @@
 use db::TenantTx;
-use domain::{AssignReason, Author, RagMode, Source, UnansweredReason};
+use domain::{AssignReason, Author, Direction, RagMode, Source, UnansweredReason};
 use events::{AnswerData, Event};
 use jobs::Failure;
 use llm::Builtin;
 use store::conversations::{self, Conversation};
 
-use super::prompt;
 use super::rounds::Answered;
 use super::turn::Turn;
+use super::{moderation, prompt};
 use crate::Assistant;
 use crate::deliver::{NewMessage, queue_on};
 use crate::people::{self, HandOff};
@@ -39,13 +39,14 @@ pub(super) enum Ending {
         /// What the model says of it.
         note: Option<String>,
     },
-    /// With the tenant's text in place of an answer that holds what the tenant blocks.
+    /// With the tenant's text, in place of an answer to what the tenant blocks or of one that it
+    /// blocks.
     Blocked,
 }
 
 impl Ending {
     /// How a turn ends that this answer was made to.
-    pub(super) fn of(turn: &Turn, made: Made) -> Self {
+    pub(super) async fn of(assistant: &Assistant, turn: &Turn, made: Made) -> Self {
         let Answered {
             text,
             passages,
@@ -59,8 +60,7 @@ impl Ending {
                 note: hand_off,
             };
         }
-        let settings = &turn.profile.settings;
-        if people::holds_any(&text, &settings.moderation.blocked) {
+        if moderation::is_blocked(assistant, turn, Direction::Outbound, &text).await {
             return Self::Blocked;
         }
         let sources = prompt::cited(&text, passages);
@@ -70,7 +70,8 @@ impl Ending {
             RagMode::Context => sources.is_empty(),
             RagMode::Tool => has_searched && sources.is_empty(),
         };
-        if settings.handoff.when_unknown && is_unknown && turn.asks_something() {
+        let handoff = &turn.profile.settings.handoff;
+        if handoff.when_unknown && is_unknown && turn.asks_something() {
             return Self::Person {
                 reason: AssignReason::Unknown,
                 note: None,

@@ -5,6 +5,7 @@ mod citations;
 mod ending;
 mod lookout;
 mod model;
+mod moderation;
 mod outdated;
 mod prompt;
 mod query;
@@ -17,7 +18,7 @@ mod typing;
 use std::time::Duration;
 
 use db::TenantTx;
-use domain::{AssignReason, Author, RagMode, UnansweredReason};
+use domain::{AssignReason, Author, Direction, RagMode, UnansweredReason};
 use fail::fail_point;
 use jobs::kinds::AnswerTurn;
 use jobs::{DeadJob, Failure, JobHandle};
@@ -75,17 +76,14 @@ async fn answer_turn(
 ) -> Result<(), Failure> {
     fail_point!("answer.before_model");
     typing::show(assistant, turn);
-    let chosen = choose(assistant, turn.tenant_id, &turn.profile, calls).await?;
-    let made = tokio::select! {
-        made = ask(assistant, handle, turn, chosen, calls) => made?,
+    let (ending, attempt) = tokio::select! {
+        concluded = conclude(assistant, handle, turn, calls) => concluded?,
         () = outdated::wait(assistant, turn) => {
             tracing::info!(conversation.id = %turn.conversation.id, "an answer is given up");
             turn.forget_deltas(assistant, last_attempt_of(handle));
             return Ok(());
         }
     };
-    let attempt = made.attempt;
-    let ending = Ending::of(turn, made);
     let mut tx = assistant.db.tenant(turn.tenant_id).await?;
     fail_point!("answer.before_commit");
     handle.fence(&mut tx).await?;
@@ -104,6 +102,24 @@ async fn answer_turn(
         turn.forget_deltas(assistant, attempt);
     }
     Ok(())
+}
+
+/// Comes to how the turn ends, and to the number of the attempt that open windows saw until then.
+async fn conclude(
+    assistant: &Assistant,
+    handle: &JobHandle,
+    turn: &Turn,
+    calls: &Calls,
+) -> Result<(Ending, u32), Failure> {
+    // Before anything else reads it: passages are looked for by a model as well.
+    let question = turn.question();
+    if moderation::is_blocked(assistant, turn, Direction::Inbound, &question).await {
+        return Ok((Ending::Blocked, attempt_of(handle)));
+    }
+    let chosen = choose(assistant, turn.tenant_id, &turn.profile, calls).await?;
+    let made = ask(assistant, handle, turn, chosen, calls).await?;
+    let attempt = made.attempt;
+    Ok((Ending::of(assistant, turn, made).await, attempt))
 }
 
 /// Asks the model, and shows web chats the answer as it grows.

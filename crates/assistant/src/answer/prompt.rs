@@ -284,6 +284,7 @@ mod tests {
             llm_keys: llm::manager::Keys::default(),
             rerank_api_key: None,
             embedding_api_key: None,
+            moderation_secret: None,
         }
     }
 

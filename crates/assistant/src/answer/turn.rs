@@ -116,7 +116,7 @@ impl Turn {
     /// Who sees the answer grow, from attempt number `attempt` on.
     pub(super) fn shown(&self, assistant: &Assistant, attempt: u32) -> Shown {
         // What may have to be held back is not shown before it is whole.
-        let is_watched = self.profile.settings.moderation.blocked.is_empty();
+        let is_watched = !self.profile.settings.moderation.may_block();
         if !self.shows_deltas() || !is_watched {
             return Shown::to_nobody();
         }

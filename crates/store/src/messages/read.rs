@@ -124,9 +124,10 @@ pub async fn turn(
     rows.into_iter().map(Message::try_from).collect()
 }
 
-/// Lists the last `limit` messages before position `before`, oldest first; left out are failed ones and
-/// those that were taken back. What a contact wrote in a row stands in the order in which it was written; between the two sides the
-/// order of arrival counts, for their clocks are two.
+/// Lists the last `limit` messages before position `before`, oldest first; left out are failed ones,
+/// those that were taken back and those that were blocked. What a contact wrote in a row stands in the
+/// order in which it was written; between the two sides the order of arrival counts, for their clocks
+/// are two.
 ///
 /// # Errors
 /// Those of the database.
@@ -144,7 +145,7 @@ pub async fn history(
                 edited_at, revoked_at, occurred_at, created_at, unanswered_reason, retry_count
          FROM messages
          WHERE tenant_id = $1 AND conversation_id = $2 AND seq < $3 AND status <> 'failed'
-           AND revoked_at IS NULL
+           AND revoked_at IS NULL AND unanswered_reason IS DISTINCT FROM 'blocked'
          ORDER BY seq DESC LIMIT $4",
         tenant.as_uuid(),
         conversation.as_uuid(),
