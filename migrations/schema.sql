@@ -817,8 +817,7 @@ CREATE TABLE public.messages (
     CONSTRAINT messages_check1 CHECK (((direction = 'outbound'::text) OR (status = 'received'::text))),
     CONSTRAINT messages_direction_check CHECK ((direction = ANY (ARRAY['inbound'::text, 'outbound'::text]))),
     CONSTRAINT messages_sources_check CHECK ((jsonb_typeof(sources) = 'array'::text)),
-    CONSTRAINT messages_status_check CHECK ((status = ANY (ARRAY['received'::text, 'queued'::text, 'sending'::text, 'sent'::text, 'delivered'::text, 'read'::text, 'failed'::text, 'unknown'::text]))),
-    CONSTRAINT messages_unanswered_reason_check CHECK ((unanswered_reason = ANY (ARRAY['opted_out'::text, 'opt_word'::text, 'asked_for_person'::text, 'with_person'::text, 'blocked'::text, 'late'::text, 'switched_off'::text])))
+    CONSTRAINT messages_status_check CHECK ((status = ANY (ARRAY['received'::text, 'queued'::text, 'sending'::text, 'sent'::text, 'delivered'::text, 'read'::text, 'failed'::text, 'unknown'::text])))
 );
 
 ALTER TABLE ONLY public.messages FORCE ROW LEVEL SECURITY;
@@ -1281,6 +1280,9 @@ ALTER TABLE ONLY public.messages
 ALTER TABLE ONLY public.messages
     ADD CONSTRAINT messages_pkey PRIMARY KEY (id);
 
+ALTER TABLE public.messages
+    ADD CONSTRAINT messages_unanswered_reason_check CHECK ((unanswered_reason = ANY (ARRAY['opted_out'::text, 'opt_word'::text, 'asked_for_person'::text, 'with_person'::text, 'blocked'::text, 'late'::text, 'switched_off'::text, 'unsupported'::text, 'group'::text, 'standby'::text, 'ended'::text, 'no_answer'::text]))) NOT VALID;
+
 ALTER TABLE ONLY public.model_calls
     ADD CONSTRAINT model_calls_pkey PRIMARY KEY (id, started_at);
 
@@ -1410,6 +1412,8 @@ CREATE INDEX document_sources_tenant_id_idx ON public.document_sources USING btr
 
 CREATE INDEX document_versions_tenant_id_idx ON public.document_versions USING btree (tenant_id);
 
+CREATE INDEX documents_file_key_idx ON public.documents USING btree (file_key);
+
 CREATE INDEX documents_tenant_id_idx ON public.documents USING btree (tenant_id, id);
 
 CREATE INDEX embedding_cache_last_used_on_idx ON public.embedding_cache USING btree (last_used_on);
@@ -1462,6 +1466,8 @@ CREATE UNIQUE INDEX jobs_unique_key ON public.jobs USING btree (kind, unique_key
 
 CREATE INDEX keyword_segments_tenant_id_idx ON public.keyword_segments USING btree (tenant_id, document_id, version);
 
+CREATE INDEX message_files_file_key_idx ON public.message_files USING btree (file_key);
+
 CREATE INDEX messages_kept_idx ON public.messages USING btree (tenant_id, created_at) WHERE (created_at > '-infinity'::timestamp with time zone);
 
 CREATE UNIQUE INDEX messages_one_answer_key ON public.messages USING btree (conversation_id, turn) WHERE (author = 'assistant'::text);
@@ -1487,6 +1493,8 @@ CREATE INDEX raw_items_outcome_idx ON ONLY public.raw_items USING btree (outcome
 CREATE INDEX raw_items_default_outcome_id_idx ON public.raw_items_default USING btree (outcome, id) WHERE (outcome = ANY (ARRAY['unroutable'::text, 'unreadable'::text, 'failed'::text]));
 
 CREATE INDEX webchat_attachments_channel_idx ON public.webchat_attachments USING btree (channel_id);
+
+CREATE INDEX webchat_attachments_file_key_idx ON public.webchat_attachments USING btree (file_key);
 
 CREATE INDEX webchat_attachments_session_idx ON public.webchat_attachments USING btree (tenant_id, session_id);
 

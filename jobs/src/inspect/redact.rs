@@ -17,7 +17,7 @@ fn shown(kind: &str) -> Option<&'static [&'static str]> {
         "fetch-media" => &["tenant_id", "file_id"],
         "fetch-source" | "ingest-document" => &["tenant_id", "document_id", "version"],
         "run-eval" => &["tenant_id", "run_id"],
-        "send-reply" => &["tenant_id", "conversation_id", "message_id"],
+        "send-reply" => &["tenant_id", "conversation_id", "message_id", "file_id"],
         "check-accounts" | "tend-index" => &["tenant_id"],
         "check-channels"
         | "check-providers"

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use domain::{Clock, ModerationSettings, OnFailure};
+use domain::{Clock, EventId, ModerationSettings, OnFailure};
 use http::{Method, StatusCode, header};
 use outbound::Client;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -8,7 +8,6 @@ use secrets::WebhookSecret;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
-use uuid::Uuid;
 
 use super::{Moderator, Said, Verdict};
 use crate::Assistant;
@@ -80,7 +79,7 @@ impl<'a> Hook<'a> {
         let secret: WebhookSecret = secret.parse().map_err(|_| NoVerdict::Secret)?;
         let body = body(said);
         // The same turn may be asked about again after it was edited: each post is one of its own.
-        let id = format!("mod_{}", Uuid::now_v7().simple());
+        let id = format!("mod_{}", EventId::new());
         let timestamp = self.clock.now().timestamp();
         let signature = secret.sign(&id, timestamp, body.as_bytes());
         let response = self
@@ -172,9 +171,9 @@ mod tests {
         answer.ok().map(Answer::into_verdict)
     }
 
-    fn block(reason: &str) -> Option<Verdict> {
+    fn block(reason: &str) -> Verdict {
         let reason = reason.to_owned();
-        Some(Verdict::Block { reason })
+        Verdict::Block { reason }
     }
 
     #[test]
@@ -182,11 +181,14 @@ mod tests {
         assert_eq!(read(r#"{"verdict": "allow"}"#), Some(Verdict::Allow));
         let more = r#"{"verdict": "allow", "reason": null, "score": 0.1}"#;
         assert_eq!(read(more), Some(Verdict::Allow));
-        assert_eq!(read(r#"{"verdict": "block"}"#), block(""));
+        assert_eq!(read(r#"{"verdict": "block"}"#), Some(block("")));
         let reason = r#"{"verdict": "block", "reason": "threat"}"#;
-        assert_eq!(read(reason), block("threat"));
+        assert_eq!(read(reason), Some(block("threat")));
         // What is blocked stays so, however it is explained.
-        assert_eq!(read(r#"{"verdict": "block", "reason": 7}"#), block(""));
+        assert_eq!(
+            read(r#"{"verdict": "block", "reason": 7}"#),
+            Some(block(""))
+        );
         for none in [
             "",
             "allow",
