@@ -65,11 +65,32 @@ else
 endif
 	$(CARGO) test --workspace $(FAILPOINTS) --doc
 
+# Of all crates only those two differ by the feature; what is above them need not be built for it.
+LOCAL_CRATES = -p llm -p rag --features llm/local-embeddings,rag/local-embeddings
+
+.PHONY: test-local
+test-local: need-test-database need-node ## Lints and tests the embedding model in the program itself, which takes minutes to build.
+	$(CARGO) clippy $(LOCAL_CRATES) --all-targets -- -D warnings
+ifeq ($(NEXTEST),yes)
+	$(WITH_POSTGRES) $(CARGO) nextest run $(LOCAL_CRATES) --lib --tests
+else
+	$(WITH_POSTGRES) $(CARGO) test $(LOCAL_CRATES) --lib --tests
+endif
+
+.PHONY: need-venv
+need-venv:
+	$(call need_python)
+	@python3 -c 'import ensurepip, venv' 2>/dev/null || { echo "python3 makes no virtual environments: install what they need (Debian: apt-get install python3-venv)" >&2; exit 1; }
+
+# With the features of `make test`, behind which nothing is built anew.
 .PHONY: test-peers
 test-peers: export METACHAT_REQUIRE_PEERS = 1
-test-peers: need-cargo need-node ## Talks to servers of others in the formats of model providers; installs 800 MB once.
-	$(call need_python)
-	$(CARGO) test -p llm --test it -- peers:: --include-ignored --test-threads=2
+test-peers: need-cargo need-node need-venv ## Talks to servers of others in the formats of model providers; installs 800 MB once.
+ifeq ($(NEXTEST),yes)
+	$(CARGO) nextest run --workspace $(FAILPOINTS) --test it --run-ignored all -E 'package(llm) & test(/^peers::/)'
+else
+	$(CARGO) test --workspace $(FAILPOINTS) --test it -- peers:: --include-ignored --test-threads=2
+endif
 
 .PHONY: test-live
 test-live: need-cargo ## Sends to Meta itself by a test number and a page of yours; says which variables are missing.

@@ -60,16 +60,19 @@ mod tests {
         }
     }
 
-    #[test]
-    fn every_outcome_in_the_table_of_conversations_names_a_test_that_is_there() {
+    /// All code of these folders.
+    fn code_of(folders: &[&str]) -> String {
         let mut files = Vec::new();
-        for folder in ["api", "crates", "jobs", "workers"] {
+        for folder in folders {
             sources(&root().join(folder), &mut files);
         }
-        let code: String = files
-            .iter()
-            .map(|file| fs::read_to_string(file).unwrap())
-            .collect();
+        let texts = files.iter().map(|file| fs::read_to_string(file).unwrap());
+        texts.collect()
+    }
+
+    #[test]
+    fn every_outcome_in_the_table_of_conversations_names_a_test_that_is_there() {
+        let code = code_of(&["api", "crates", "jobs", "workers"]);
         let guide = fs::read_to_string(root().join("docs/conversations.md")).unwrap();
         let (_, table) = guide.split_once("## What happens when").unwrap();
         let rows: Vec<&str> = table
@@ -81,6 +84,41 @@ mod tests {
             let name = row.rsplit('`').nth(1).unwrap();
             assert!(code.contains(&format!("fn {name}(")), "no test {name}");
         }
+    }
+
+    /// Whether a test has this name: a function, or a line of the macro that makes one for each format.
+    fn is_test(code: &str, name: &str) -> bool {
+        code.contains(&format!("fn {name}(")) || code.contains(&format!("\n    {name}: "))
+    }
+
+    #[test]
+    fn every_cell_in_the_table_of_providers_names_tests_that_are_there() {
+        let ours = code_of(&["crates/llm/tests/it"]);
+        let built_in = code_of(&["crates/llm/src"]);
+        let guide = fs::read_to_string(root().join("docs/providers.md")).unwrap();
+        let (_, rest) = guide.split_once("## What each can do").unwrap();
+        let (section, _) = rest.split_once("\n## ").unwrap();
+        let rows = section.lines().filter(|line| line.starts_with("| "));
+        let mut checked = 0;
+        // The first row names the providers.
+        for row in rows.skip(1) {
+            let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+            let [what, cells @ .., last] = &cells[..] else {
+                panic!("{row}");
+            };
+            assert_eq!(cells.len(), 4, "{row}");
+            let cells = cells.iter().map(|cell| (cell, &ours));
+            for (cell, code) in cells.chain([(last, &built_in)]) {
+                let names: Vec<&str> = cell.split('`').skip(1).step_by(2).collect();
+                let says_why = *cell == "-" || cell.starts_with("the same");
+                assert!(says_why || !names.is_empty(), "{what}: {cell}");
+                for name in names {
+                    checked += 1;
+                    assert!(is_test(code, name), "{what}: no test {name}");
+                }
+            }
+        }
+        assert!(checked > 35, "only {checked} names were found to check");
     }
 
     #[test]

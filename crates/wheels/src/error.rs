@@ -15,7 +15,7 @@ pub enum Error {
     /// Fetching or unpacking failed, or brought something else.
     #[error("{detail}")]
     Fetch {
-        /// The last line the failing command printed, or what is wrong with what it brought.
+        /// The line by which the failing command said why, or what is wrong with what it brought.
         detail: String,
     },
     /// A file operation failed.
@@ -50,12 +50,40 @@ impl<T> Attempt<T> for io::Result<T> {
     }
 }
 
-/// The last line of `output` that is not empty, for a message of one line.
-pub(crate) fn last_line(output: &[u8]) -> String {
-    String::from_utf8_lossy(output)
-        .lines()
-        .map(str::trim)
-        .rfind(|line| !line.is_empty())
+/// Why a command failed, in one line: the last that pip marks as an error, for details may follow it;
+/// else the last that is not empty.
+pub(crate) fn reason(output: &[u8]) -> String {
+    let output = String::from_utf8_lossy(output);
+    let lines = || output.lines().map(str::trim);
+    lines()
+        .rfind(|line| line.starts_with("ERROR:"))
+        .or_else(|| lines().rfind(|line| !line.is_empty()))
         .unwrap_or("it gave no reason")
         .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_is_the_line_that_says_why_and_not_what_follows_it() {
+        for (output, expected) in [
+            ("", "it gave no reason"),
+            (
+                "Traceback:\n  File x\nBadZipFile: no zip\n\n",
+                "BadZipFile: no zip",
+            ),
+            (
+                "ERROR: no version\nERROR: no distribution\n",
+                "ERROR: no distribution",
+            ),
+            (
+                "ERROR: other hashes\n    Got  0a1b\n",
+                "ERROR: other hashes",
+            ),
+        ] {
+            assert_eq!(reason(output.as_bytes()), expected);
+        }
+    }
 }

@@ -99,22 +99,26 @@ fn clear_leftovers(dir: &Path) {
 /// # Errors
 /// [`Error::Fetch`] if it is another one, [`Error::Io`] if it cannot be read.
 pub fn check_sha256(path: &Path, expected: &str) -> Result<()> {
+    if sha256_of(path)? == expected {
+        return Ok(());
+    }
+    Err(Error::Fetch {
+        detail: format!("{} is not the file that is expected", path.display()),
+    })
+}
+
+/// The hash of a file, which may be large.
+fn sha256_of(path: &Path) -> Result<String> {
     let mut file = File::open(path).attempt("opening", path)?;
     let mut hash = Sha256::new();
     let mut piece = vec![0; 1 << 20];
     loop {
         let count = file.read(&mut piece).attempt("reading", path)?;
         if count == 0 {
-            break;
+            return Ok(hex::encode(hash.finalize()));
         }
         hash.update(&piece[..count]);
     }
-    if hex::encode(hash.finalize()) == expected {
-        return Ok(());
-    }
-    Err(Error::Fetch {
-        detail: format!("{} is not the file that is expected", path.display()),
-    })
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@ use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use crate::error::{Attempt as _, Error, Result, last_line};
+use crate::error::{Attempt as _, Error, Result, reason};
 use crate::{Progress, Wheel};
 
 fn python() -> Command {
@@ -89,7 +89,7 @@ fn follow(pip: &mut Command, progress: &dyn Fn(Progress)) -> Result<()> {
         .and_then(Result::ok)
         .unwrap_or_default();
     Err(Error::Fetch {
-        detail: last_line(&text),
+        detail: reason(&text),
     })
 }
 
@@ -135,7 +135,7 @@ pub(crate) fn unpack(wheel: &Path, content: &Path) -> Result<()> {
         return Ok(());
     }
     Err(Error::Fetch {
-        detail: last_line(&output.stderr),
+        detail: reason(&output.stderr),
     })
 }
 

@@ -1,9 +1,17 @@
 //! What happens when the model cannot answer.
 
+use std::time::Duration;
+
 use domain::{Author, MessageStatus, TenantSettings};
 use testkit::standin::{OpenAiBehaviour, OpenAiFault};
 
 use crate::stage::{PATIENCE, Stage, settings};
+
+fn asks_to_wait(retry_after_seconds: u64) -> OpenAiFault {
+    OpenAiFault::RateLimited {
+        retry_after_seconds,
+    }
+}
 
 async fn fallback_of(stage: &Stage) {
     let answer = stage.answer(MessageStatus::Sent).await;
@@ -56,6 +64,67 @@ async fn a_provider_that_comes_back_gives_the_answer() {
     stage.rest_in_peace().await;
     let attempts = "job_attempts WHERE outcome = 'retry'";
     assert_eq!(stage.count(attempts).await, 1);
+}
+
+#[tokio::test]
+async fn a_provider_that_asks_to_wait_is_asked_again_when_it_said_and_no_sooner() {
+    let stage = Stage::start().await;
+    stage.model.script([asks_to_wait(1)]);
+    stage.say("Do you sell tea?").await;
+    let answer = stage.answer(MessageStatus::Sent).await;
+    assert_eq!(answer.text, "Answer to: Do you sell tea?");
+    stage.rest_in_peace().await;
+    let asked = stage.model.received();
+    assert_eq!(asked.len(), 2);
+    let waited = (asked[1].at - asked[0].at).num_milliseconds();
+    // The wait and the arrivals are measured by two clocks.
+    assert!(waited >= 990, "{waited} ms");
+    assert_eq!(stage.graph.received().len(), 1);
+    // For so little the job itself waits.
+    assert_eq!(stage.count("job_attempts WHERE outcome = 'retry'").await, 0);
+}
+
+#[tokio::test]
+async fn a_provider_that_asks_for_minutes_puts_the_answer_off_for_as_long() {
+    let mut stage = Stage::start_with(TenantSettings {
+        answer_deadline_seconds: 600,
+        ..settings()
+    })
+    .await;
+    stage.model.script([asks_to_wait(300)]);
+    stage.say("Do you sell tea?").await;
+    stage.model.wait_for(1, PATIENCE).await.unwrap();
+    let wait = stage.put_off("answer-turn").await;
+    let told = Duration::from_mins(5);
+    assert!(wait <= told && wait + PATIENCE > told, "{wait:?}");
+    assert_eq!(stage.model.received().len(), 1);
+    assert_eq!(stage.outbound().await.len(), 0);
+
+    // Who was told to wait holds back for some seconds by itself, which a new process does not.
+    stage.stop_work().await;
+    let url = stage.model.base_url();
+    stage.ask_at(&url);
+    stage.pass(told);
+    stage.hurry().await;
+    stage.work().await;
+    let answer = stage.answer(MessageStatus::Sent).await;
+    assert_eq!(answer.author, Author::Assistant);
+    assert_eq!(answer.text, "Answer to: Do you sell tea?");
+    stage.rest_in_peace().await;
+    assert_eq!(stage.model.received().len(), 2);
+    assert_eq!(stage.graph.received().len(), 1);
+    assert_eq!(stage.count("job_attempts WHERE outcome = 'retry'").await, 1);
+}
+
+#[tokio::test]
+async fn a_provider_that_asks_for_more_than_the_deadline_leads_to_the_fallback_at_once() {
+    let stage = Stage::start().await;
+    stage.model.script([asks_to_wait(300)]);
+    stage.say("Do you sell tea?").await;
+    fallback_of(&stage).await;
+    assert_eq!(stage.model.received().len(), 1);
+    let why = "dead_jobs WHERE reason LIKE '%asks to wait 300s%'";
+    assert_eq!(stage.count(why).await, 1);
 }
 
 #[tokio::test]

@@ -51,6 +51,7 @@ mod stopped_channels;
 mod switched_off;
 mod switches;
 mod threads;
+mod tool_ends;
 mod tools;
 mod traces;
 mod turns;

@@ -105,6 +105,26 @@ async fn whatever_is_wrong_with_a_call_goes_back_to_the_model() {
 }
 
 #[tokio::test]
+async fn a_search_that_fails_is_told_to_the_model_which_answers_all_the_same() {
+    let stage = Stage::start_with(with_tools()).await;
+    sqlx::query("ALTER TABLE embedding_sets RENAME TO elsewhere")
+        .execute(stage.database.pool())
+        .await
+        .unwrap();
+    stage.model.script([
+        search(json!({"query": "returns"})),
+        OpenAiBehaviour::text("I cannot look that up now."),
+    ]);
+    stage.say("Are returns free?").await;
+    let answer = stage.answer(MessageStatus::Sent).await;
+    assert_eq!(answer.text, "I cannot look that up now.");
+    // What the database said is for operators, not for whoever asks the model.
+    let told = results(&stage);
+    assert_eq!(told, ["Error: the search is not available at the moment"]);
+    assert_eq!(stage.model.received().len(), 2);
+}
+
+#[tokio::test]
 async fn after_five_rounds_of_calls_a_model_has_to_answer() {
     let stage = Stage::start_with(with_tools()).await;
     stage

@@ -10,7 +10,7 @@ use testkit::raw::{SSE, Seen, Server, Step};
 use crate::provider::{Wire, model, request};
 
 /// The first piece of an answer, an `a`.
-const fn begun(wire: Wire) -> &'static str {
+pub(crate) const fn begun(wire: Wire) -> &'static str {
     match wire {
         Wire::Chat => "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n",
         Wire::Responses => "data: {\"type\":\"response.output_text.delta\",\"delta\":\"a\"}\n\n",

@@ -8,6 +8,8 @@
 
 mod anthropic;
 mod closing;
+mod connecting;
+mod cuts;
 mod embedders;
 mod embeddings;
 mod endpoints;

@@ -29,6 +29,7 @@ mod outage;
 mod pages;
 #[path = "../../../rag/tests/it/pdf_writer.rs"]
 mod pdf_writer;
+mod prices;
 mod process;
 mod reindexing;
 mod shop;
