@@ -2,7 +2,7 @@ use candle_core::{DType, Device, IndexOp as _, Tensor};
 use candle_nn::VarBuilder;
 use candle_transformers::models::bert::{BertModel, Config};
 use sha2::{Digest as _, Sha256};
-use tokenizers::{Tokenizer, TruncationParams};
+use tokenizers::{Encoding, PostProcessor as _, Tokenizer, TruncationDirection};
 
 use super::NAME;
 use super::folder::{Folder, Pooling, TOKENIZER};
@@ -15,6 +15,8 @@ const WEIGHTS: &str = "model.safetensors";
 pub(super) struct Encoder {
     bert: BertModel,
     tokenizer: Tokenizer,
+    /// How many tokens of a text the model reads at once, beside its marks.
+    text_tokens: usize,
     pooling: Pooling,
 }
 
@@ -39,6 +41,7 @@ impl Encoder {
         );
         Ok(Self {
             bert,
+            text_tokens: text_tokens(&tokenizer, folder.max_tokens),
             tokenizer,
             pooling: folder.pooling,
         })
@@ -46,12 +49,19 @@ impl Encoder {
 
     /// Cuts texts into what the model reads at once.
     pub(super) fn pieces(&self, texts: Vec<String>) -> Result<Pieces, Error> {
-        let encodings = self.tokenizer.encode_batch(texts, true).map_err(failed)?;
+        let encodings = self.tokenizer.encode_batch(texts, false).map_err(failed)?;
         let mut pieces = Pieces::default();
-        for (text, encoding) in encodings.iter().enumerate() {
-            pieces.push(text, encoding);
+        for (text, encoding) in encodings.into_iter().enumerate() {
+            pieces.push(text, &self.cut(encoding).map_err(failed)?);
         }
         Ok(pieces)
+    }
+
+    /// Cuts a text that was read whole, and puts the marks around each piece. A tokenizer that is told
+    /// to cut stops reading there, and the rest of the text is lost.
+    fn cut(&self, mut encoding: Encoding) -> Result<Encoding, Cause> {
+        encoding.truncate(self.text_tokens, 0, TruncationDirection::Right);
+        self.tokenizer.post_process(encoding, None, true)
     }
 
     /// The vectors of a batch.
@@ -98,13 +108,16 @@ fn check(folder: &Folder, weights: &[u8]) -> Result<(), Error> {
 
 fn tokenizer(folder: &Folder) -> Result<Tokenizer, Cause> {
     let mut tokenizer = Tokenizer::from_bytes(folder.bytes(TOKENIZER)?)?;
-    // What is too long comes in pieces, and batches pad only as far as they need.
-    tokenizer.with_truncation(Some(TruncationParams {
-        max_length: folder.max_tokens,
-        ..TruncationParams::default()
-    }))?;
+    // Batches pad only as far as they need.
+    tokenizer.with_truncation(None)?;
     tokenizer.with_padding(None);
     Ok(tokenizer)
+}
+
+fn text_tokens(tokenizer: &Tokenizer, most: usize) -> usize {
+    let marks = tokenizer.get_post_processor();
+    let marks = marks.map_or(0, |marks| marks.added_tokens(false));
+    most.saturating_sub(marks).max(1)
 }
 
 /// What fails here is neither the caller's text nor a matter of time, but is worth another try.

@@ -66,6 +66,10 @@ struct Module {
 /// `config.json` of the pooling.
 #[derive(Deserialize)]
 #[serde(default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the file has a field for each way"
+)]
 struct PoolingConfig {
     pooling_mode_mean_tokens: bool,
     pooling_mode_cls_token: bool,
