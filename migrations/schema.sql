@@ -1452,7 +1452,7 @@ CREATE INDEX jobs_deadline_idx ON public.jobs USING btree (deadline_at) WHERE ((
 
 CREATE INDEX jobs_due_idx ON public.jobs USING btree (run_at) WHERE (state = 1);
 
-CREATE INDEX jobs_head_idx ON public.jobs USING btree (kind, ordering_key) WHERE ((ordering_key IS NOT NULL) AND (state = ANY (ARRAY[0, 1])));
+CREATE INDEX jobs_head_key_idx ON public.jobs USING hash (ordering_key) WHERE ((ordering_key IS NOT NULL) AND (state = ANY (ARRAY[0, 1])));
 
 CREATE INDEX jobs_held_idx ON public.jobs USING btree (kind, ordering_key, ordering_seq) WHERE (state = 2);
 

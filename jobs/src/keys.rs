@@ -3,6 +3,7 @@
 //! A key has a row in `job_keys` from its first unfinished job to its last. One of its jobs is the
 //! head, which waits for its turn or runs; the others are held.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use db::Result;
@@ -59,12 +60,29 @@ pub(crate) struct Promoted(Vec<Head>);
 /// A job at the head of its key.
 #[derive(Debug)]
 pub(crate) struct Head {
-    id: i64,
-    flow: i64,
+    /// Its number.
+    pub(crate) id: i64,
+    /// Its flow.
+    pub(crate) flow: i64,
     /// Its kind.
-    pub(crate) kind: String,
+    pub(crate) kind: Cow<'static, str>,
     /// It is due.
     pub(crate) is_ready: bool,
+}
+
+impl Extend<Head> for Promoted {
+    fn extend<T: IntoIterator<Item = Head>>(&mut self, heads: T) {
+        self.0.extend(heads);
+    }
+}
+
+impl IntoIterator for Promoted {
+    type Item = Head;
+    type IntoIter = std::vec::IntoIter<Head>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
 }
 
 impl Promoted {
@@ -168,7 +186,7 @@ impl Look {
         Some(Head {
             id: self.head?,
             flow: self.flow?,
-            kind: self.kind,
+            kind: self.kind.into(),
             is_ready: self.is_ready?,
         })
     }
@@ -217,7 +235,7 @@ mod tests {
         let head = |id, flow, is_ready| Head {
             id,
             flow,
-            kind: "probe".to_owned(),
+            kind: "probe".into(),
             is_ready,
         };
         let ready = (1..=500).map(|id| head(1000 - id, 7, true));

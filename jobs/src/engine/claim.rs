@@ -27,7 +27,8 @@ macro_rules! claim_sql {
     ($permits:literal) => {
         concat!(
             "WITH wanted AS MATERIALIZED (
-                 SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::integer[], $6::text[])
+                 SELECT flow, from_id, want, permits::bigint[] AS permits
+                 FROM unnest($1::bigint[], $2::bigint[], $3::integer[], $6::text[])
                      AS w(flow, from_id, want, permits)
              ), picked AS MATERIALIZED (
                  SELECT j.id FROM wanted AS w CROSS JOIN LATERAL (
@@ -58,7 +59,7 @@ macro_rules! claim_sql {
 
 pub(super) const CLAIM: &str = claim_sql!("NULL");
 pub(super) const CLAIM_LIMITED: &str =
-    claim_sql!("(SELECT w.permits::bigint[] FROM wanted AS w WHERE w.flow = j.flow LIMIT 1)");
+    claim_sql!("(SELECT w.permits FROM wanted AS w WHERE w.flow = j.flow LIMIT 1)");
 
 /// A claimed job, in the order of what the claim returns.
 struct Row {

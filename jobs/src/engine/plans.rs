@@ -7,7 +7,7 @@ use super::claim::{CLAIM, CLAIM_LIMITED};
 use super::discover::{HEADS, LOOK};
 use super::due::{NEXT, PROMOTE};
 use super::finish::again::AGAIN;
-use super::finish::end::{END, END_KEYED};
+use super::finish::end_sql::{END, END_KEYED};
 use super::lease::RENEW;
 use super::rescue::{EXHAUSTED, LATE, PUT_BACK, STRIKE_OFF};
 use crate::keys::{LOCK, RELEASE};
@@ -80,7 +80,8 @@ async fn ended_jobs_are_found_by_id_whatever_the_statistics_say() {
     // Each key by itself, too.
     for plan in kept_plans(END_KEYED, types, "'{2}', '{0}', '{done}', 1").await {
         assert!(plan.contains("Tid Scan on job_keys"), "{plan}");
-        assert_eq!(plan.matches("Index Cond: ((kind = ").count(), 1, "{plan}");
+        assert_eq!(plan.matches("Index Cond: ((kind = ").count(), 2, "{plan}");
+        assert!(plan.contains("jobs_held_idx"), "{plan}");
     }
 }
 

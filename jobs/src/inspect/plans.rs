@@ -153,7 +153,7 @@ async fn heads_of_keys_are_found_by_their_index() {
     let arguments = "ARRAY['probe', 'probe', 'probe'], ARRAY['key-7', 'key-11', 'key-10']";
     let plan = plan(&mut connection, facts::HEADS, "text[], text[]", arguments).await;
     is_bounded(&plan, 500);
-    assert!(plan.contains("jobs_head_idx"), "{plan}");
+    assert!(plan.contains("jobs_head_key_idx"), "{plan}");
 }
 
 #[tokio::test]

@@ -4,7 +4,8 @@
 //! limits that have to be locked, do not hold up plain successes.
 
 pub(super) mod again;
-pub(super) mod end;
+mod end;
+pub(super) mod end_sql;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
