@@ -59,6 +59,10 @@ struct ChannelView {
     health_at: Option<DateTime<Utc>>,
     /// When it was last looked at.
     checked_at: Option<DateTime<Utc>>,
+    /// What keeps the tenant's chosen model from answering here: `key_refused`, `quota_spent`,
+    /// `misconfigured`, …; `null`: nothing that is known. `GET …/providers` tells more, and whether
+    /// another model stands in.
+    model_error: Option<String>,
     /// When it was created.
     created_at: DateTime<Utc>,
     /// When it was last changed.
@@ -141,7 +145,8 @@ impl ChannelRoutes {
             .map_err(taken)?;
         connections::follow_limit(&auth.0.state().assistant, &mut tx, None, &channel).await?;
         tx.commit().await?;
-        Ok(Answer(view(channel, config.secrets.as_ref())))
+        let model_error = model_error(&auth, tenant_id.0).await;
+        Ok(Answer(view(channel, config.secrets.as_ref(), model_error)))
     }
 
     /// List a tenant's channels
@@ -165,10 +170,12 @@ impl ChannelRoutes {
         let page = PageRequest::read(cursor.0, limit.0)?;
         let mut tx = auth.0.act_for(tenant_id.0.into()).await?;
         let found = table::list(&mut tx, page.after, page.limit).await?;
+        drop(tx);
+        let model_error = model_error(&auth, tenant_id.0).await;
         let opened = found
             .data
             .into_iter()
-            .map(|channel| opened(auth.0.state(), channel));
+            .map(|channel| opened(auth.0.state(), channel, model_error.clone()));
         let data = opened.collect::<Result<Vec<_>, _>>()?;
         let page = domain::Page {
             data,
@@ -193,7 +200,9 @@ impl ChannelRoutes {
     ) -> Result<Found<ChannelView>, Problem> {
         let mut tx = auth.0.act_for(tenant_id.0.into()).await?;
         let channel = table::get(&mut tx, channel_id.0.into()).await?;
-        Ok(Answer(opened(auth.0.state(), channel)?))
+        drop(tx);
+        let model_error = model_error(&auth, tenant_id.0).await;
+        Ok(Answer(opened(auth.0.state(), channel, model_error)?))
     }
 
     /// Change a channel
@@ -234,7 +243,8 @@ impl ChannelRoutes {
         let channel = table::update(&mut tx, id, &values).await.map_err(taken)?;
         connections::follow_limit(&state.assistant, &mut tx, Some(&old), &channel).await?;
         tx.commit().await?;
-        Ok(Answer(view(channel, config.secrets.as_ref())))
+        let model_error = model_error(&auth, tenant_id.0).await;
+        Ok(Answer(view(channel, config.secrets.as_ref(), model_error)))
     }
 
     /// Delete a channel
@@ -306,12 +316,26 @@ fn seal(
         .transpose()?)
 }
 
-fn opened(state: &AppState, channel: Channel) -> Result<ChannelView, Problem> {
-    let secrets = connections::open_secrets(&state.assistant, &channel)?;
-    Ok(view(channel, secrets.as_ref()))
+/// What keeps the tenant's model from answering. That it cannot be found out keeps no channel from being
+/// shown, nor from having been created.
+async fn model_error(auth: &Auth, tenant: Uuid) -> Option<String> {
+    let providers = auth.0.state().providers.list(tenant.into()).await;
+    let providers = providers.inspect_err(|error| {
+        tracing::warn!(%tenant, %error, "how the tenant's providers do is not known");
+    });
+    providers.ok()?.fault_of_first().map(str::to_owned)
 }
 
-fn view(channel: Channel, secrets: Option<&Value>) -> ChannelView {
+fn opened(
+    state: &AppState,
+    channel: Channel,
+    model_error: Option<String>,
+) -> Result<ChannelView, Problem> {
+    let secrets = connections::open_secrets(&state.assistant, &channel)?;
+    Ok(view(channel, secrets.as_ref(), model_error))
+}
+
+fn view(channel: Channel, secrets: Option<&Value>, model_error: Option<String>) -> ChannelView {
     let names = secrets.and_then(Value::as_object).into_iter().flatten();
     ChannelView {
         id: channel.id.as_uuid(),
@@ -326,6 +350,7 @@ fn view(channel: Channel, secrets: Option<&Value>) -> ChannelView {
         health_note: channel.health_note,
         health_at: channel.health_at,
         checked_at: channel.checked_at,
+        model_error,
         created_at: channel.created_at,
         updated_at: channel.updated_at,
     }

@@ -38,6 +38,16 @@ async fn check(server: &TestServer, key: &str, tenant: &str) -> Value {
     checked.expect(200)["data"].clone()
 }
 
+/// What the tenant's one channel says of the model, in the list and by itself.
+async fn model_error(server: &TestServer, key: &str, tenant: &str) -> Value {
+    let path = format!("{tenant}/channels");
+    let listed = server.get(key, &path).await.expect(200)["data"][0].clone();
+    let path = format!("{path}/{}", listed["id"].as_str().unwrap());
+    let alone = server.get(key, &path).await.expect(200).clone();
+    assert_eq!(alone["model_error"], listed["model_error"]);
+    alone["model_error"].clone()
+}
+
 #[tokio::test]
 async fn a_refused_key_is_seen_until_it_is_changed() {
     let (openai, server) = server().await;
@@ -45,6 +55,10 @@ async fn a_refused_key_is_seen_until_it_is_changed() {
     let llm = json!({"provider": "openai", "model": "gpt-4o-mini",
                      "api_keys": {"openai": "sk-wrong"}, "fallbacks": [{"provider": "builtin"}]});
     set(&server, &key, &tenant, llm).await;
+    let channel = json!({"type": "webchat", "name": "Chat"});
+    let channels = format!("{tenant}/channels");
+    server.post(&key, &channels, channel).await.expect(201);
+    assert_eq!(model_error(&server, &key, &tenant).await, Value::Null);
     let before = list(&server, &key, &tenant).await;
     assert_eq!(before[0]["health"], "unknown");
     assert_eq!(before[0]["model"], "gpt-4o-mini");
@@ -67,6 +81,7 @@ async fn a_refused_key_is_seen_until_it_is_changed() {
     assert_eq!(seen[0]["last_error"], "key_refused");
     assert_eq!(seen[0]["since"], "2026-11-23T12:00:00+00:00");
     assert_eq!(seen[0], checked[0]["provider"]);
+    assert_eq!(model_error(&server, &key, &tenant).await, "key_refused");
 
     let mended = json!({"api_keys": {"openai": "sk-right"}});
     set(&server, &key, &tenant, mended).await;
@@ -77,6 +92,7 @@ async fn a_refused_key_is_seen_until_it_is_changed() {
         (&json!(true), &json!(true))
     );
     assert_eq!(list(&server, &key, &tenant).await[0]["health"], "healthy");
+    assert_eq!(model_error(&server, &key, &tenant).await, Value::Null);
     // A change of anything else leaves what is known.
     let other = json!({"settings": {"settle_ms": 1}});
     server.put(&key, &tenant, other).await.expect(200);
@@ -112,6 +128,10 @@ async fn settings_that_lead_nowhere_are_told() {
         assert_eq!(state[0]["detail"], "no such provider is known");
         assert_eq!(state[1]["detail"], "it needs an API key, and none is set");
     }
+    let channel = json!({"type": "webchat", "name": "Chat"});
+    let channels = format!("{tenant}/channels");
+    let channel = server.post(&key, &channels, channel).await;
+    assert_eq!(channel.expect(201)["model_error"], "misconfigured");
 }
 
 #[tokio::test]

@@ -42,6 +42,21 @@ pub struct ProviderStates {
     pub embedding: ProviderState,
 }
 
+impl ProviderStates {
+    /// What keeps the one who is asked first from answering, by the name of its [`Fault`]; `None`:
+    /// nothing that is known.
+    pub fn fault_of_first(&self) -> Option<&str> {
+        let first = self.chain.first()?;
+        if first.misconfigured.is_some() {
+            return Some(Fault::Misconfigured.as_str());
+        }
+        let seen = first.health.as_ref()?;
+        seen.fault
+            .as_deref()
+            .filter(|_| seen.health != Health::Healthy)
+    }
+}
+
 /// One provider of a tenant's chain, after it was asked how it does.
 #[derive(Clone, Debug)]
 pub struct CheckedProvider {

@@ -240,6 +240,7 @@ fn settings(options: &Options, socket_dir: &Path) -> Vec<String> {
         "timezone=UTC".to_owned(),
         "log_timezone=UTC".to_owned(),
         "shared_buffers=128MB".to_owned(),
+        "wal_buffers=16MB".to_owned(),
         "jit=off".to_owned(),
         // The queue's table makes dead rows by the thousand a second: a minute is too long.
         "autovacuum_naptime=10s".to_owned(),

@@ -1,6 +1,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::time::Instant;
 
 /// What a model is asked: the exchange so far, the tools it may call and its limits.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -28,6 +29,17 @@ pub struct Request {
     /// Whether less will be sent if this is too long for a model. Then only a model that is known to
     /// read more is asked in its place; otherwise any that is not known to read as little.
     pub may_be_shortened: bool,
+    /// When whoever asks gives up. Before another try nobody waits beyond it: the error is returned at
+    /// once. `None`: never.
+    pub deadline: Option<Instant>,
+}
+
+impl Request {
+    /// Whether there is time for a wait.
+    pub(crate) fn has_time_for(&self, wait: std::time::Duration) -> bool {
+        self.deadline
+            .is_none_or(|deadline| deadline.saturating_duration_since(Instant::now()) > wait)
+    }
 }
 
 /// Who speaks in a [`Message`].

@@ -93,7 +93,8 @@ impl Model for Retry {
                     Err(error) => error,
                 };
                 retry += 1;
-                let Some(wait) = self.policy.wait(&error, retry) else {
+                let wait = self.policy.wait(&error, retry);
+                let Some(wait) = wait.filter(|wait| request.has_time_for(*wait)) else {
                     return Err(error);
                 };
                 tracing::debug!(

@@ -65,7 +65,8 @@ const REVIVE: &str = "
     ), places AS (
         INSERT INTO job_keys AS k (kind, key, last_seq)
         SELECT kind, ordering_key, count(*) FROM gone
-        WHERE ordering_key IS NOT NULL GROUP BY kind, ordering_key ORDER BY kind, ordering_key
+        WHERE ordering_key IS NOT NULL GROUP BY kind, ordering_key
+        ORDER BY kind COLLATE \"C\", ordering_key COLLATE \"C\"
         ON CONFLICT (kind, key) DO UPDATE SET last_seq = k.last_seq + excluded.last_seq
         RETURNING kind, key, last_seq
     )

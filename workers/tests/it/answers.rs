@@ -119,11 +119,23 @@ async fn a_provider_that_asks_for_minutes_puts_the_answer_off_for_as_long() {
 #[tokio::test]
 async fn a_provider_that_asks_for_more_than_the_deadline_leads_to_the_fallback_at_once() {
     let stage = Stage::start().await;
-    stage.model.script([asks_to_wait(300)]);
+    stage.model.script([asks_to_wait(90)]);
     stage.say("Do you sell tea?").await;
     fallback_of(&stage).await;
     assert_eq!(stage.model.received().len(), 1);
-    let why = "dead_jobs WHERE reason LIKE '%asks to wait 300s%'";
+    let why = "dead_jobs WHERE reason LIKE '%asks to wait 90s%'";
+    assert_eq!(stage.count(why).await, 1);
+}
+
+#[tokio::test]
+async fn a_provider_that_asks_for_more_than_is_left_leads_to_the_fallback_at_once() {
+    let stage = Stage::start().await;
+    // The whole deadline, of which a second is over by then.
+    stage.model.script([asks_to_wait(1), asks_to_wait(60)]);
+    stage.say("Do you sell tea?").await;
+    fallback_of(&stage).await;
+    assert_eq!(stage.model.received().len(), 2);
+    let why = "dead_jobs WHERE reason LIKE '%asks to wait 60s%'";
     assert_eq!(stage.count(why).await, 1);
 }
 

@@ -26,6 +26,7 @@ use llm::{Builtin, FinishReason};
 use store::conversations::{self, Conversation};
 use store::messages;
 use telemetry::trace::{Subject, note};
+use tokio::time::Instant;
 
 use crate::deliver::{NewMessage, queue};
 use crate::people::{self, HandOff};
@@ -148,18 +149,23 @@ async fn ask(
         model,
         context,
         has_tools: mode == RagMode::Tool,
+        deadline: Instant::now() + deadline(turn),
     };
     let mut shown = turn.shown(assistant, attempt_of(handle));
     let work = async {
         let passages = turn.find_sources(assistant, mode, calls).await?;
         let answered = asking.ask(passages, &mut shown, || handle.check_lease());
         let answered = answered.await;
-        answered.map_err(|stopped| failure_of(stopped, turn))
+        answered.map_err(|stopped| failure_of(stopped, asking.deadline))
     };
-    let deadline = deadline(turn);
-    let answered = match tokio::time::timeout(deadline, work).await {
+    let answered = match tokio::time::timeout_at(asking.deadline, work).await {
         Ok(answered) => answered?,
-        Err(_) => return Err(Failure::dead(format!("no answer within {deadline:?}"))),
+        Err(_) => {
+            return Err(Failure::dead(format!(
+                "no answer within {:?}",
+                deadline(turn)
+            )));
+        }
     };
     Ok(Made {
         answered,
@@ -197,9 +203,9 @@ fn last_attempt_of(handle: &JobHandle) -> u32 {
 }
 
 /// What it means for the job that there is no answer.
-fn failure_of(stopped: Stopped, turn: &Turn) -> Failure {
+fn failure_of(stopped: Stopped, deadline: Instant) -> Failure {
     match stopped {
-        Stopped::Model(error) => failure_of_model(error, turn),
+        Stopped::Model(error) => failure_of_model(error, deadline),
         Stopped::Lost(failure) => failure,
         Stopped::Empty(reason) => failure_of_nothing(reason),
     }
@@ -221,9 +227,10 @@ fn failure_of_nothing(reason: FinishReason) -> Failure {
 }
 
 /// What a model's failure means for the job.
-fn failure_of_model(error: llm::Error, turn: &Turn) -> Failure {
+fn failure_of_model(error: llm::Error, deadline: Instant) -> Failure {
+    let left = deadline.saturating_duration_since(Instant::now());
     match error.retry_after() {
-        Some(after) if after > deadline(turn) => {
+        Some(after) if after > left => {
             Failure::dead(format!("the model asks to wait {}s", after.as_secs()))
         }
         _ if !error.is_transient() => {

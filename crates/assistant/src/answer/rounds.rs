@@ -7,6 +7,7 @@ use llm::{
     Completion, Error, Event, FinishReason, Message, Model, ModelContext, Provider, Request,
     ToolCall, ToolChoice,
 };
+use tokio::time::Instant;
 
 use super::prompt::{self, Prompt, Room};
 use super::shown::Shown;
@@ -59,6 +60,8 @@ pub(crate) struct Asking<'a> {
     pub(crate) has_tools: bool,
     /// Whether it may give the conversation to a person.
     pub(crate) may_hand_off: bool,
+    /// When the answer is given up.
+    pub(crate) deadline: Instant,
 }
 
 /// Whether a model takes tools.
@@ -123,6 +126,7 @@ impl Asking<'_> {
             let mut request = self.request(&passages, so_far, Room::ALL[room], may_call);
             let may_be_shortened = room + 1 < Room::ALL.len();
             request.may_be_shortened = may_be_shortened;
+            request.deadline = Some(self.deadline);
             check().map_err(Stopped::Lost)?;
             let completion = match self.stream(request, shown).await {
                 Err(Error::ContextTooLong { .. }) if may_be_shortened => {

@@ -267,10 +267,11 @@ impl Exam<'_> {
             context,
             has_tools: mode == RagMode::Tool,
             may_hand_off: false,
+            deadline: tokio::time::Instant::now() + ANSWER_TIME,
         };
         let mut nobody = Shown::to_nobody();
         let work = asking.ask(passages, &mut nobody, || Ok(()));
-        match tokio::time::timeout(ANSWER_TIME, work).await {
+        match tokio::time::timeout_at(asking.deadline, work).await {
             Ok(Ok(answered)) => Ok(answered.text),
             Ok(Err(Stopped::Empty(_) | Stopped::Model(ModelError::ContextTooLong { .. })))
             | Err(_) => Ok(String::new()),

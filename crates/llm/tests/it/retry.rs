@@ -53,6 +53,20 @@ async fn it_does_not_wait_longer_than_two_minutes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn it_does_not_wait_beyond_the_deadline_of_whoever_asks() {
+    let (script, model) = retry([limited(Some(7)), limited(Some(53)), Reply::text("late")]);
+    let start = Instant::now();
+    let asked = Request {
+        deadline: Some(start + Duration::from_mins(1)),
+        ..Request::default()
+    };
+    let error = model.complete(asked).await.unwrap_err();
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(53)));
+    assert_eq!(start.elapsed().as_secs(), 7);
+    assert_eq!(script.replies_left(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn it_gives_up_after_two_retries_within_its_backoff() {
     let (script, model) = retry([
         limited(None),

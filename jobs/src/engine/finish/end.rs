@@ -1,29 +1,60 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use sqlx::postgres::PgRow;
+use sqlx::{FromRow, Row as _};
+
 use super::end_sql::{END, END_KEYED, UNFENCED, UNFENCED_KEYED};
 use super::{Ended, Outcome, is_fenced, note_ended};
 use crate::engine::{ClaimedJob, Shared, limits};
 use crate::keys::{self, Head, Key, Promoted};
 use crate::signal::{self, Word};
 
-/// A row of what the statements return: a job that ended, one that was let go, or a key that ended.
-#[derive(sqlx::FromRow)]
-struct Row {
-    id: Option<i64>,
-    /// The job that is seen to be next in the key of the one that ended.
+/// A row of what the statements return.
+enum Row {
+    /// A job ended: the claim, and the job that is seen to be next in its key.
+    Gone(i64, i32, Option<i64>),
+    /// Jobs of a flow were let go, which are due or not.
+    Went(i64, bool, Vec<i64>),
+    /// A key of a kind ended.
+    Ended(Key),
+}
+
+/// By place, and of the types that the statements say, as where jobs are claimed.
+impl FromRow<'_, PgRow> for Row {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
+        if let Some(id) = row.try_get_unchecked(0)? {
+            return Ok(Self::Gone(
+                id,
+                row.try_get_unchecked(1)?,
+                row.try_get_unchecked(2)?,
+            ));
+        }
+        if let Some(flow) = row.try_get_unchecked(3)? {
+            return Ok(Self::Went(
+                flow,
+                row.try_get_unchecked(4)?,
+                row.try_get_unchecked(5)?,
+            ));
+        }
+        Ok(Self::Ended((
+            row.try_get_unchecked(6)?,
+            row.try_get_unchecked(7)?,
+        )))
+    }
+}
+
+/// A job that ended.
+struct Gone {
+    claim: i32,
+    /// Who is seen to be next in its key.
     next: Option<i64>,
-    /// Of one that was let go.
-    flow: Option<i64>,
-    is_ready: Option<bool>,
-    ended_kind: Option<String>,
-    ended_key: Option<String>,
 }
 
 /// What came of a batch.
 #[derive(Default)]
 struct End {
-    /// The jobs that this process still held, by id, each with the next of its key.
-    gone: BTreeMap<i64, Option<i64>>,
+    /// The jobs that this process still held, by id.
+    gone: BTreeMap<i64, Gone>,
     /// The jobs that were let go: their flow, and whether they are due.
     went: HashMap<i64, (i64, bool)>,
     ended_keys: HashSet<Key>,
@@ -33,14 +64,17 @@ impl From<Vec<Row>> for End {
     fn from(rows: Vec<Row>) -> Self {
         let mut end = Self::default();
         for row in rows {
-            match (row.id, row.flow, row.is_ready) {
-                (Some(id), Some(flow), Some(is_ready)) => {
-                    end.went.insert(id, (flow, is_ready));
+            match row {
+                Row::Gone(id, claim, next) => {
+                    end.gone.insert(id, Gone { claim, next });
                 }
-                (Some(id), ..) => {
-                    end.gone.insert(id, row.next);
+                Row::Went(flow, is_ready, ids) => {
+                    end.went
+                        .extend(ids.into_iter().map(|id| (id, (flow, is_ready))));
                 }
-                (None, ..) => end.ended_keys.extend(row.ended_kind.zip(row.ended_key)),
+                Row::Ended(key) => {
+                    end.ended_keys.insert(key);
+                }
             }
         }
         end
@@ -53,12 +87,18 @@ impl End {
         self.gone.keys().copied().collect()
     }
 
+    /// What became of a job, if it ended by this claim: an earlier one may be in the same batch.
+    fn gone(&self, job: &ClaimedJob) -> Option<&Gone> {
+        let gone = self.gone.get(&job.id)?;
+        (gone.claim == job.claim).then_some(gone)
+    }
+
     /// Who was let go after a job of the batch; else the key, where somebody may have to be.
     fn after(&self, job: &ClaimedJob) -> Result<Option<Head>, Key> {
-        let (Some(next), Some(key)) = (self.gone.get(&job.id), &job.ordering_key) else {
+        let (Some(gone), Some(key)) = (self.gone(job), &job.ordering_key) else {
             return Ok(None);
         };
-        if let Some(id) = *next
+        if let Some(id) = gone.next
             && let Some(&(flow, is_ready)) = self.went.get(&id)
         {
             let kind = job.kind.into();
@@ -136,7 +176,7 @@ pub(super) async fn held(shared: &Shared, batch: &[Ended]) -> db::Result<()> {
             Ok(head) => promoted.extend(head),
             Err(key) => left.push(key),
         }
-        if end.gone.contains_key(&job.id) {
+        if end.gone(job).is_some() {
             permits.extend_from_slice(&job.permits);
         }
     }

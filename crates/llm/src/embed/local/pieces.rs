@@ -27,7 +27,8 @@ impl Pieces {
             text,
             ids: piece.get_ids().to_vec(),
         });
-        self.0.extend(pieces);
+        // A text without tokens has nothing that a mean could be made of.
+        self.0.extend(pieces.filter(|piece| !piece.ids.is_empty()));
     }
 
     /// The tokens of all of them.
