@@ -134,7 +134,7 @@ pub(super) struct Claimed {
 
 /// Claims, and says until when the claims surely hold by the steady clock.
 pub(super) async fn claim(shared: &Shared, picks: Vec<Pick>) -> Result<(Vec<Claimed>, Instant)> {
-    if shared.limits.is_in_doubt() {
+    if shared.limits.is_in_doubt(Instant::now()) {
         shared.limits.load(shared).await?;
     }
     let now = Instant::now();

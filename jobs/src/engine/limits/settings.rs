@@ -13,6 +13,9 @@ use super::rows::Locked;
 
 /// The longest a change goes unnoticed when its signal got lost.
 const EVERY: Duration = Duration::from_millis(500);
+/// How old what is known may be where a job is to begin by it. It gets older than [`EVERY`] where the
+/// process stood still, or its connection says nothing.
+const OLDEST: Duration = Duration::from_secs(1);
 /// How far back changes are read again: a transaction may commit later than it says.
 const OVERLAP_SECS: f64 = 15.0;
 /// How often everything is read: rows that were deleted are forgotten then.
@@ -35,8 +38,9 @@ struct Inner {
 }
 
 impl Inner {
-    fn is_in_doubt(&self) -> bool {
-        self.doubted_at >= self.asked_at
+    fn is_in_doubt(&self, now: Instant) -> bool {
+        let is_old = |at: Instant| now.saturating_duration_since(at) > OLDEST;
+        self.doubted_at >= self.asked_at || self.asked_at.is_some_and(is_old)
     }
 }
 
@@ -108,9 +112,9 @@ impl LimitSettings {
         lock(&self.0).doubted_at = Some(now);
     }
 
-    /// Whether something was set that is not known yet.
-    pub(in crate::engine) fn is_in_doubt(&self) -> bool {
-        lock(&self.0).is_in_doubt()
+    /// Whether something was set that is not known yet, or may have been.
+    pub(in crate::engine) fn is_in_doubt(&self, now: Instant) -> bool {
+        lock(&self.0).is_in_doubt(now)
     }
 
     /// The rates that have to be asked before a job with these keys begins, the last `own` of which it
@@ -122,7 +126,7 @@ impl LimitSettings {
         now: Instant,
     ) -> Option<Vec<i64>> {
         let inner = lock(&self.0);
-        if inner.is_in_doubt() {
+        if inner.is_in_doubt(now) {
             return None;
         }
         let mut rates = Vec::new();
@@ -339,6 +343,17 @@ mod tests {
         let read = Instant::now();
         assert_eq!(settings.extent(read), Extent::Lately);
         assert_eq!(settings.extent(read + WHOLE_EVERY), Extent::Whole);
+    }
+
+    #[tokio::test]
+    async fn nothing_begins_by_what_was_known_more_than_a_second_ago() {
+        let (_database, _db, settings) = three().await;
+        let read = Instant::now();
+        assert!(!settings.is_in_doubt(read));
+        assert_eq!(settings.rates(&[], 0, read), Some(Vec::new()));
+        let later = read + OLDEST;
+        assert!(settings.is_in_doubt(later));
+        assert_eq!(settings.rates(&[], 0, later), None);
     }
 
     #[tokio::test]
