@@ -76,15 +76,6 @@ impl Extend<Head> for Promoted {
     }
 }
 
-impl IntoIterator for Promoted {
-    type Item = Head;
-    type IntoIter = std::vec::IntoIter<Head>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
-    }
-}
-
 impl Promoted {
     /// The jobs.
     pub(crate) fn heads(&self) -> impl Iterator<Item = &Head> {

@@ -166,14 +166,10 @@ impl ProviderView {
             Some(domain::Health::Degraded) => HealthName::Degraded,
             Some(domain::Health::Down) => HealthName::Down,
         };
-        let misconfigured = state.misconfigured.as_ref();
         Self {
             health,
             since: seen.map(|seen| seen.since),
-            last_error: match misconfigured {
-                Some(_) => Some("misconfigured".to_owned()),
-                None => seen.and_then(|seen| seen.fault.clone()),
-            },
+            last_error: state.fault().map(str::to_owned),
             last_error_at: seen.and_then(|seen| seen.failed_at),
             circuit: CircuitView {
                 state: seen

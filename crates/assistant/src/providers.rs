@@ -47,13 +47,19 @@ impl ProviderStates {
     /// nothing that is known.
     pub fn fault_of_first(&self) -> Option<&str> {
         let first = self.chain.first()?;
-        if first.misconfigured.is_some() {
-            return Some(Fault::Misconfigured.as_str());
+        let is_well = |seen: &ProviderHealth| seen.health == Health::Healthy;
+        let goes_well = first.misconfigured.is_none() && first.health.as_ref().is_some_and(is_well);
+        first.fault().filter(|_| !goes_well)
+    }
+}
+
+impl ProviderState {
+    /// What went wrong last, even if it goes well again, by the name of its [`Fault`].
+    pub fn fault(&self) -> Option<&str> {
+        match &self.misconfigured {
+            Some(_) => Some(Fault::Misconfigured.as_str()),
+            None => self.health.as_ref()?.fault.as_deref(),
         }
-        let seen = first.health.as_ref()?;
-        seen.fault
-            .as_deref()
-            .filter(|_| seen.health != Health::Healthy)
     }
 }
 

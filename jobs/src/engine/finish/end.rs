@@ -6,7 +6,7 @@ use sqlx::{FromRow, Row as _};
 use super::end_sql::{END, END_KEYED, UNFENCED, UNFENCED_KEYED};
 use super::{Ended, Outcome, is_fenced, note_ended};
 use crate::engine::{ClaimedJob, Shared, limits};
-use crate::keys::{self, Head, Key, Promoted};
+use crate::keys::{self, Head, Key};
 use crate::signal::{self, Word};
 
 /// A row of what the statements return.
@@ -168,19 +168,20 @@ pub(super) async fn held(shared: &Shared, batch: &[Ended]) -> db::Result<()> {
         UNFENCED_KEYED
     };
     let end = end(shared, &mut *tx, batch, sql).await?;
-    let mut promoted = Promoted::default();
+    let mut heads = Vec::new();
     let mut left = Vec::new();
     let mut permits = Vec::new();
     for Ended { job, .. } in batch {
         match end.after(job) {
-            Ok(head) => promoted.extend(head),
+            Ok(head) => heads.extend(head),
             Err(key) => left.push(key),
         }
         if end.gone(job).is_some() {
             permits.extend_from_slice(&job.permits);
         }
     }
-    promoted.extend(keys::release(&mut tx, &left).await?);
+    let mut promoted = keys::release(&mut tx, &left).await?;
+    promoted.extend(heads);
     // Claims hold it while they have limits locked, and wait for nothing then.
     let _gate = if permits.is_empty() {
         None

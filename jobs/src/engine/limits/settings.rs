@@ -348,10 +348,11 @@ mod tests {
     #[tokio::test]
     async fn nothing_begins_by_what_was_known_more_than_a_second_ago() {
         let (_database, _db, settings) = three().await;
-        let read = Instant::now();
-        assert!(!settings.is_in_doubt(read));
-        assert_eq!(settings.rates(&[], 0, read), Some(Vec::new()));
-        let later = read + OLDEST;
+        // Known as of then, however long the answer took.
+        let asked = lock(&settings.0).asked_at.unwrap();
+        assert!(!settings.is_in_doubt(asked + OLDEST));
+        assert_eq!(settings.rates(&[], 0, asked + OLDEST), Some(Vec::new()));
+        let later = asked + OLDEST + Duration::from_nanos(1);
         assert!(settings.is_in_doubt(later));
         assert_eq!(settings.rates(&[], 0, later), None);
     }
